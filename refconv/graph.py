@@ -1,0 +1,102 @@
+"""What a model says: a flat graph of layer calls, independent of any framework and file format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Shape (None where unknown, batch first), dtype name and name of a model input."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One stored variable of a layer; `value` reads it from the file each time it is asked for."""
+
+    name: str  # canonical: kernel, bias, gamma, beta, moving_mean, …
+    path: str  # its place in the file, for messages
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[], np.ndarray] = field(repr=False, compare=False)
+    trainable: bool = True
+
+    @property
+    def value(self) -> np.ndarray:
+        return self.read()
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Output number `output` of node number `node`."""
+
+    node: int
+    output: int = 0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a node came from, for messages only: ops never look here."""
+
+    class_name: str
+    dialect: str  # keras1, keras2, keras3
+    config: Mapping[str, Any] = EMPTY
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call of one layer.
+
+    `layer` is the layer's path, "/" between nested models (`mobilenet/conv1`); `call` counts the calls of a
+    shared layer. `attrs` is the frozen attribute class of the row of `ops.table` whose Keras class is
+    `type`; it is None where there is no reference, and `reason` says why.
+    """
+
+    index: int
+    layer: str
+    type: str
+    attrs: Any
+    inputs: tuple[Ref, ...]
+    origin: Origin
+    call: int = 0
+    weights: Mapping[str, Weight] = EMPTY
+    arguments: Mapping[str, Any] = EMPTY
+    dtype: str = "float32"  # dtype policy: float32, mixed_float16, float64 …
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.layer}#{self.call}" if self.call else self.layer
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in an order in which each comes after its inputs; `inputs` index the InputLayer nodes."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[Ref, ...]
+    specs: tuple[TensorSpec, ...]  # one per model input, in the model's order
+    path: str
+    format: str  # "hdf5" or "keras"
+    keras_version: str
+    backend: str
+    sha256: str
+    dialect: str
+    notes: tuple[str, ...] = ()  # warnings from reading: NaN in a weight, unused weights …
+
+    @property
+    def keras(self) -> int:
+        """Major version of the Keras that this file needs: 2 or 3."""
+        return 3 if self.dialect == "keras3" else 2

@@ -1,0 +1,35 @@
+"""What a worker is asked to do. Standard library only, and Python 3.8: the worker carries this file along."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import List
+
+MODES = ("graph", "eager", "xla")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One capture.
+
+    Attributes:
+        model: path of the model file.
+        keras: major version of Keras to load it with, 2 or 3.
+        inputs: one .npy path per model input, in the model's order.
+        mode: one of MODES.
+        device: auto, cpu or gpu.
+        budget: bytes of layer outputs and inputs that one pass may return at once.
+    """
+
+    model: str
+    keras: int
+    inputs: List[str]
+    mode: str = "graph"
+    device: str = "auto"
+    budget: int = 1 << 30
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> "Job":
+        return Job(**json.loads(text))

@@ -1,0 +1,75 @@
+"""Enclosure: a tensor's exact value and how far a conforming execution may lie from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Z = 10.0  # the probable bound in standard deviations: NUMERICS, stage 1
+
+Field = np.ndarray | float
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """Where a right answer lies.
+
+    Attributes:
+        mid: the exact result to float64 accuracy (or integers, for integer tensors).
+        sigma: standard deviation of a conforming execution's rounding error.
+        worst: its hard limit; inf where it was not asked for (`Context.worst`).
+        floor: storage and subnormal terms, added to both radii.
+        overflow: True where partial sums may pass the format's range, so that ±Inf and NaN are allowed.
+
+    Every field but `mid` is an array of mid's shape or a scalar for all elements. All zero means: bit equality is
+    demanded.
+    """
+
+    mid: np.ndarray
+    sigma: Field = 0.0
+    worst: Field = 0.0
+    floor: Field = 0.0
+    overflow: np.ndarray | bool = False
+
+    @property
+    def probable(self) -> Field:
+        """Radius of the probable bound: min(Z·sigma, worst) + floor."""
+        return np.minimum(Z * np.asarray(self.sigma), self.worst) + self.floor
+
+    @property
+    def limit(self) -> Field:
+        """Radius that no conforming execution leaves: worst + floor."""
+        return np.asarray(self.worst) + self.floor
+
+    @property
+    def exact(self) -> bool:
+        """True where every element must be bit-equal to the rounded `mid`."""
+        return not (np.any(self.worst) or np.any(self.floor) or np.any(self.overflow))
+
+    def move(self, f: Callable[[np.ndarray], np.ndarray]) -> Enclosure:
+        """Apply a function that only moves elements (reshape, transpose, slice, gather) to every field."""
+        fields = (self.sigma, self.worst, self.floor, self.overflow)
+        return Enclosure(f(self.mid), *(f(v) if isinstance(v, np.ndarray) and v.ndim else v for v in fields))
+
+    def full(self) -> tuple[np.ndarray, ...]:
+        """The five fields as arrays of mid's shape, for operations that join tensors."""
+        rest = (self.sigma, self.worst, self.floor, self.overflow)
+        return (self.mid, *(np.broadcast_to(v, self.mid.shape) for v in rest))
+
+
+def point(values: np.ndarray) -> Enclosure:
+    """The enclosure of known values, float64 for floats, unchanged for integers and booleans."""
+    values = np.asarray(values)
+    return Enclosure(values.astype(np.float64) if values.dtype.kind == "f" else values)
+
+
+def bounded(mid: np.ndarray, radius: Field, floor: Field = 0.0) -> Enclosure:
+    """An enclosure of one hard radius: the probable bound is the hard one."""
+    return Enclosure(mid, np.asarray(radius) / Z, radius, floor)
+
+
+def join(f: Callable[..., np.ndarray], enclosures: tuple[Enclosure, ...]) -> Enclosure:
+    """Apply a function that moves the elements of several tensors into one (concatenate, stack)."""
+    return Enclosure(*(f(list(column)) for column in zip(*(e.full() for e in enclosures), strict=True)))

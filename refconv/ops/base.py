@@ -1,0 +1,78 @@
+"""What an op is: a row of the table, the context it runs in, and the terms of one element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refconv.numerics.arithmetic import Arithmetic
+from refconv.numerics.enclosure import Enclosure
+from refconv.primitives.engine import Engine
+
+Weights = Mapping[str, np.ndarray]
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """How the reference computes: which loops, which rounding to bound, and whether the worst case is wanted.
+
+    Without `worst`, long sums (n ≥ 49, where 10σ is always below the worst case) may leave out Σ|t|, which costs a
+    third correlation; their enclosures then have worst = inf. `compare` asks again with it where an element needs it.
+    """
+
+    engine: Engine
+    arithmetic: Arithmetic = Arithmetic()
+    worst: bool = True
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The exact terms of one output element, for stage 2.
+
+    Attributes:
+        products: the products in float64, one axis per loop of the kernel: (kh, kw, cin) for Conv2D.
+        bias: one more term, or None.
+        finish: what the layer does after the sum (activation), from a 0-d enclosure to a 0-d enclosure.
+        scale: factor on the sum before the bias (1/area of an average).
+    """
+
+    products: np.ndarray
+    bias: float | None
+    finish: Callable[[Enclosure], Enclosure]
+    scale: float = 1.0
+
+
+Forward = Callable[[Any, Weights, Sequence[Enclosure], Context], "Enclosure | tuple[Enclosure, ...]"]
+FindTerms = Callable[[Any, Weights, Sequence[np.ndarray], tuple[int, ...], Context], Terms]
+
+
+def no_weights(attrs: Any) -> dict[str, Shape]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One Keras class.
+
+    Attributes:
+        keras: class name, as Keras 3 spells it.
+        attributes: frozen dataclass of `refconv.ops.attributes`; its fields are Keras 3's config names.
+        forward: (attrs, weights, inputs, context) → enclosure of the output (or a tuple, for several outputs).
+        weights: attrs → {name: shape} in Keras's order; None in a shape matches any size.
+        terms: (attrs, weights, input values, index of the output element, context) → Terms; None where the bound is
+            not a sum's.
+        exact: True where the layer rounds nothing, so that bit equality is demanded.
+        source: where the semantics are documented.
+    """
+
+    keras: str
+    attributes: type
+    forward: Forward
+    weights: Callable[[Any], dict[str, Shape]] = no_weights
+    terms: FindTerms | None = None
+    exact: bool = False
+    source: str = ""

@@ -1,0 +1,163 @@
+"""Finished results, known to renderers and tests. Nothing here computes more than a count or a maximum."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Verdict(str, Enum):
+    """From the gravest down: the first that holds for any output is the layer's."""
+
+    MISMATCH = "mismatch"
+    DEGRADED = "degraded"
+    SUSPECT = "suspect"
+    UNVERIFIED = "unverified"
+    VACUOUS = "vacuous"
+    WITHIN = "within"
+    EXACT = "exact"
+
+    @property
+    def severity(self) -> int:
+        return len(Verdict) - list(Verdict).index(self)
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element: its index, the reference's value, the framework's, and the deviation allowed."""
+
+    index: tuple[int, ...]
+    expected: float
+    got: float
+    allowed: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One output tensor compared element by element.
+
+    `bound_used` is the largest share of the probable bound that any element used (0 where all are equal,
+    inf where a bound of zero was left); `certified` says that bit equality was demanded of every element.
+    """
+
+    shape: tuple[int, ...]
+    verdict: Verdict
+    certified: bool
+    max_abs_error: float
+    max_ulp_error: float
+    bound_used: float
+    worst: Element | None = None
+    failing: int = 0  # elements outside the probable bound after stage 2
+    explained: int = 0  # elements outside stage 1 that stage 2 explained
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far the framework has moved from the reference that ran on its own values."""
+
+    max_abs_error: float
+    sqnr_db: float  # inf where nothing differs
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A reason for a mismatch, from `diagnose`."""
+
+    code: str
+    title: str
+    evidence: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """One layer call. `outputs` is empty where nothing was compared; `reason` then says why."""
+
+    index: int
+    name: str
+    path: str
+    type: str
+    verdict: Verdict
+    outputs: tuple[Comparison, ...] = ()
+    reason: str = ""
+    chained: Drift | None = None
+    findings: tuple[Finding, ...] = ()
+    nondeterministic: bool = False
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def worst(self) -> Comparison | None:
+        """The output that decides: the gravest, then the one that used most of its bound."""
+        return max(self.outputs, key=lambda o: (o.verdict.severity, o.bound_used), default=None)
+
+
+@dataclass(frozen=True)
+class PlainResult:
+    """The un-instrumented `predict` beside the chained reference (bound: see compare/plain.py)."""
+
+    max_abs_difference: float
+    bound_used: float
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    path: str
+    format: str
+    keras_version: str
+    backend: str
+    sha256: str
+
+
+FAILING = (Verdict.MISMATCH, Verdict.DEGRADED, Verdict.SUSPECT)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the user lets pass."""
+
+    lenient: bool = False
+    strict: bool = False
+    allow_unverified: bool = False
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The whole answer of one check."""
+
+    model: ModelInfo
+    layers: tuple[LayerResult, ...]
+    plain: PlainResult | None
+    environment: Mapping[str, Any]
+    input: Mapping[str, Any]
+    partial: bool = False
+    policy: Policy = Policy()
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        found = Counter(layer.verdict.value for layer in self.layers)
+        verified = len(self.layers) - found["unverified"]
+        flagged = sum(layer.nondeterministic for layer in self.layers)
+        by_verdict = {v: found[v] for v in ("exact", "within", "suspect", "degraded", "mismatch", "vacuous", "unverified")}
+        return {"layers": len(self.layers), "verified": verified, **by_verdict, "nondeterministic": flagged}
+
+    @property
+    def verdict(self) -> str:
+        """pass, fail or incomplete. Zero comparisons is never a pass."""
+        counts = self.counts
+        forgiven = counts["suspect"] if self.policy.lenient else 0
+        if sum(counts[v.value] for v in FAILING) > forgiven or (self.plain is not None and not self.plain.ok):
+            return "fail"
+        unfinished = counts["unverified"] and not self.policy.allow_unverified
+        hollow = counts["vacuous"] and self.policy.strict
+        return "incomplete" if unfinished or hollow or not counts["verified"] else "pass"
+
+    @property
+    def exit_code(self) -> int:
+        return {"pass": 0, "fail": 1, "incomplete": 3}[self.verdict]

@@ -1,0 +1,73 @@
+"""What a framework produced. Standard library and NumPy only, and Python 3.8: the worker carries this file along.
+
+The worker writes *frames* to a pipe: a JSON header of known length, then the bytes of at most one array. The parent
+reads them into a `Trace`.
+"""
+
+import json
+import struct
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a leaf layer in one pass. Tensors are named by key; two calls that share a key share the tensor."""
+
+    layer: str  # path: "/" between nested models
+    call: int  # counts the calls of this layer within a pass
+    type: str
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+    seconds: float = 0.0
+
+
+@dataclass
+class Trace:
+    """What one run produced: every leaf call, the tensors by key, the plain outputs, the environment."""
+
+    environment: Dict[str, Any] = field(default_factory=dict)
+    calls: List[Call] = field(default_factory=list)
+    tensors: Dict[str, np.ndarray] = field(default_factory=dict)
+    model_inputs: List[Tuple[str, ...]] = field(default_factory=list)  # keys of the model's inputs, one tuple per pass
+    plain: List[np.ndarray] = field(default_factory=list)
+    outputs: List[np.ndarray] = field(default_factory=list)  # the instrumented run's model outputs
+
+
+def write_frame(stream: BinaryIO, header: Dict[str, Any], array: Optional[np.ndarray] = None) -> None:
+    """Write one frame: header as JSON, and the array's bytes in C order if there is one."""
+    if array is not None:
+        array = np.asarray(array, order="C")
+        header = dict(header, dtype=array.dtype.name, shape=list(array.shape))
+    text = json.dumps(header).encode()
+    stream.write(_LENGTH.pack(len(text)) + text)
+    if array is not None:
+        stream.write(array.tobytes())
+    stream.flush()
+
+
+def read_frames(stream: BinaryIO) -> Iterator[Tuple[Dict[str, Any], Optional[np.ndarray]]]:
+    """Yield (header, array or None) until the stream ends; EOFError if it ends inside a frame."""
+    while True:
+        prefix = stream.read(_LENGTH.size)
+        if not prefix:
+            return
+        header = json.loads(_exactly(stream, _LENGTH.unpack(prefix)[0]))
+        yield header, _array(stream, header) if "dtype" in header else None
+
+
+def _array(stream: BinaryIO, header: Dict[str, Any]) -> np.ndarray:
+    dtype, shape = np.dtype(header["dtype"]), tuple(header["shape"])
+    data = _exactly(stream, dtype.itemsize * int(np.prod(shape, dtype=np.int64)))
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) != size:
+        raise EOFError("the stream ended inside a frame")
+    return data
