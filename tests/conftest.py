@@ -1,0 +1,14 @@
+"""Set-up of the whole suite: quiet frameworks and Hypothesis profiles."""
+
+import os
+
+# Read by TensorFlow when it is first imported, so set before any test module is.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+from hypothesis import settings  # noqa: E402
+
+# A first example that imports or traces a framework takes seconds: a deadline would only measure that.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("dev", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
