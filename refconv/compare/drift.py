@@ -1,0 +1,34 @@
+"""How far the framework has moved from the reference that ran on its own values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from refconv.result import Drift
+
+
+def drift(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> Drift | None:
+    """Largest |got − reference| and the signal to quantization-noise ratio 10·log₁₀(Σy²/Σ(ŷ−y)²) in dB.
+
+    Elements that are the same NaN or infinity count as equal. None where there is nothing to compare.
+    """
+    pairs = [(r, g) for r, g in zip(reference, got, strict=False) if r.shape == g.shape and g.size]
+    if not pairs:
+        return None
+    largest = noise = signal = 0.0
+    with np.errstate(all="ignore"):
+        for r, g in pairs:
+            error = np.where((g == r) | ((g != g) & (r != r)), 0.0, np.abs(np.subtract(g, r, dtype=np.float64)))
+            error = np.where(np.isnan(error), np.inf, error)
+            largest = max(largest, float(error.max()))
+            noise += float(np.sum(error**2))
+            signal += float(np.sum(np.where(np.isfinite(r), r, 0.0).astype(np.float64) ** 2))
+    return Drift(largest, _decibel(signal, noise))
+
+
+def _decibel(signal: float, noise: float) -> float:
+    if noise == 0.0:
+        return float("inf")
+    return float(10 * np.log10(signal / noise)) if signal > 0.0 and np.isfinite(noise) else float("-inf")

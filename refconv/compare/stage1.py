@@ -1,0 +1,72 @@
+"""Stage 1: every element of a tensor against its enclosure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import FLOAT32
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Per element, each of the tensor's shape.
+
+    Attributes:
+        error: |got − mid|; 0 where both are the same NaN or infinity, or where overflow allows what was got; inf where
+            only one of them is finite.
+        probable, limit: the two radii.
+        equal: bit-equal to the correctly rounded result (+0 equals −0, NaN equals NaN).
+    """
+
+    error: np.ndarray
+    probable: np.ndarray
+    limit: np.ndarray
+    equal: np.ndarray
+
+    @property
+    def outside(self) -> np.ndarray:
+        """Outside the probable bound."""
+        return self.error > self.probable
+
+    @property
+    def impossible(self) -> np.ndarray:
+        """Outside the worst case."""
+        return self.error > self.limit
+
+    @property
+    def used(self) -> np.ndarray:
+        """Share of the probable bound; inf where a bound of zero was left."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = self.error / self.probable
+        return np.where(self.error > 0, share, 0.0)
+
+
+def deviate(enclosure: Enclosure, got: np.ndarray) -> Deviation:
+    """Measure `got` (the framework's output) against the enclosure of the same shape."""
+    mid = enclosure.mid
+    with np.errstate(all="ignore"):
+        expected = mid.astype(got.dtype) if got.dtype.kind == "f" else mid
+        equal = (got == expected) | ((got != got) & (mid != mid))
+        equal |= _flushed(mid, got)
+        error = np.where(equal, 0.0, np.abs(got.astype(np.float64) - mid))
+        probable, limit = (np.broadcast_to(r, mid.shape) for r in (enclosure.probable, enclosure.limit))
+        # correctly rounded is right whatever the bound; else what is not finite has no distance
+        rounding = np.abs(expected.astype(np.float64) - mid)
+        error = np.where(np.isfinite(error), np.where(equal, np.minimum(rounding, probable), error), np.inf)
+        error = np.where(equal & ~np.isfinite(mid), 0.0, error)
+        error = np.where(_overflow(enclosure, got), 0.0, error)
+    return Deviation(error, probable, limit, equal)
+
+
+def _flushed(mid: np.ndarray, got: np.ndarray) -> np.ndarray:
+    """A subnormal result given as zero, even by a layer that only moves or selects (TRAPS 29, 33)."""
+    return (np.abs(mid) < FLOAT32.tiny) & (got == 0)
+
+
+def _overflow(enclosure: Enclosure, got: np.ndarray) -> np.ndarray:
+    """Not finite where partial sums, or the last rounding, may leave the format's range; inputs were finite there."""
+    beyond = np.abs(enclosure.mid) + enclosure.limit > FLOAT32.max
+    return ~np.isfinite(got) & np.isfinite(enclosure.mid) & (np.asarray(enclosure.overflow) | beyond)

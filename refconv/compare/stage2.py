@@ -1,0 +1,82 @@
+"""Stage 2: one element, from its exact terms, in the orders that kernels use. Derived and measured in NUMERICS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from refconv.numerics.arithmetic import Arithmetic
+from refconv.numerics.enclosure import Z, Enclosure
+from refconv.numerics.formats import FLOAT64, gamma
+from refconv.ops.base import Terms
+
+WORST_ELEMENTS = 64  # the worst of a tensor: all of them explained, or the layer fails
+_SIGMAS = 6.0
+_GRIDS = range(-1, 8)
+
+
+@dataclass(frozen=True)
+class Path:
+    """What the natural orders of one element's terms allow: σ_path and φ, both in absolute units."""
+
+    sigma: float
+    phase: float
+
+
+def enclose(terms: Terms, arithmetic: Arithmetic) -> Enclosure:
+    """The element's enclosure under stage 2: probable radius 6σ_path + φ before what follows the sum."""
+    products = terms.products * terms.scale
+    values = _with_bias(products.ravel(), terms.bias, last=True)
+    n, y, total = len(values), float(values.sum()), float(np.abs(values).sum())
+    path = walk(products, terms.bias, arithmetic.u)
+    sigma = np.hypot(path.sigma, 0.0 if terms.scale == 1.0 else arithmetic.u * abs(y))
+    worst = float((gamma(n + 2, arithmetic.u) + gamma(n, FLOAT64.u)) * total)
+    floor = (n + 1) * arithmetic.format.tiny
+    radius = (_SIGMAS * sigma + path.phase) / Z
+    return terms.finish(Enclosure(np.float64(y), np.float64(radius), np.float64(worst), np.float64(floor)))
+
+
+def walk(products: np.ndarray, bias: float | None, u: float) -> Path:
+    """σ_path = u·√max((n+1)(y²/3 + Q/6), Σ S_k² over the natural orders), and φ over the same orders.
+
+    The natural orders are all loop orders of the kernel's axes, forwards and backwards, bias first and last.
+    """
+    flat = _with_bias(products.ravel(), bias, last=True)
+    y, squares, n = float(flat.sum()), float(flat @ flat), len(flat)
+    variance, phase = (n + 1) * (y**2 / 3 + squares / 6), 0.0
+    for terms in _orders(products, bias):
+        sums = np.cumsum(terms)
+        variance = max(variance, float(sums @ sums))
+        phase = max(phase, _phase(terms, sums, u))
+    return Path(u * float(np.sqrt(variance)), phase)
+
+
+def _phase(terms: np.ndarray, sums: np.ndarray, u: float) -> float:
+    """φ = max over b and j of |Σ_{k≤j} (t_k − g·rne(t_k/g))|, g = 2⁻ᵇ·ulp(max|S|).
+
+    Equal terms added to a large sum repeat one rounding error: it does not average out as σ assumes.
+    """
+    peak = float(np.max(np.abs(sums), initial=0.0))
+    if peak == 0.0 or not np.isfinite(peak):
+        return 0.0
+    ulp = 2.0 * u * 2.0 ** np.floor(np.log2(peak))
+    grids = (ulp * 2.0**-b for b in _GRIDS)
+    return max(float(np.max(np.abs(np.cumsum(terms - g * np.rint(terms / g))))) for g in grids)
+
+
+def _orders(products: np.ndarray, bias: float | None) -> Iterator[np.ndarray]:
+    for axes in permutations(range(products.ndim)):
+        forwards = products.transpose(axes).ravel()
+        for terms in (forwards, forwards[::-1]):
+            yield _with_bias(terms, bias, last=True)
+            if bias is not None:
+                yield _with_bias(terms, bias, last=False)
+
+
+def _with_bias(terms: np.ndarray, bias: float | None, *, last: bool) -> np.ndarray:
+    if bias is None:
+        return terms
+    return np.append(terms, bias) if last else np.insert(terms, 0, bias)

@@ -1,0 +1,94 @@
+"""One output tensor: stage 1, stage 2 where elements ask for it, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refconv.compare.stage1 import Deviation, deviate
+from refconv.compare.stage2 import WORST_ELEMENTS
+from refconv.numerics.enclosure import Enclosure
+from refconv.result import Comparison, Element, Verdict
+
+Index = tuple[int, ...]
+Explain = Callable[[Index], Enclosure]
+
+
+def compare(enclosure: Enclosure, got: np.ndarray, explain: Explain | None = None) -> Comparison:
+    """Judge the framework's tensor `got` by the enclosure, whose worst case must be known.
+
+    Args:
+        enclosure: the reference's output.
+        got: the framework's output.
+        explain: index of an element → its enclosure under stage 2; None where the layer has no terms.
+    """
+    if got.shape != enclosure.mid.shape:
+        return _wrong_shape(enclosure, got)
+    deviation = deviate(enclosure, got)
+    outside = np.flatnonzero(deviation.outside)
+    if np.any(deviation.impossible):
+        return _report(Verdict.MISMATCH, enclosure, got, deviation, failing=len(outside))
+    explained = _explained(deviation, outside, got, explain) if len(outside) and explain else 0
+    if explained < min(len(outside), WORST_ELEMENTS):
+        return _report(Verdict.SUSPECT, enclosure, got, deviation, len(outside) - explained, explained)
+    verdict = Verdict.EXACT if deviation.equal.all() else Verdict.WITHIN
+    return _report(verdict, enclosure, got, deviation, explained=len(outside))
+
+
+def _explained(deviation: Deviation, outside: np.ndarray, got: np.ndarray, explain: Explain) -> int:
+    """How many of the worst elements stage 2 explains; stops at the first that it does not."""
+    worst_first = outside[np.argsort(-deviation.used.ravel()[outside])][:WORST_ELEMENTS]
+    for count, flat in enumerate(worst_first):
+        index = tuple(int(i) for i in np.unravel_index(flat, got.shape))
+        again = deviate(explain(index), np.asarray(got[index]))
+        if again.outside.any():
+            return count
+    return len(worst_first)
+
+
+def _report(
+    verdict: Verdict,
+    enclosure: Enclosure,
+    got: np.ndarray,
+    deviation: Deviation,
+    failing: int = 0,
+    explained: int = 0,
+) -> Comparison:
+    used = deviation.used
+    return Comparison(
+        shape=got.shape,
+        verdict=verdict,
+        certified=enclosure.exact,
+        max_abs_error=float(np.max(deviation.error, initial=0.0)),
+        max_ulp_error=_ulps(enclosure.mid, deviation),
+        bound_used=float(np.max(used, initial=0.0)),
+        worst=_worst(enclosure, got, deviation, used),
+        failing=failing,
+        explained=explained,
+    )
+
+
+def _worst(enclosure: Enclosure, got: np.ndarray, deviation: Deviation, used: np.ndarray) -> Element | None:
+    """The element that used most of its bound; among bounds left by infinity, the largest error."""
+    if not used.size:
+        return None
+    top = used == used.max()
+    flat = int(np.argmax(np.where(top, deviation.error, -1.0)))
+    index = tuple(int(i) for i in np.unravel_index(flat, got.shape))
+    return Element(index, float(enclosure.mid[index]), float(got[index]), float(deviation.probable[index]))
+
+
+def _ulps(mid: np.ndarray, deviation: Deviation) -> float:
+    """Largest error in units of float32's last place at the exact value, over elements that are not bit-equal."""
+    off = ~deviation.equal
+    if not off.any():
+        return 0.0
+    with np.errstate(all="ignore"):
+        spacing = np.spacing(np.abs(mid[off]).astype(np.float32)).astype(np.float64)
+        ulps = deviation.error[off] / spacing
+    return float(np.max(np.where(np.isnan(ulps), np.inf, ulps)))
+
+
+def _wrong_shape(enclosure: Enclosure, got: np.ndarray) -> Comparison:
+    return Comparison(got.shape, Verdict.MISMATCH, enclosure.exact, np.inf, np.inf, np.inf, failing=got.size)

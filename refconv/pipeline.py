@@ -1,0 +1,235 @@
+"""check() and run(): the only module that names every stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refconv import formats, frameworks
+from refconv import inputs as model_inputs
+from refconv.compare.drift import drift
+from refconv.compare.layer import judge
+from refconv.compare.match import match
+from refconv.compare.plain import judge_plain
+from refconv.errors import BadInput, UnreadableModel
+from refconv.graph import Graph, Node
+from refconv.numerics.enclosure import Enclosure
+from refconv.ops.base import Context
+from refconv.primitives import engines
+from refconv.reference.chained import Chain, mids
+from refconv.reference.forward import forward, weights_of
+from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, Verdict
+from refconv.trace import Call, Trace
+
+Given = None | np.ndarray | Sequence[Any] | Mapping[str, Any]
+Progress = Callable[[str, float | None], None]
+OnLayer = Callable[[LayerResult], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a check may be asked; the command line's options, with the same defaults."""
+
+    samples: int = 2
+    seed: int = 0
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    preprocess: str = "none"
+    layers: tuple[str, ...] = ()
+    mode: str = "graph"
+    keras: str = "auto"
+    engine: str = "numpy"
+    device: str = "auto"
+    policy: Policy = Policy()
+    fail_fast: bool = False
+    timeout: float = 600.0
+
+
+def _silent(what: str, share: float | None) -> None:
+    return None
+
+
+def check(
+    path: str | Path,
+    inputs: Given = None,
+    *,
+    options: Options | None = None,
+    progress: Progress = _silent,
+    on_layer: OnLayer | None = None,
+    **overrides: Any,
+) -> CheckResult:
+    """Verify every layer of the model in `path` against the framework's own outputs.
+
+    Args:
+        path: a .h5, .hdf5 or .keras file.
+        inputs: one array, or a sequence or mapping by input name for several inputs; None draws seeded samples.
+        options: see Options; any of its fields may be given as a keyword instead.
+        progress: called with what is being done and the share of it that is done, or None where unknown.
+        on_layer: called with each layer's result as it becomes known.
+
+    Raises:
+        UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
+    """
+    started = time.perf_counter()
+    options = replace(options or Options(), **overrides)
+    progress("reading the model", None)
+    graph = formats.load(path)
+    selected = select(graph, options.layers)
+    _refuse_code(graph)
+    arrays, described = model_inputs.prepare_for(graph, inputs, options)
+    trace = frameworks.capture(
+        graph.path,
+        arrays,
+        keras=graph.keras if options.keras == "auto" else int(options.keras),
+        mode=options.mode,
+        device=options.device,
+        timeout=options.timeout,
+        progress=progress,
+    )
+    result = verify(graph, trace, arrays, options, selected=selected, progress=progress, on_layer=on_layer)
+    return replace(result, input=described, seconds=time.perf_counter() - started)
+
+
+def verify(
+    graph: Graph,
+    trace: Trace,
+    arrays: Sequence[np.ndarray],
+    options: Options,
+    *,
+    selected: frozenset[int] | None = None,
+    progress: Progress = _silent,
+    on_layer: OnLayer | None = None,
+) -> CheckResult:
+    """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed."""
+    selected = select(graph, options.layers) if selected is None else selected
+    calls, chain = match(graph, trace), Chain(graph, arrays)
+    context = Context(engines.get(options.engine))
+    layers: list[LayerResult] = []
+    for node in graph.nodes:
+        if node.index in graph.inputs:
+            continue
+        progress(f"verifying {node.name}", node.index / len(graph.nodes))
+        wanted = node.index in selected
+        result = _layer(node, calls.get(node.index), trace, chain, context, wanted)
+        if wanted:
+            layers.append(result)
+            if on_layer:
+                on_layer(result)
+            if options.fail_fast and result.verdict in FAILING:
+                break
+    stopped = bool(layers) and options.fail_fast and layers[-1].verdict in FAILING
+    return CheckResult(
+        model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
+        layers=tuple(layers),
+        plain=None if stopped else _plain(graph, trace, chain, layers),
+        environment=trace.environment,
+        input={},
+        partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
+        policy=options.policy,
+        notes=graph.notes,
+    )
+
+
+def run(graph: Graph, x: Given, *, engine: str = "numpy") -> Run:
+    """The reference alone, chained from the model's input `x`, without a framework.
+
+    Returns:
+        a mapping from node name to the Enclosure of its first output; `.output` is the model's. `mid` holds the values;
+        the radii are those of the layer's own rounding, given the reference's own inputs to it.
+
+    Raises:
+        UnreadableModel: a layer has no reference.
+    """
+    arrays, _ = model_inputs.prepare_for(graph, x, Options())
+    chain, context = Chain(graph, arrays), Context(engines.get(engine))
+    found: dict[str, Enclosure] = {}
+    for node in graph.nodes:
+        if node.index in graph.inputs:
+            continue
+        if node.attrs is None:
+            raise UnreadableModel(node.reason or "no reference", where=f"layer {node.name}")
+        enclosures = forward(node, weights_of(node), chain.inputs(node) or (), context)
+        chain.put(node, mids(enclosures))
+        found[node.name] = enclosures[0]
+    output = graph.nodes[graph.outputs[0].node].name
+    return Run(found, found[output])
+
+
+class Run(dict[str, Enclosure]):
+    """Layer name → Enclosure; `output` is the model's first output."""
+
+    def __init__(self, layers: Mapping[str, Enclosure], output: Enclosure) -> None:
+        super().__init__(layers)
+        self.output = output
+
+
+def select(graph: Graph, globs: Sequence[str]) -> frozenset[int]:
+    """Indices of the nodes whose name matches any glob; all of them without globs.
+
+    Raises:
+        BadInput: a glob matches no layer.
+    """
+    nodes = [n for n in graph.nodes if n.index not in graph.inputs]
+    if not globs:
+        return frozenset(n.index for n in nodes)
+    for glob in globs:
+        if not any(fnmatchcase(n.name, glob) for n in nodes):
+            names = ", ".join(n.name for n in nodes[:5])
+            raise BadInput(f"no layer matches {glob!r}", where="--layer", hint=f"the layers are {names}, …")
+    return frozenset(n.index for n in nodes if any(fnmatchcase(n.name, glob) for glob in globs))
+
+
+def _refuse_code(graph: Graph) -> None:
+    for node in graph.nodes:
+        if node.origin.class_name.split(">")[-1] == "Lambda":
+            raise UnreadableModel(
+                "a Lambda layer holds code from the file, which refconv does not run",
+                where=f"{graph.path}: layer {node.name}",
+                hint="save the model with the Lambda replaced by a layer",
+            )
+
+
+def _layer(
+    node: Node, call: Call | None, trace: Trace, chain: Chain, context: Context, wanted: bool
+) -> LayerResult:
+    """One node's result; the chain gets the reference's own values, or the framework's where there is no reference."""
+    started = time.perf_counter()
+    got = tuple(trace.tensors[key] for key in call.outputs) if call else ()
+    own = chain.inputs(node)
+    result = LayerResult(node.index, node.name, node.layer, node.type, Verdict.UNVERIFIED)
+    if node.attrs is None:
+        chain.put(node, got)
+        return replace(result, reason=node.reason or "no reference for this layer")
+    weights = weights_of(node)
+    values = mids(forward(node, weights, own, replace(context, worst=False))) if own is not None else got
+    chain.put(node, values)
+    chained_seconds = time.perf_counter() - started
+    if call is None or not wanted:
+        return replace(result, reason="the framework gave no output for this layer")
+    if len(call.inputs) < len(node.inputs):
+        return replace(result, reason="the framework's inputs to this layer could not be matched")
+    fed = tuple(trace.tensors[key] for key in call.inputs[: len(node.inputs)])
+    verdict, outputs, reason = judge(node, weights, fed, got, context)
+    total = time.perf_counter() - started
+    return replace(
+        result,
+        verdict=verdict,
+        outputs=outputs,
+        reason=reason,
+        chained=drift(values, got) if own is not None else None,
+        seconds={"chained": chained_seconds, "isolated": total - chained_seconds, "framework": call.seconds},
+    )
+
+
+def _plain(graph: Graph, trace: Trace, chain: Chain, layers: Sequence[LayerResult]) -> PlainResult | None:
+    reference = chain.results()
+    if reference is None or not trace.plain:
+        return None
+    last = {ref.node for ref in graph.outputs}
+    allowed = [c.worst.allowed for r in layers if r.index in last for c in r.outputs if c.worst]
+    return judge_plain(trace.plain, trace.outputs, reference, slack=max(allowed, default=0.0))
