@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class Origin:
 
     class_name: str
     dialect: str  # keras1, keras2, keras3
-    config: Mapping[str, Any] = EMPTY
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -70,8 +67,8 @@ class Node:
     inputs: tuple[Ref, ...]
     origin: Origin
     call: int = 0
-    weights: Mapping[str, Weight] = EMPTY
-    arguments: Mapping[str, Any] = EMPTY
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float32"  # dtype policy: float32, mixed_float16, float64 …
     reason: str = ""
 

@@ -194,9 +194,7 @@ def _refuse_code(graph: Graph) -> None:
             )
 
 
-def _layer(
-    node: Node, call: Call | None, trace: Trace, chain: Chain, context: Context, wanted: bool
-) -> LayerResult:
+def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: Context, wanted: bool) -> LayerResult:
     """One node's result; the chain gets the reference's own values, or the framework's where there is no reference."""
     started = time.perf_counter()
     got = tuple(trace.tensors[key] for key in call.outputs) if call else ()

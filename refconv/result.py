@@ -144,7 +144,9 @@ class CheckResult:
         found = Counter(layer.verdict.value for layer in self.layers)
         verified = len(self.layers) - found["unverified"]
         flagged = sum(layer.nondeterministic for layer in self.layers)
-        by_verdict = {v: found[v] for v in ("exact", "within", "suspect", "degraded", "mismatch", "vacuous", "unverified")}
+        by_verdict = {
+            v: found[v] for v in ("exact", "within", "suspect", "degraded", "mismatch", "vacuous", "unverified")
+        }
         return {"layers": len(self.layers), "verified": verified, **by_verdict, "nondeterministic": flagged}
 
     @property
