@@ -24,6 +24,7 @@ from refconv.ops.base import Context
 from refconv.primitives import engines
 from refconv.reference.chained import Chain, mids
 from refconv.reference.forward import forward, weights_of
+from refconv.reference.ranges import index_ranges
 from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, Verdict
 from refconv.trace import Call, Trace
 
@@ -81,7 +82,7 @@ def check(
     graph = formats.load(path)
     selected = select(graph, options.layers)
     _refuse_code(graph)
-    arrays, described = model_inputs.prepare_for(graph, inputs, options)
+    arrays = draw_inputs(graph, inputs, options)
     trace = frameworks.capture(
         graph.path,
         arrays,
@@ -92,7 +93,21 @@ def check(
         progress=progress,
     )
     result = verify(graph, trace, arrays, options, selected=selected, progress=progress, on_layer=on_layer)
+    described = model_inputs.describe(graph.specs, arrays, inputs, options.samples, options.seed, options.preprocess)
     return replace(result, input=described, seconds=time.perf_counter() - started)
+
+
+def draw_inputs(graph: Graph, given: Given, options: Options) -> list[np.ndarray]:
+    """The model's inputs, in its order: those given, read and checked, or seeded samples."""
+    return model_inputs.prepare(
+        graph.specs,
+        given,
+        samples=options.samples,
+        seed=options.seed,
+        shapes=options.shapes,
+        preprocess=options.preprocess,
+        ranges=index_ranges(graph),
+    )
 
 
 def verify(
@@ -145,7 +160,7 @@ def run(graph: Graph, x: Given, *, engine: str = "numpy") -> Run:
     Raises:
         UnreadableModel: a layer has no reference.
     """
-    arrays, _ = model_inputs.prepare_for(graph, x, Options())
+    arrays = draw_inputs(graph, x, Options())
     chain, context = Chain(graph, arrays), Context(engines.get(engine))
     found: dict[str, Enclosure] = {}
     for node in graph.nodes:

@@ -9,7 +9,7 @@ from itertools import permutations
 import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
-from refconv.numerics.enclosure import Z, Enclosure
+from refconv.numerics.enclosure import Enclosure, Z
 from refconv.numerics.formats import FLOAT64, gamma
 from refconv.ops.base import Terms
 

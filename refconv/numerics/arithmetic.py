@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.exactness import certain
 from refconv.numerics.formats import FLOAT32, FLOAT64, Format, gamma
 from refconv.numerics.moments import Moments
 
@@ -26,6 +27,7 @@ class Arithmetic:
 
         σ² = u²(n+1)(y²/3 + Q/6), the mean of Σ S_k² over random orders; worst = γ(n+1, u)·A plus the reference's own
         γ(n, 2⁻⁵³)·A; floor = (n+1)·tiny + S for flushed subnormals. Derived and measured in NUMERICS, stage 1.
+        Elements that are exact in every order (`exactness`) get no radius at all.
         """
         n = np.asarray(m.n, dtype=np.float64)
         sigma = self.u * np.sqrt((n + 1) * (m.y**2 / 3 + m.Q / 6))
@@ -34,4 +36,6 @@ class Arithmetic:
             return Enclosure(m.y, sigma, np.inf, floor)
         worst = (gamma(n + 1, self.u) + gamma(n, FLOAT64.u)) * m.A
         overflow = m.A + worst > self.format.max
+        if m.grid and (exact := certain(m.A, m.grid) & (np.asarray(m.S) == 0)).any():
+            sigma, worst, floor = (np.where(exact, 0.0, radius) for radius in (sigma, worst, floor))
         return Enclosure(m.y, sigma, worst, floor, overflow if overflow.any() else False)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refconv.numerics.exactness import grid
+
 Field = np.ndarray | float
 
 
@@ -19,6 +21,7 @@ class Moments:
         n: number of terms (a number, or an array that broadcasts against y).
         A: Σ |t_k|, or None where the worst case was not asked for.
         S: Σ |x||w| over the terms of which an operand is subnormal: kernels flush those (TRAPS 33).
+        grid: a power of two of which every term is an integer multiple; 0 where none was looked for or found.
     """
 
     y: np.ndarray
@@ -26,6 +29,7 @@ class Moments:
     n: Field
     A: np.ndarray | None
     S: Field = 0.0
+    grid: float = 0.0
 
     def plus(self, term: np.ndarray) -> Moments:
         """Add one more term to every element, such as a bias of shape (channels,)."""
@@ -38,4 +42,5 @@ class Moments:
             n=self.n + 1,
             A=None if self.A is None else self.A + np.abs(term),
             S=self.S + subnormal if subnormal.any() else self.S,
+            grid=min(self.grid, grid(term)) if self.grid else 0.0,
         )

@@ -9,7 +9,7 @@ import numpy as np
 from refconv.numerics.formats import FLOAT32
 from refconv.numerics.moments import Moments
 from refconv.primitives.engine import Engine
-from refconv.primitives.geometry import Window
+from refconv.primitives.geometry import Window, overlap
 
 LONG = 49  # from this many terms on 10σ is below the worst case: 10·√((n+1)/2) < n+1
 
@@ -20,17 +20,74 @@ def correlate_moments(
     engine: Engine, x: np.ndarray, kernel: np.ndarray, window: Window, groups: int = 1, worst: bool = True
 ) -> Moments:
     """Moments of a correlation; kernel (*k, C/groups, F), so n = Πk·C/groups (padding counted, as an upper bound)."""
-    return _moments(lambda a, b: engine.correlate(a, b, window, groups), x, kernel, worst)
+    n = int(np.prod(kernel.shape[:-1]))
+    return _moments(lambda a, b: engine.correlate(a, b, window, groups), x, kernel, n, worst)
 
 
 def matmul_moments(engine: Engine, x: np.ndarray, kernel: np.ndarray, worst: bool = True) -> Moments:
     """Moments of x·kernel; kernel (C, F), n = C."""
-    return _moments(engine.matmul, x, kernel, worst)
+    return _moments(engine.matmul, x, kernel, kernel.shape[0], worst)
 
 
-def _moments(reduce: Reduce, x: np.ndarray, kernel: np.ndarray, worst: bool) -> Moments:
+def transposed_moments(
+    engine: Engine, x: np.ndarray, kernel: np.ndarray, window: Window, lengths: tuple[int, ...], worst: bool = True
+) -> Moments:
+    """Moments of a transposed correlation; kernel (*k, F, C), n = C times the windows that meet on one element.
+
+    `window` is the forward correlation's over `lengths`, the spatial shape of the result; its positions are x's.
+    """
+    n = overlap(window) * kernel.shape[-1]
+    return _moments(lambda a, b: scatter(engine, a, b, window, lengths), x, kernel, n, worst)
+
+
+def scatter(
+    engine: Engine, x: np.ndarray, kernel: np.ndarray, window: Window, lengths: tuple[int, ...]
+) -> np.ndarray:
+    """The gradient of a correlation with respect to its input: y[n, p·stride + k·dilation − pad, f] += x[n, p]·kernel[k, f].
+
+    x (N, *out, C), kernel (*k, F, C), result (N, *lengths, F); what falls on padding is dropped.
+    """
+    padded = [before + length + after for length, (before, after) in zip(lengths, window.pads, strict=True)]
+    result = np.zeros((x.shape[0], *padded, kernel.shape[-2]))
+    axes = list(zip(window.strides, window.dilation, window.out, strict=True))
+    for tap in np.ndindex(*window.size):
+        spans = zip(tap, axes, strict=True)
+        at = tuple(slice(k * d, k * d + (out - 1) * stride + 1, stride) for k, (stride, d, out) in spans)
+        result[(slice(None), *at)] += engine.matmul(x, kernel[tap].T)
+    inner = tuple(slice(before, before + n) for n, (before, _) in zip(lengths, window.pads, strict=True))
+    return result[(slice(None), *inner)]
+
+
+def window_moments(engine: Engine, x: np.ndarray, window: Window, worst: bool = True) -> Moments:
+    """Moments of the sum over each window; n counts the elements inside the input, shape (1, *out, 1)."""
+    x = x.astype(np.float64, copy=False)
+    n = engine.window_sum(np.ones((1, *x.shape[1:-1], 1)), window)
+    return _of_terms(lambda terms: engine.window_sum(terms, window), x, n, worst)
+
+
+def spatial_moments(x: np.ndarray, axes: tuple[int, ...], worst: bool = True) -> Moments:
+    """Moments of the sum of x over whole axes, kept with length 1; n is the number of elements in each sum."""
+    x = x.astype(np.float64, copy=False)
+    n = float(np.prod([x.shape[axis] for axis in axes]))
+    return _of_terms(lambda terms: terms.sum(axis=axes, keepdims=True), x, n, worst)
+
+
+def _of_terms(
+    total: Callable[[np.ndarray], np.ndarray], x: np.ndarray, n: np.ndarray | float, worst: bool
+) -> Moments:
+    magnitude = np.abs(x)
+    small = (magnitude > 0) & (magnitude < FLOAT32.tiny)
+    return Moments(
+        total(x),
+        Q=total(x**2),
+        n=n,
+        A=total(magnitude) if worst or np.min(n, initial=LONG) < LONG else None,
+        S=total(np.where(small, magnitude, 0)) if small.any() else 0.0,
+    )
+
+
+def _moments(reduce: Reduce, x: np.ndarray, kernel: np.ndarray, n: int, worst: bool) -> Moments:
     x, kernel = x.astype(np.float64, copy=False), kernel.astype(np.float64)
-    n = int(np.prod(kernel.shape[:-1]))
     return Moments(
         reduce(x, kernel),
         Q=reduce(x**2, kernel**2),

@@ -1,0 +1,45 @@
+"""When a float32 sum is exact in every order: its terms are small integers on a common grid. NUMERICS, "Exactness"."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refconv.numerics.formats import FLOAT32
+
+_SAMPLE = 4096  # enough to see that ordinary floats share no coarse grid, without reading all of them
+INTEGERS = 2.0**24  # float32 holds every integer up to here
+
+
+def grid(values: np.ndarray) -> float:
+    """The largest power of two of which every value is an integer multiple.
+
+    inf where all values are zero, 0.0 where one is not finite.
+    """
+    values = values[values != 0]
+    if not values.size:
+        return np.inf
+    if not np.all(np.isfinite(values)):
+        return 0.0
+    mantissa, exponent = np.frexp(values.astype(np.float64))
+    integers = np.abs(mantissa * 2.0**53).astype(np.int64)
+    lowest = np.frexp((integers & -integers).astype(np.float64))[1] - 1
+    return float(np.ldexp(1.0, int(np.min(lowest + exponent)) - 53))
+
+
+def product_grid(x: np.ndarray, w: np.ndarray) -> float:
+    """Grid of all products x_i·w_j, or 0.0 where some product would need more than float32's 24 bits anyway."""
+    if not x.size or not w.size:
+        return 0.0
+    limit = float(np.max(np.abs(x)) * np.max(np.abs(w)))
+    if not np.isfinite(limit):
+        return 0.0
+    for some_x, some_w in ((x.ravel()[:_SAMPLE], w.ravel()[:_SAMPLE]), (x, w)):
+        step = grid(some_x) * grid(some_w)
+        if np.isnan(step) or step == 0.0 or limit > INTEGERS * step:
+            return 0.0
+    return step
+
+
+def certain(total: np.ndarray, step: float) -> np.ndarray:
+    """Elements whose terms are multiples of `step` with Σ|t| = `total`: every partial sum is exact in float32."""
+    return (total <= INTEGERS * step) & (step >= FLOAT32.tiny)
