@@ -8,6 +8,7 @@ from math import gcd, prod
 import numpy as np
 
 Pads = tuple[tuple[int, int], ...]
+Indices = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _transposed_length(
     return (length - 1) * stride + extent - crop + extra
 
 
-def inside(window: Window, spatial: tuple[int, ...], position: tuple[int, ...]) -> tuple[tuple[np.ndarray, ...], ...]:
+def inside(window: Window, spatial: tuple[int, ...], position: tuple[int, ...]) -> Indices:
     """What the window at `position` sees: (indices into the input, indices of the taps), one array each per axis.
 
     Taps that fall on padding are left out.
@@ -93,6 +94,19 @@ def inside(window: Window, spatial: tuple[int, ...], position: tuple[int, ...]) 
         seen = np.flatnonzero((source >= 0) & (source < length))
         sources.append(source[seen])
         taps.append(seen)
+    return tuple(sources), tuple(taps)
+
+
+def reached(window: Window, element: tuple[int, ...]) -> Indices:
+    """Which windows see an input element: (their positions, the taps by which they do), one array each per axis."""
+    sources, taps = [], []
+    for size, stride, step, (before, _), out, at in zip(
+        window.size, window.strides, window.dilation, window.pads, window.out, element, strict=True
+    ):
+        start = at + before - step * np.arange(size)
+        hit = np.flatnonzero((start % stride == 0) & (start >= 0) & (start < out * stride))
+        sources.append(start[hit] // stride)
+        taps.append(hit)
     return tuple(sources), tuple(taps)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from refconv.numerics.exactness import grid, product_grid
 from refconv.numerics.formats import FLOAT32
 from refconv.numerics.moments import Moments
 from refconv.primitives.engine import Engine
@@ -29,6 +30,11 @@ def matmul_moments(engine: Engine, x: np.ndarray, kernel: np.ndarray, worst: boo
     return _moments(engine.matmul, x, kernel, kernel.shape[0], worst)
 
 
+def product_moments(x: np.ndarray, kernel: np.ndarray) -> Moments:
+    """Moments of Σ x·kernel over the first axis of two arrays that broadcast."""
+    return _moments(lambda a, b: (a * b).sum(axis=0), x, kernel, len(kernel), worst=True)
+
+
 def transposed_moments(
     engine: Engine, x: np.ndarray, kernel: np.ndarray, window: Window, lengths: tuple[int, ...], worst: bool = True
 ) -> Moments:
@@ -43,9 +49,10 @@ def transposed_moments(
 def scatter(
     engine: Engine, x: np.ndarray, kernel: np.ndarray, window: Window, lengths: tuple[int, ...]
 ) -> np.ndarray:
-    """The gradient of a correlation with respect to its input: y[n, p·stride + k·dilation − pad, f] += x[n, p]·kernel[k, f].
+    """The gradient of a correlation with respect to its input.
 
-    x (N, *out, C), kernel (*k, F, C), result (N, *lengths, F); what falls on padding is dropped.
+    y[n, p·stride + k·dilation − pad, f] += Σ_c x[n, p, c]·kernel[k, f, c] for every position p and tap k; x (N, *out, C),
+    kernel (*k, F, C), result (N, *lengths, F); what falls on padding is dropped.
     """
     padded = [before + length + after for length, (before, after) in zip(lengths, window.pads, strict=True)]
     result = np.zeros((x.shape[0], *padded, kernel.shape[-2]))
@@ -83,6 +90,7 @@ def _of_terms(
         n=n,
         A=total(magnitude) if worst or np.min(n, initial=LONG) < LONG else None,
         S=total(np.where(small, magnitude, 0)) if small.any() else 0.0,
+        grid=grid(x),
     )
 
 
@@ -94,6 +102,7 @@ def _moments(reduce: Reduce, x: np.ndarray, kernel: np.ndarray, n: int, worst: b
         n=n,
         A=reduce(np.abs(x), np.abs(kernel)) if worst or n < LONG else None,
         S=_subnormal(reduce, np.abs(x), np.abs(kernel)),
+        grid=product_grid(x, kernel),
     )
 
 

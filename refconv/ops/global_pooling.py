@@ -1,0 +1,83 @@
+"""Maximum and average over all spatial axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from refconv.errors import UnreadableModel
+from refconv.numerics.enclosure import Enclosure
+from refconv.ops.attributes import attribute, flag
+from refconv.ops.base import Context, Row, Terms, Weights
+from refconv.ops.mean import mean
+from refconv.ops.spatial import CHANNELS_FIRST, data_format
+from refconv.primitives.sums import spatial_moments
+
+
+@dataclass(frozen=True)
+class GlobalPooling:
+    data_format: str = data_format()
+    keepdims: bool = attribute(flag, default=False)
+
+
+def global_max(
+    attrs: GlobalPooling, weights: Weights, inputs: Sequence[Enclosure], context: Context, *, rank: int
+) -> Enclosure:
+    """Largest value over the spatial axes; NaN propagates."""
+    x = inputs[0].mid
+    return Enclosure(x.max(axis=_axes(attrs, x, rank), keepdims=attrs.keepdims))
+
+
+def global_average(
+    attrs: GlobalPooling, weights: Weights, inputs: Sequence[Enclosure], context: Context, *, rank: int
+) -> Enclosure:
+    """Mean over the spatial axes, which keep length 1 with `keepdims`."""
+    x = inputs[0].mid
+    axes = _axes(attrs, x, rank)
+    result = mean(spatial_moments(x, axes, context.worst), context.arithmetic)
+    return result if attrs.keepdims else result.move(lambda v: v.squeeze(axes))
+
+
+def average_terms(
+    attrs: GlobalPooling,
+    weights: Weights,
+    inputs: Sequence[np.ndarray],
+    index: tuple[int, ...],
+    context: Context,
+    *,
+    rank: int,
+) -> Terms:
+    """All elements of one sample and channel, one axis per spatial axis, and the divisor as scale."""
+    channels_first = attrs.data_format == CHANNELS_FIRST
+    channel = index[1] if channels_first else index[-1]
+    sample = inputs[0][index[0]]
+    values = (sample[channel] if channels_first else sample[..., channel]).astype(np.float64)
+    return Terms(values, None, lambda enclosure: enclosure, scale=1.0 / values.size)
+
+
+def _axes(attrs: GlobalPooling, x: np.ndarray, rank: int) -> tuple[int, ...]:
+    if x.ndim != rank + 2:
+        raise UnreadableModel(f"an input of {rank + 2} dimensions is wanted, this one has {x.ndim}: {x.shape}")
+    first = 2 if attrs.data_format == CHANNELS_FIRST else 1
+    return tuple(range(first, first + rank))
+
+
+ROWS = (
+    Row(
+        "GlobalMaxPooling2D",
+        GlobalPooling,
+        partial(global_max, rank=2),
+        exact=True,
+        source="keras.layers.GlobalMaxPooling2D",
+    ),
+    Row(
+        "GlobalAveragePooling2D",
+        GlobalPooling,
+        partial(global_average, rank=2),
+        terms=partial(average_terms, rank=2),
+        source="keras.layers.GlobalAveragePooling2D",
+    ),
+)

@@ -1,0 +1,44 @@
+"""The enclosure of a mean: a sum, and then one more rounding or two."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refconv.numerics.arithmetic import Arithmetic
+from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.exactness import certain
+from refconv.numerics.formats import FLOAT64, gamma
+from refconv.numerics.moments import Moments
+
+
+def mean(m: Moments, arithmetic: Arithmetic) -> Enclosure:
+    """Σx/n from the moments of Σx.
+
+    With y, Q = Σx²/n² and A = Σ|x|/n those of the terms x/n:
+    - σ² = u²·((n+1)(y²/3 + Q/6) + y²): the sum's, scaled, and the division's (NUMERICS, stage 1).
+    - worst = γ(n+2, u)·A plus the reference's own γ(n+1, 2⁻⁵³)·A. A division adds one rounding to n − 1 additions;
+      kernels that multiply the sum, or each term, by a rounded 1/n add two (1/n's and the product's): n + 1 in all.
+      Those two are at most 2u|y|, inside 10σ ≥ 10u|y|.
+    - floor = (n+2)·tiny + S/n: partial sums, terms x/n and the result may be flushed, and so may subnormal x.
+    Where every partial sum is exact and n is a power of two, nothing is rounded: no radius.
+    """
+    n = np.asarray(m.n, dtype=np.float64)
+    y, squares, u = m.y / n, m.Q / n**2, arithmetic.u
+    sigma = u * np.sqrt((n + 1) * (y**2 / 3 + squares / 6) + y**2)
+    floor = np.broadcast_to((n + 2) * arithmetic.format.tiny + m.S / n, y.shape)
+    if m.A is None:
+        return Enclosure(y, sigma, np.inf, floor)
+    worst = (gamma(n + 2, u) + gamma(n + 1, FLOAT64.u)) * (m.A / n)
+    overflow = m.A * (1 + gamma(n, u)) > arithmetic.format.max
+    exact = _exact(m, n, arithmetic.format.tiny)
+    if exact.any():
+        sigma, worst, floor = (np.where(exact, 0.0, radius) for radius in (sigma, worst, floor))
+    return Enclosure(y, sigma, worst, floor, overflow if overflow.any() else False)
+
+
+def _exact(m: Moments, n: np.ndarray, tiny: float) -> np.ndarray:
+    """Terms and sums on a grid that stays normal when divided by a power of two."""
+    assert m.A is not None
+    power_of_two = np.frexp(n)[0] == 0.5
+    on_grid = certain(m.A, m.grid) & (m.grid / n >= tiny) & (np.asarray(m.S) == 0)
+    return on_grid & power_of_two

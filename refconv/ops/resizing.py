@@ -1,0 +1,96 @@
+"""Images made larger or smaller: nearest neighbour and bilinear, with half-pixel centres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refconv.numerics.enclosure import Enclosure
+from refconv.ops.attributes import Unknown, attribute, integer
+from refconv.ops.base import Context, Row, Weights
+from refconv.ops.interpolation import interpolate, nearest_indices
+from refconv.ops.spatial import axes, channels_last, data_format, moved, only, restore
+
+
+def _interpolation(default: str) -> Any:
+    return attribute(only("nearest", "bilinear"), default=default)
+
+
+def _irrelevant(value: Any) -> Any:
+    """Reader of a field that has no effect while the field that it belongs to is at its default."""
+    return value
+
+
+@dataclass(frozen=True)
+class UpSampling:
+    size: tuple[int, ...] = axes(2, 2)
+    data_format: str = data_format()
+    interpolation: str = _interpolation("nearest")
+
+
+@dataclass(frozen=True)
+class Resizing:
+    height: int = attribute(integer(1))
+    width: int = attribute(integer(1))
+    interpolation: str = _interpolation("bilinear")
+    crop_to_aspect_ratio: bool = attribute(only(False), default=False)
+    pad_to_aspect_ratio: bool = attribute(only(False), default=False)
+    fill_mode: Any = attribute(_irrelevant, default="constant")
+    fill_value: Any = attribute(_irrelevant, default=0.0)
+    antialias: bool = attribute(only(False), default=False)
+    data_format: str = data_format()
+
+
+def up_sampling(attrs: UpSampling, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
+    """Each spatial axis `size` times as long: elements repeated, or interpolated (`interpolation.interpolate`)."""
+    if attrs.interpolation == "nearest":
+        return moved(inputs[0], attrs.data_format, 2, lambda v: _repeat(v, attrs.size))
+    height, width = channels_last(inputs[0].mid, attrs.data_format, 2).shape[1:-1]
+    return _bilinear(inputs[0], (height * attrs.size[0], width * attrs.size[1]), attrs.data_format, context)
+
+
+def resizing(attrs: Resizing, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
+    """To (height, width), by `interpolation.nearest_indices` or `interpolation.interpolate`, without antialiasing.
+
+    Raises:
+        Unknown: bilinear on integers, which Keras 2 returns as floats and Keras 3 rounds.
+    """
+    target = (attrs.height, attrs.width)
+    if attrs.interpolation == "nearest":
+        return moved(inputs[0], attrs.data_format, 2, lambda v: _gather(v, target))
+    return _bilinear(inputs[0], target, attrs.data_format, context)
+
+
+def _repeat(v: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    return v.repeat(size[0], axis=1).repeat(size[1], axis=2)
+
+
+def _gather(v: np.ndarray, target: tuple[int, int]) -> np.ndarray:
+    rows, columns = (nearest_indices(v.shape[1 + i], target[i]) for i in range(2))
+    return v[:, rows[:, None], columns]
+
+
+def _bilinear(enclosure: Enclosure, target: tuple[int, int], layout: str, context: Context) -> Enclosure:
+    """Both axes in both orders: the values agree, and the larger radius covers kernels that start with either."""
+    if enclosure.mid.dtype.kind != "f":
+        raise Unknown(f"bilinear resizing of {enclosure.mid.dtype} has no reference")
+    last = enclosure.move(lambda v: channels_last(v, layout, 2))
+
+    def along(e: Enclosure, axis: int) -> Enclosure:
+        return interpolate(e, axis, target[axis - 1], context.arithmetic)
+
+    return restore(_widest(along(along(last, 2), 1), along(along(last, 1), 2)), layout)
+
+
+def _widest(one: Enclosure, other: Enclosure) -> Enclosure:
+    radii = [np.maximum(getattr(one, name), getattr(other, name)) for name in ("sigma", "worst", "floor")]
+    return Enclosure(one.mid, *radii)
+
+
+ROWS = (
+    Row("UpSampling2D", UpSampling, up_sampling, source="keras.layers.UpSampling2D"),
+    Row("Resizing", Resizing, resizing, source="keras.layers.Resizing, tf.image.resize"),
+)
