@@ -42,7 +42,7 @@ def write_frame(stream: BinaryIO, header: Dict[str, Any], array: Optional[np.nda
     """Write one frame: header as JSON, and the array's bytes in C order if there is one."""
     if array is not None:
         array = np.asarray(array, order="C")
-        header = dict(header, dtype=array.dtype.name, shape=list(array.shape))
+        header = dict(header, dtype=_dtype_name(array.dtype), shape=list(array.shape))
     text = json.dumps(header).encode()
     stream.write(_LENGTH.pack(len(text)) + text)
     if array is not None:
@@ -60,8 +60,21 @@ def read_frames(stream: BinaryIO) -> Iterator[Tuple[Dict[str, Any], Optional[np.
         yield header, _array(stream, header) if "dtype" in header else None
 
 
+def _dtype_name(dtype: np.dtype) -> str:
+    return dtype.str if dtype.kind in "SU" else dtype.name  # the name of a string dtype cannot be read back
+
+
+def _dtype(name: str) -> np.dtype:
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes  # bfloat16 and its relatives are no NumPy dtypes
+
+        return np.dtype(getattr(ml_dtypes, name))
+
+
 def _array(stream: BinaryIO, header: Dict[str, Any]) -> np.ndarray:
-    dtype, shape = np.dtype(header["dtype"]), tuple(header["shape"])
+    dtype, shape = _dtype(header["dtype"]), tuple(header["shape"])
     data = _exactly(stream, dtype.itemsize * int(np.prod(shape, dtype=np.int64)))
     return np.frombuffer(data, dtype).reshape(shape)
 

@@ -1,0 +1,34 @@
+"""Frames into a Trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refconv.trace import Call, Trace
+
+
+class Receiver:
+    """Takes frames one by one; `trace` holds what has arrived so far."""
+
+    def __init__(self) -> None:
+        self.trace = Trace()
+
+    def take(self, header: dict[str, Any], array: np.ndarray | None) -> None:
+        kind, trace = header["kind"], self.trace
+        if kind == "environment":
+            trace.environment.update(header["environment"])
+        elif kind == "pass":
+            trace.model_inputs.append(tuple(header["inputs"]))
+        elif kind == "tensor":
+            trace.tensors[header["key"]] = array
+        elif kind == "call":
+            trace.calls.append(_call(header))
+        elif kind in ("plain", "output"):
+            (trace.plain if kind == "plain" else trace.outputs).append(array)
+
+
+def _call(header: dict[str, Any]) -> Call:
+    keys = {name: tuple(header[name]) for name in ("inputs", "outputs")}
+    return Call(layer=header["layer"], call=header["call"], type=header["type"], seconds=header["seconds"], **keys)

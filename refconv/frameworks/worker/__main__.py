@@ -1,0 +1,48 @@
+"""What runs in the child process: started with the Keras version, given the job as one line on stdin."""
+
+import sys
+import traceback
+from typing import Any
+
+from refconv.frameworks.worker.channel import claim_stdout, follow_parent, read_line
+from refconv.frameworks.worker.failure import explain
+from refconv.frameworks.worker.loading import import_framework
+from refconv.frameworks.worker.work import probe, work
+from refconv.job import Job
+
+
+def main() -> int:
+    """Import the framework while the parent prepares the job, then do the job; 0 if it was done."""
+    channel = claim_stdout()
+    framework = _attempt(int(sys.argv[1]))
+    line = read_line()
+    follow_parent()
+    try:
+        if line.startswith("probe"):
+            probe(framework, channel)
+        else:
+            work(_demand(framework), Job.from_json(line), channel)
+    except Exception as error:  # whatever it is, the parent is told
+        traceback.print_exc()
+        channel.send("error", **explain(error))
+        return 1
+    channel.send("done")
+    return 0
+
+
+def _attempt(keras: int) -> Any:
+    """The framework, or the exception that its import raised: a broken installation may raise anything."""
+    try:
+        return import_framework(keras)
+    except Exception as error:
+        return error
+
+
+def _demand(framework: Any) -> Any:
+    if isinstance(framework, Exception):
+        raise framework
+    return framework
+
+
+if __name__ == "__main__":
+    sys.exit(main())

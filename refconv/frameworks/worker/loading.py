@@ -1,0 +1,115 @@
+"""The framework itself, and the user's file in it: read by the framework's own loader, as the user does it."""
+
+import importlib
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Iterator, List
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+ZIP = b"PK\x03\x04"
+
+
+@dataclass(frozen=True)
+class Framework:
+    """TensorFlow, and the Keras package that was asked for.
+
+    Attributes:
+        tf: the module tensorflow.
+        keras: the module tf_keras (Keras 2) or keras.
+        package: what pip calls it.
+    """
+
+    tf: Any
+    keras: Any
+    package: str
+
+    def flatten(self, structure: Any) -> List[Any]:
+        """The leaves, in the order in which this Keras numbers a model's inputs and outputs."""
+        tree = getattr(self.keras, "tree", self.tf.nest)
+        return list(tree.flatten(structure))
+
+    def pack(self, structure: Any, leaves: List[Any]) -> Any:
+        tree = getattr(self.keras, "tree", self.tf.nest)
+        return tree.pack_sequence_as(structure, leaves)
+
+
+def import_framework(keras: int) -> Framework:
+    """Import TensorFlow and Keras of the given major version.
+
+    Raises:
+        ImportError: one of them is missing or cannot be imported; `name` is the missing module's.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["TF_USE_LEGACY_KERAS"] = "1" if keras == 2 else "0"
+    import tensorflow as tf
+
+    if keras == 3:
+        return Framework(tf, _of_major(importlib.import_module("keras"), 3), "keras")
+    try:
+        return Framework(tf, importlib.import_module("tf_keras"), "tf-keras")
+    except ModuleNotFoundError as missing:
+        if missing.name != "tf_keras":
+            raise
+    # Up to TensorFlow 2.15 the package keras itself is Keras 2.
+    try:
+        return Framework(tf, _of_major(importlib.import_module("keras"), 2), "keras")
+    except ImportError:
+        raise ModuleNotFoundError("No module named 'tf_keras'", name="tf_keras") from None
+
+
+def _of_major(package: Any, major: int) -> Any:
+    if int(package.__version__.split(".")[0]) != major:
+        raise ModuleNotFoundError("the package keras is version " + package.__version__, name="keras")
+    return package
+
+
+class NoDevice(Exception):
+    """The device that was asked for is not there."""
+
+
+def choose_device(tf: Any, device: str) -> None:
+    """Hide the GPUs, demand one, or leave TensorFlow's own choice.
+
+    Raises:
+        NoDevice: a GPU was demanded and TensorFlow sees none.
+    """
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif device == "gpu" and not tf.config.list_physical_devices("GPU"):
+        raise NoDevice("TensorFlow {} sees no GPU on this machine".format(tf.__version__))
+
+
+def load_model(framework: Framework, path: str) -> Any:
+    """The model, not compiled, by the framework's own loader; code inside the file is refused."""
+    # The .h5 loaders of Keras 2 unmarshal a Lambda's code unless this scope is entered.
+    saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
+    with rightly_named(path) as name, saving.SafeModeScope(True):
+        return framework.keras.models.load_model(name, compile=False)
+
+
+@contextmanager
+def rightly_named(path: str) -> Iterator[str]:
+    """The file under a name whose ending tells its content, since loaders go by the ending."""
+    wanted = true_ending(path)
+    if path.endswith(wanted):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        name = os.path.join(folder, "model" + wanted)
+        try:
+            os.symlink(os.path.abspath(path), name)
+        except OSError:  # Windows without the right to make links
+            shutil.copyfile(path, name)
+        yield name
+
+
+def true_ending(path: str) -> str:
+    """".h5" or ".keras" by the first bytes; the file's own ending if they are neither's."""
+    with open(path, "rb") as file:
+        start = file.read(len(HDF5))
+    if start == HDF5:
+        return ".h5"
+    return ".keras" if start.startswith(ZIP) else os.path.splitext(path)[1]

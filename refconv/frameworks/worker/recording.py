@@ -1,0 +1,153 @@
+"""Wraps the `call` of every leaf layer of a model, and takes the wrappers off again."""
+
+import functools
+import time
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from refconv.frameworks.worker.passes import Pass
+
+# Arguments that steer a call and are no data of its equation.
+STEERING = ("mask", "training")
+
+
+class Reached(BaseException):
+    """The layer to stop at has been reached; no Exception, so that no framework rewrites or swallows it."""
+
+
+class Recorder:
+    """Hears every call of a leaf layer while `listening`.
+
+    A leaf is a layer that is no model with layers of its own; a layer that a leaf calls belongs to that leaf.
+    A path names the models that are being called: the same layer in two models has two paths.
+
+    Attributes:
+        failed: path of the innermost layer or model whose call raised, "" if none.
+        scopes: name scope of each call in the traced graph, with the path of its layer.
+        stop_at: path of a layer to stop before.
+    """
+
+    def __init__(self, framework: Any, model: Any) -> None:
+        self._tf, self._keras = framework.tf, framework.keras
+        self._model = model
+        self._models: List[str] = []
+        self._pass: Optional[Pass] = None
+        self._graph: Any = None
+        self.failed = ""
+        self.stop_at = ""
+        self.scopes: Dict[str, str] = {}
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Wrap all calls; whatever happens, the layers are afterwards as they were."""
+        before = []
+        try:
+            for layer, wrap in self._wrappers():
+                before.append((layer, vars(layer).get("call")))
+                # Not by setattr: Keras tracks and may refuse attributes.
+                vars(layer)["call"] = wrap(layer, layer.call)
+            yield
+        finally:
+            for layer, call in before:
+                vars(layer).pop("call") if call is None else vars(layer).update(call=call)
+
+    @contextmanager
+    def listening(self, record: Pass, inputs: List[Any]) -> Iterator[None]:
+        """Give the calls made inside to `record`."""
+        self._pass, self._graph, self._models, self.failed = record, self._current_graph(), [], ""
+        record.begin(inputs)
+        try:
+            yield
+        finally:
+            self._pass = None
+
+    def _wrappers(self) -> Iterator[Tuple[Any, Callable[..., Any]]]:
+        seen = {id(self._model)}
+        waiting = _children(self._model)
+        while waiting:
+            layer = waiting.pop()
+            if id(layer) in seen or isinstance(layer, self._keras.layers.InputLayer):
+                continue
+            seen.add(id(layer))
+            nested = isinstance(layer, self._keras.Model) and _children(layer)
+            waiting.extend(nested or [])
+            yield layer, self._wrap_model if nested else self._wrap_leaf
+
+    def _wrap_model(self, model: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._models.append(model.name)
+            try:
+                with self._blaming("/".join(self._models)):
+                    return self._as_keras_would(model, original)(*args, **kwargs)
+            finally:
+                self._models.pop()
+
+        return _disguised(call, original)
+
+    def _wrap_leaf(self, layer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            run = self._as_keras_would(layer, original)
+            # Inside a loop or a branch of the graph tensors cannot leave: the layer around it is recorded.
+            if self._pass is None or self._current_graph() is not self._graph:
+                return run(*args, **kwargs)
+            return self._record(layer, run, args, kwargs)
+
+        return _disguised(call, original)
+
+    def _record(self, layer: Any, run: Callable[..., Any], args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
+        record, self._pass = self._pass, None  # what a leaf calls is not recorded
+        try:
+            path = "/".join([*self._models, layer.name])
+            self._before(path)
+            start = time.perf_counter()
+            with self._blaming(path):
+                outputs = run(*args, **kwargs)
+            seconds = time.perf_counter() - start if self._graph is None else 0.0
+        finally:
+            self._pass = record
+        data = [value for name, value in kwargs.items() if name not in STEERING]
+        inputs = self._tensors((args, data))
+        record.take(path, record.number_call(path), type(layer).__name__, inputs, self._tensors(outputs), seconds)
+        return outputs
+
+    def _before(self, path: str) -> None:
+        if path == self.stop_at:
+            raise Reached
+        if self._graph is not None:
+            self.scopes[self._graph.get_name_scope()] = path
+
+    @contextmanager
+    def _blaming(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            self.failed = self.failed or path
+            raise
+
+    def _as_keras_would(self, layer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The original call, converted by autograph where Keras 2 converts it (see Layer._autographed_call)."""
+        if self._tf.executing_eagerly() or not getattr(layer, "_should_use_autograph", bool)():
+            return original
+        autograph = self._tf.__internal__.autograph
+        return autograph.tf_convert(original, autograph.control_status_ctx())
+
+    def _current_graph(self) -> Any:
+        return None if self._tf.executing_eagerly() else self._tf.compat.v1.get_default_graph()
+
+    def _tensors(self, structure: Any) -> List[Any]:
+        return [leaf for leaf in self._tf.nest.flatten(structure) if isinstance(leaf, self._tf.Tensor)]
+
+
+def _children(model: Any) -> List[Any]:
+    """The layers of a model, and in Keras 3 also the operations of its graph (x + y, ops.concatenate …)."""
+    return list(getattr(model, "operations", None) or model.layers)
+
+
+def as_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Marked so that autograph calls it unconverted, and yet converts what it calls (do_not_convert stops that too)."""
+    function.autograph_info__ = None  # type: ignore[attr-defined]
+    return function
+
+
+def _disguised(call: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+    return as_is(functools.wraps(original)(call))

@@ -1,0 +1,45 @@
+"""The two things a worker does: capture what a model computes, or tell what it could run with."""
+
+from typing import Any, Dict
+
+import numpy as np
+
+from refconv.frameworks.worker import environment
+from refconv.frameworks.worker.capture import Session, capture
+from refconv.frameworks.worker.channel import Channel
+from refconv.frameworks.worker.failure import explain
+from refconv.frameworks.worker.loading import Framework, choose_device, load_model
+from refconv.job import Job
+
+
+def work(framework: Framework, job: Job, channel: Channel) -> None:
+    """Load the job's model, run it, send what every layer computed and the environment it ran in."""
+    choose_device(framework.tf, job.device)
+    before = environment.global_state(framework)
+    channel.progress(0, 4, "loading the model")
+    model = load_model(framework, job.model)
+    after = environment.global_state(framework)
+    session = Session(framework, model, [np.load(path) for path in job.inputs], job.mode)
+    capture(session, job.budget, channel)
+    found = environment.describe(framework)
+    found.update(after, state_before=before, state_after=after, state_changed=before != after)
+    found.update(mode=job.mode, device=job.device, **_of_model(model, job.mode))
+    channel.send("environment", environment=found)
+
+
+def _of_model(model: Any, mode: str) -> Dict[str, Any]:
+    """How `predict` compiled this model, and the policy that it computes in."""
+    # Keras 3 decides by itself whether predict uses XLA; Keras 2 has no such property before compile.
+    jit = mode == "xla" or (mode == "graph" and bool(getattr(model, "jit_compile", False)))
+    policy = getattr(model, "dtype_policy", None)
+    return {"plain_jit": jit, "model_dtype_policy": getattr(policy, "name", "")}
+
+
+def probe(framework: Any, channel: Channel) -> None:
+    """Tell the environment of an imported framework, or why it could not be imported."""
+    if isinstance(framework, Exception):
+        channel.send("probe", usable=False, reason=explain(framework)["what"], environment={})
+        return
+    found = environment.describe(framework)
+    found.update(environment.global_state(framework))
+    channel.send("probe", usable=True, reason="", environment=found)

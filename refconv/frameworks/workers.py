@@ -1,0 +1,123 @@
+"""Asks a worker for everything that a framework computes for one model and one input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from refconv.errors import FrameworkError
+from refconv.frameworks.failure import as_error
+from refconv.frameworks.process import Child
+from refconv.frameworks.receive import Receiver
+from refconv.job import MODES, Job
+from refconv.trace import Trace
+
+Progress = Callable[[str, float], None]
+
+
+class Worker:
+    """A framework in a process of its own. It starts at once and imports the framework while the parent goes on.
+
+    Args:
+        keras: major version of Keras to load the model with, 2 or 3.
+        python: interpreter of another environment to run it in; None for this one.
+
+    Raises:
+        FrameworkError: the interpreter cannot be started.
+    """
+
+    def __init__(self, keras: int, *, python: str | None = None) -> None:
+        if keras not in (2, 3):
+            raise ValueError(f"keras must be 2 or 3, not {keras!r}")
+        self._keras = keras
+        self._child = Child(keras, python=python)
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def close(self) -> None:
+        """End the process, whatever it is doing, and remove its files. Safe to call twice."""
+        self._child.close()
+
+    def capture(
+        self,
+        path: str | Path,
+        inputs: Sequence[np.ndarray],
+        *,
+        mode: str = "graph",
+        device: str = "auto",
+        budget: int = 1 << 30,
+        timeout: float = 600.0,
+        progress: Progress | None = None,
+    ) -> Trace:
+        """Run the model once and receive what every layer took and gave. A worker serves one call.
+
+        Args:
+            path: the model file, as the user has it.
+            inputs: one array per model input, in the model's order, batch first, in the dtypes the model declares.
+            mode: graph, eager or xla.
+            device: auto, cpu or gpu.
+            budget: bytes of layer inputs and outputs that the worker holds and returns at once.
+            timeout: seconds from this call to its end.
+            progress: called with what is being done and the share that is done, 0 to 1.
+
+        Raises:
+            FrameworkError: the framework is missing, cannot load or run the model, died or exceeded the time
+                limit. Its notes hold the framework's last lines; where a layer failed, `layer` and `trace` name
+                it and hold the calls before it.
+        """
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+        files = [self._save(number, x) for number, x in enumerate(inputs)]
+        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget)
+        self._child.tell(job.to_json())
+        return self._receive(str(path), timeout, progress or (lambda what, share: None))
+
+    def _receive(self, path: str, timeout: float, progress: Progress) -> Trace:
+        receiver = Receiver()
+        for header, array in self._child.frames(timeout):
+            if header["kind"] == "progress":
+                progress(header["what"], header["done"] / header["total"])
+            elif header["kind"] == "error":
+                raise self._child.noted(as_error(header, path, self._keras, receiver.trace))
+            else:
+                receiver.take(header, array)
+        return receiver.trace
+
+    def _save(self, number: int, x: np.ndarray) -> str:
+        file = self._child.folder / f"input{number}.npy"
+        np.save(file, x, allow_pickle=False)
+        return str(file)
+
+
+def capture(
+    path: str | Path,
+    inputs: Sequence[np.ndarray],
+    *,
+    keras: int,
+    mode: str = "graph",
+    device: str = "auto",
+    budget: int = 1 << 30,
+    timeout: float = 600.0,
+    progress: Progress | None = None,
+    python: str | None = None,
+) -> Trace:
+    """Start a worker, capture one model and end the worker; see `Worker` and `Worker.capture`.
+
+    Raises:
+        FrameworkError: as `Worker.capture` does.
+    """
+    with Worker(keras, python=python) as worker:
+        return worker.capture(
+            path, inputs, mode=mode, device=device, budget=budget, timeout=timeout, progress=progress
+        )
