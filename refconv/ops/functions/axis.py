@@ -36,7 +36,7 @@ def softmax(e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosure:
     Probable: 5u·y·(3 + √(n/3) + d/2), d = max − x (NUMERICS). Worst, in units of u·y: the difference d and exp, for the
     numerator d + e_exp, for the sum the weighted mean of the same and n additions, then a quotient or reciprocal and
     product. Over several axes Keras computes exp(x − logsumexp(x)), whose two roundings of the size of the maximum
-    replace the quotient. Incoming radii: the interval of y_i/(Σ y_j) over all x_j ± r_j.
+    replace the quotient, and which gives 0 beside an infinity where the quotient is NaN. Incoming radii: the interval of y_i/(Σ y_j) over all x_j ± r_j.
     """
     over, u = axes(p["axis"]), arithmetic.u
     x = e.mid.astype(np.float64)
@@ -46,6 +46,7 @@ def softmax(e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosure:
     worst = u * y * (d + mean + n + 2 * EXP + DIVISION + 1)
     if len(over) > 1:
         lse = np.abs(top) + np.abs(np.log(total(np.exp(x - top), over))) * (LOG + 1)
+        y = np.where(np.isposinf(top) & (x < top), 0.0, y)
         joint = u * y * (2 * lse + 2 * d + mean + n + 2 * EXP)
         sigma, worst = np.maximum(sigma, joint / Z), np.maximum(worst, joint)
     probable, limit = (_softmax_spread(y, r, over) for r in radii(e))
@@ -140,9 +141,10 @@ def _glu_spread(a: np.ndarray, b: np.ndarray, ra: np.ndarray, rb: np.ndarray) ->
 
 
 def _finish(y: np.ndarray, sigma: np.ndarray, worst: np.ndarray, floor: float, e: Enclosure) -> Enclosure:
-    """NaN and ±Inf have no radius; overflow anywhere in the input stays where it was."""
+    """NaN and ±Inf have no radius; a radius of Inf − Inf is infinite; overflow in the input stays where it was."""
     finite = np.isfinite(y)
-    return Enclosure(y, np.where(finite, sigma, 0.0), np.where(finite, worst, 0.0), floor, e.overflow)
+    sigma, worst = (np.where(finite, np.nan_to_num(r, nan=np.inf, posinf=np.inf), 0.0) for r in (sigma, worst))
+    return Enclosure(y, sigma, worst, floor, e.overflow)
 
 
 AXIS = {"softmax": softmax, "log_softmax": log_softmax, "sparsemax": sparsemax, "glu": glu}

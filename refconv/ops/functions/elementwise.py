@@ -10,6 +10,9 @@ from refconv.numerics.formats import Format
 from refconv.ops.functions.base import Function, Parameters
 
 
+BEYOND = float(np.finfo(np.float64).max)  # an infinity that NaN may replace: finite, and past every narrower format
+
+
 def radii(e: Enclosure) -> tuple[np.ndarray, np.ndarray]:
     """Radii at Z·sigma and at the hard limit, floor included; infinite on overflow, 0 where mid is not finite."""
     reach = np.asarray(e.floor) + np.where(e.overflow, np.inf, 0.0)
@@ -25,28 +28,27 @@ def apply(function: Function, e: Enclosure, arithmetic: Arithmetic, p: Parameter
     """
     x, fmt = np.asarray(e.mid, dtype=np.float64), arithmetic.format
     y = np.asarray(function.f(x, p))
-    own = function.error(x, y, p, fmt)
-    if own is None:
-        reach, floor = 0.0, 0.0
-    else:
-        reach, floor = np.where(np.abs(x) < fmt.tiny, np.abs(x), 0.0), fmt.tiny
-    probable, limit = (_spread(function, x, y, r + reach, p, fmt, own) for r in radii(e))
-    beyond = np.isfinite(x) & (np.abs(y) + limit > fmt.max)
-    overflow = np.asarray(e.overflow) | function.disputed(x, p) | beyond
-    return Enclosure(y, probable / Z, limit, floor, overflow if overflow.any() else False)
+    rounds = function.error(x, y, p, fmt) is not None
+    flushed = np.where(np.abs(x) < fmt.tiny, np.abs(x), 0.0) if rounds else 0.0
+    probable, limit = (_spread(function, x, y, r + flushed, p, fmt) for r in radii(e))
+    disputed = np.asarray(function.disputed(x, p))
+    y = np.where(disputed & np.isinf(y), np.copysign(BEYOND, y), y)
+    overflow = np.asarray(e.overflow) | disputed | (np.isfinite(x) & (np.abs(y) + limit > fmt.max))
+    return Enclosure(y, probable / Z, limit, fmt.tiny if rounds else 0.0, overflow if overflow.any() else False)
 
 
-def _spread(
-    f: Function, x: np.ndarray, y: np.ndarray, r: np.ndarray, p: Parameters, fmt: Format, own: np.ndarray | None
-) -> np.ndarray:
+def _spread(f: Function, x: np.ndarray, y: np.ndarray, r: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
     """Largest |f(x') − y| over |x' − x| ≤ r, plus the largest own error: that of an end, or of x itself."""
-    away = np.zeros_like(y)
+    away, own = np.zeros_like(y), _own(f, x, y, p, fmt)
     if r.any():
-        for point in (x - r, x + r):
-            value = f.f(point, p)
-            away = np.fmax(away, np.abs(value - y))
-            own = own if own is None else np.fmax(own, f.error(point, value, p, fmt))
+        for end in (x - r, x + r):
+            value = f.f(end, p)
+            away, own = np.fmax(away, np.abs(value - y)), np.fmax(own, _own(f, end, value, p, fmt))
         for turn in f.turns(p):
             away = np.fmax(away, np.abs(f.f(np.clip(turn, x - r, x + r), p) - y))
-    radius = away if own is None else away + own
-    return np.where(np.isfinite(y), np.nan_to_num(radius, nan=np.inf, posinf=np.inf), 0.0)
+    return np.where(np.isfinite(y), np.nan_to_num(away + own, nan=np.inf, posinf=np.inf), 0.0)
+
+
+def _own(f: Function, x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
+    error = f.error(x, y, p, fmt)
+    return np.zeros_like(y) if error is None else error
