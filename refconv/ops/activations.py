@@ -42,7 +42,8 @@ def activation(value: Any) -> Activation:
     """
     if isinstance(value, Activation):
         return value
-    described: Mapping[str, Any] = value if isinstance(value, Mapping) else {"name": "linear" if value is None else value}
+    value = "linear" if value is None else value
+    described: Mapping[str, Any] = value if isinstance(value, Mapping) else {"name": value}
     name = described.get("name")
     if not isinstance(name, str) or set(described) - {"name", "parameters"}:
         raise Unknown(f"activation {value!r} has no reference")

@@ -14,6 +14,14 @@ from refconv.primitives.engine import Engine
 
 Weights = Mapping[str, np.ndarray]
 Shape = tuple[int | None, ...]
+ANY: Shape = (-1,)  # the shape of a weight that only the layer's input determines, rank included
+
+
+def fits(shape: Shape, actual: tuple[int, ...]) -> bool:
+    """True where a weight of shape `actual` may stand where a row wants `shape`."""
+    if shape == ANY:
+        return True
+    return len(shape) == len(actual) and all(a in (None, b) for a, b in zip(shape, actual, strict=True))
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Row:
         keras: class name, as Keras 3 spells it.
         attributes: frozen dataclass of `refconv.ops.attributes`; its fields are Keras 3's config names.
         forward: (attrs, weights, inputs, context) → enclosure of the output (or a tuple, for several outputs).
-        weights: attrs → {name: shape} in Keras's order; None in a shape matches any size.
+        weights: attrs → {name: shape} in Keras's order; None in a shape matches any size, ANY any shape.
         terms: (attrs, weights, input values, index of the output element, context) → Terms; None where the bound is
             not a sum's.
         exact: True where the layer rounds nothing, so that bit equality is demanded.

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from refconv.ops import (
+    activation_layers,
     convolution,
     dense,
     depthwise,
+    embedding,
     global_pooling,
+    identity,
+    merging,
+    normalization,
     padding,
     pooling,
+    preprocessing,
     resizing,
     separable,
+    shaping,
     transposed,
 )
 from refconv.ops.base import Row
@@ -25,6 +32,13 @@ FAMILIES = (
     global_pooling,
     padding,
     resizing,
+    activation_layers,
+    normalization,
+    preprocessing,
+    shaping,
+    identity,
+    embedding,
+    merging,
 )
 
 TABLE: dict[str, Row] = {row.keras: row for family in FAMILIES for row in family.ROWS}

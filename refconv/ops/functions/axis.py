@@ -36,7 +36,9 @@ def softmax(e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosure:
     Probable: 5u·y·(3 + √(n/3) + d/2), d = max − x (NUMERICS). Worst, in units of u·y: the difference d and exp, for the
     numerator d + e_exp, for the sum the weighted mean of the same and n additions, then a quotient or reciprocal and
     product. Over several axes Keras computes exp(x − logsumexp(x)), whose two roundings of the size of the maximum
-    replace the quotient, and which gives 0 beside an infinity where the quotient is NaN. Incoming radii: the interval of y_i/(Σ y_j) over all x_j ± r_j.
+    replace the quotient, and which gives 0 beside an infinity where the quotient is NaN.
+
+    Incoming radii: the interval of y_i/(Σ y_j) over all x_j ± r_j.
     """
     over, u = axes(p["axis"]), arithmetic.u
     x = e.mid.astype(np.float64)

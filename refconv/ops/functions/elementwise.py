@@ -9,7 +9,6 @@ from refconv.numerics.enclosure import Enclosure, Z
 from refconv.numerics.formats import Format
 from refconv.ops.functions.base import Function, Parameters
 
-
 BEYOND = float(np.finfo(np.float64).max)  # an infinity that NaN may replace: finite, and past every narrower format
 
 

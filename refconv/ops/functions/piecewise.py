@@ -5,15 +5,17 @@ Constants are those of the framework: a Python float becomes float32 before it i
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from refconv.numerics.formats import Format
 from refconv.ops.functions.base import DIVISION, POW, Function, Parameters, relative
 
 
-def constant(value: float) -> float:
-    """`value` as a float32 kernel sees it."""
-    return float(np.float32(value))
+def constant(value: Any) -> Any:
+    """`value`, a number or an array, as a float32 kernel sees it."""
+    return np.float64(np.float32(value))
 
 
 def both_sides(point: float) -> tuple[float, float]:

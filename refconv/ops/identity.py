@@ -1,0 +1,46 @@
+"""Layers that change nothing at inference: noise, dropout and penalties act in training only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from refconv.numerics.enclosure import Enclosure
+from refconv.ops.base import Context, Row, Weights
+from refconv.ops.spatial import data_format
+
+NAMES = (
+    "Dropout",
+    "SpatialDropout1D",
+    "GaussianNoise",
+    "GaussianDropout",
+    "AlphaDropout",
+    "ActivityRegularization",
+    "Identity",
+)
+IMAGES = ("SpatialDropout2D", "SpatialDropout3D")
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No attribute matters at inference; rates, seeds and penalties are dropped with the rest of training."""
+
+
+@dataclass(frozen=True)
+class OverImages:
+    """Which axis is dropped as a whole only matters in training."""
+
+    data_format: str = data_format()
+
+
+def identity(attrs: Any, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
+    """y = x."""
+    return inputs[0]
+
+
+ROWS = tuple(
+    Row(name, attributes, identity, exact=True, source=f"keras.layers.{name}")
+    for attributes, names in ((Nothing, NAMES), (OverImages, IMAGES))
+    for name in names
+)
