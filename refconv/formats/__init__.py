@@ -1,0 +1,23 @@
+"""Bytes on disk → Graph. Imports no framework and runs nothing that a file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from refconv.graph import Graph
+
+
+def load(path: str | Path) -> Graph:
+    """Read a Keras model: .h5, .hdf5 or .keras, told apart by their bytes.
+
+    Weights stay in the file until a `Weight.value` is asked for.
+
+    Raises:
+        UnreadableModel: the file is missing, damaged, foreign, inconsistent or refused; one line says which.
+    """
+    from refconv.formats.build import build_graph
+    from refconv.formats.source import read_source
+
+    return build_graph(read_source(Path(path)))

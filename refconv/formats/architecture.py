@@ -1,0 +1,200 @@
+"""Configuration → layers and their calls: Sequential, Functional and nested models in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from refconv.errors import UnreadableModel
+from refconv.formats.inbound import Call, TensorRef, read_call, read_references
+from refconv.formats.shapes import input_shape
+
+MODELS = ("Sequential", "Functional", "Model")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a model. `config` is as in the file; `model` is there where the layer is a model itself."""
+
+    name: str
+    class_name: str
+    config: Mapping[str, Any] = field(repr=False)
+    calls: tuple[Call, ...]
+    raw: Mapping[str, Any] = field(repr=False)
+    model: Model | None = None
+
+    @property
+    def is_input(self) -> bool:
+        return self.class_name == "InputLayer"
+
+    @property
+    def trainable(self) -> bool:
+        return self.config.get("trainable", True) is not False
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model or nested model: layers in Keras's order, and which tensors go in and out."""
+
+    name: str
+    layers: tuple[Layer, ...]
+    inputs: tuple[TensorRef, ...]
+    outputs: tuple[TensorRef, ...]
+
+    def layer(self, name: str) -> Layer | None:
+        return next((layer for layer in self.layers if layer.name == name), None)
+
+
+def read_model(raw: Mapping[str, Any], dialect: str, where: str) -> Model:
+    """The model that `raw` ({"class_name", "config"}) describes.
+
+    Raises:
+        UnreadableModel: a subclassed model, or a configuration that contradicts itself; names layer and field.
+    """
+    class_name, config = raw.get("class_name"), raw.get("config")
+    if not _is_model(raw):
+        raise UnreadableModel(
+            f"{class_name!r} is a subclassed model: its code is not in the file",
+            where=where,
+            hint="only Sequential and Functional models can be read",
+        )
+    if class_name == "Sequential" or isinstance(config, list):
+        return _sequential(raw, dialect, where)
+    return _functional(config, dialect, where)
+
+
+def _is_model(raw: Mapping[str, Any]) -> bool:
+    config = raw.get("config")
+    if isinstance(config, list):  # Sequential before Keras 2.2.3
+        return raw.get("class_name") == "Sequential"
+    if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
+        return False
+    return raw.get("class_name") == "Sequential" or "output_layers" in config
+
+
+def _layer(raw: Any, name: Any, calls: tuple[Call, ...], dialect: str, where: str) -> Layer:
+    if not isinstance(raw, dict) or not isinstance(raw.get("class_name"), str):
+        raise UnreadableModel("a layer without class_name", where=where)
+    here = f"{where}/{name}".lstrip("/")
+    model = read_model(raw, dialect, here) if _is_model(raw) else None
+    config = raw.get("config")
+    if model is not None and isinstance(config, list):
+        config = {"name": name, "layers": config}
+    if not isinstance(config, dict):
+        raise UnreadableModel(f"config of {raw['class_name']} is no object", where=here)
+    if not isinstance(name, str) or not name:
+        raise UnreadableModel(f"{raw['class_name']} has no name", where=here)
+    return Layer(name, raw["class_name"], config, calls, raw, model)
+
+
+def _name(raw: Any, index: int) -> Any:
+    """The layer's name; a nested Sequential that was saved as a bare list has none."""
+    if not isinstance(raw, dict):
+        return None
+    config = raw.get("config")
+    if isinstance(config, list):
+        return raw.get("name") or f"sequential_{index}"
+    return raw.get("name") or (config.get("name") if isinstance(config, dict) else None)
+
+
+def _sequential(raw: Mapping[str, Any], dialect: str, where: str) -> Model:
+    config = raw["config"]
+    raw_layers = config if isinstance(config, list) else config["layers"]
+    if not raw_layers:
+        raise UnreadableModel("a Sequential model without layers", where=where)
+    name = "" if isinstance(config, list) else config.get("name", "")
+    layers = [_layer(item, _name(item, index), (), dialect, where) for index, item in enumerate(raw_layers)]
+    if not layers[0].is_input:
+        layers.insert(0, _synthesized_input(layers[0], raw, dialect))
+    chain = [layers[0]]
+    for layer in layers[1:]:
+        call = Call((TensorRef(chain[-1].name, 0, 0),), {})
+        chain.append(Layer(layer.name, layer.class_name, layer.config, (call,), layer.raw, layer.model))
+    _refuse_duplicates(chain, where)
+    return Model(name, tuple(chain), (TensorRef(chain[0].name, 0, 0),), (TensorRef(chain[-1].name, 0, 0),))
+
+
+def _synthesized_input(first: Layer, raw: Mapping[str, Any], dialect: str) -> Layer:
+    """The InputLayer that Keras makes for a Sequential model whose file has none."""
+    name = f"{first.name}_input" if dialect == "keras2" else "input_layer"
+    shape = input_shape(raw) or input_shape(first.raw) or (_first_shape(first.model) if first.model else None)
+    config = {"name": name, "batch_shape": shape, "dtype": first.config.get("dtype", "float32")}
+    return Layer(name, "InputLayer", config, (), {"class_name": "InputLayer", "config": config})
+
+
+def _first_shape(model: Model) -> Any:
+    return input_shape(model.layers[0].raw)
+
+
+def _functional(config: Mapping[str, Any], dialect: str, where: str) -> Model:
+    layers = tuple(_functional_layer(item, dialect, where) for item in config["layers"])
+    _refuse_duplicates(layers, where)
+    model = Model(
+        str(config.get("name", "")),
+        layers,
+        read_references(config.get("input_layers"), f"{where}: input_layers".lstrip(": ")),
+        read_references(config.get("output_layers"), f"{where}: output_layers".lstrip(": ")),
+    )
+    for ref in model.inputs:
+        if (layer := model.layer(ref.layer)) is None or not layer.is_input:
+            raise UnreadableModel(f"input_layers names {ref.layer!r}, which is no InputLayer", where=where)
+    if not model.outputs:
+        raise UnreadableModel("output_layers is empty", where=where)
+    return _renumbered(model, where)
+
+
+def _functional_layer(raw: Any, dialect: str, where: str) -> Layer:
+    name = _name(raw, 0)
+    here = f"{where}/{name}".lstrip("/")
+    nodes = raw.get("inbound_nodes", []) if isinstance(raw, dict) else []
+    if not isinstance(nodes, list):
+        raise UnreadableModel("inbound_nodes is no list", where=here)
+    calls = tuple(read_call(node, here) for node in nodes)
+    return _layer(raw, name, calls, dialect, where)
+
+
+def _refuse_duplicates(layers: Any, where: str) -> None:
+    names = [layer.name for layer in layers]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnreadableModel(f"two layers are named {twice!r}", where=where)
+
+
+def _renumbered(model: Model, where: str) -> Model:
+    """References to calls counted from 0.
+
+    A nested model with an InputLayer has one call from its own construction, so Keras counts its calls in the outer
+    model from 1; whether it does depends on Keras's version and on the kind of the model. Every call that was saved
+    leads to an output and is therefore referred to, so the smallest reference is the first call.
+    """
+    used: dict[str, set[int]] = {}
+    for ref in _all_references(model):
+        used.setdefault(ref.layer, set()).add(ref.call)
+    nested = {layer.name for layer in model.layers if layer.model is not None}
+    offset = {name: min(calls) for name, calls in used.items() if name in nested and min(calls) == 1}
+
+    def shift(ref: TensorRef) -> TensorRef:
+        return TensorRef(ref.layer, ref.call - offset.get(ref.layer, 0), ref.output)
+
+    layers = tuple(
+        Layer(item.name, item.class_name, item.config, tuple(c.mapped(shift) for c in item.calls), item.raw, item.model)
+        for item in model.layers
+    )
+    found = Model(model.name, layers, model.inputs, tuple(map(shift, model.outputs)))
+    _check_references(found, where)
+    return found
+
+
+def _all_references(model: Model) -> list[TensorRef]:
+    inner = [ref for layer in model.layers for call in layer.calls for ref in call.references]
+    return [*inner, *model.outputs]
+
+
+def _check_references(model: Model, where: str) -> None:
+    calls = {layer.name: 1 if layer.is_input else len(layer.calls) for layer in model.layers}
+    for ref in _all_references(model):
+        if ref.layer not in calls:
+            raise UnreadableModel(f"a call refers to {ref.layer!r}, and there is no such layer", where=where)
+        if not 0 <= ref.call < calls[ref.layer]:
+            raise UnreadableModel(f"a call refers to call {ref.call} of {ref.layer!r}, which has none", where=where)

@@ -1,0 +1,189 @@
+"""What a file says → Graph: nested models opened, calls in the order in which Keras runs them, weights in place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from refconv.errors import UnreadableModel
+from refconv.formats import hdf5_weights, zip_weights
+from refconv.formats.architecture import Layer, Model, read_model
+from refconv.formats.execution import execution_order
+from refconv.formats.inbound import Call, TensorRef, map_references
+from refconv.formats.leaves import Leaf, Path, find_leaves
+from refconv.formats.matching import match
+from refconv.formats.policies import dtype_policy
+from refconv.formats.shapes import input_shape, read_shape
+from refconv.formats.source import Source
+from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
+
+MAX_NODES = 100_000  # nested models called twice at every level would double without end
+LAYOUTS = {"hdf5": hdf5_weights.find_variables, "keras": zip_weights.find_variables}
+
+
+def build_graph(source: Source) -> Graph:
+    """The graph of a model file.
+
+    Raises:
+        UnreadableModel: the configuration contradicts itself or the weights; names layer and field.
+    """
+    model = read_model(source.config, source.dialect, "")
+    leaves = list(find_leaves(model, source.dialect))
+    variables = LAYOUTS[source.layout](source.weights, model, leaves)
+    weights = {leaf.path: match(leaf, variables.get(leaf.path, [])) for leaf in leaves}
+    flat = _Flattening(source.dialect, {leaf.path: leaf for leaf in leaves}, weights)
+    outputs = flat.run(model, (), None)
+    inputs = tuple(flat.roots[ref.layer] for ref in model.inputs)
+    return Graph(
+        nodes=tuple(flat.nodes),
+        inputs=inputs,
+        outputs=tuple(outputs),
+        specs=tuple(flat.nodes[index].attrs for index in inputs),
+        path=source.path,
+        format=source.format,
+        keras_version=source.keras_version,
+        backend=source.backend,
+        sha256=source.sha256,
+        dialect=source.dialect,
+        notes=tuple(_notes(flat, leaves)),
+    )
+
+
+@dataclass
+class _Flattening:
+    """Nodes as they are emitted. `calls` counts the calls of each layer over the whole model."""
+
+    dialect: str
+    leaves: Mapping[Path, Leaf]
+    weights: Mapping[Path, Mapping[str, Weight]]
+    nodes: list[Node] = field(default_factory=list)
+    calls: Counter[Path] = field(default_factory=Counter)
+    roots: dict[str, int] = field(default_factory=dict)
+
+    def run(self, model: Model, path: Path, given: Sequence[Ref] | None) -> list[Ref]:
+        """Emit the calls of one call of `model` on `given` (None for the root); the refs of its outputs."""
+        where = "/".join(path)
+        fed = self._inputs(model, path, given)
+        made: dict[tuple[str, int], list[Ref] | int] = {}
+        for name, number in execution_order(model, where):
+            layer = model.layer(name)
+            assert layer is not None
+            if layer.is_input:
+                made[name, 0] = [fed[name]] if name in fed else self._stray_input(layer, where)
+            else:
+                made[name, number] = self._call(layer, (*path, name), layer.calls[number], made)
+        return [_resolve(ref, made, where) for ref in model.outputs]
+
+    def _inputs(self, model: Model, path: Path, given: Sequence[Ref] | None) -> dict[str, Ref]:
+        """Root: the InputLayers become the first nodes. Nested: they dissolve into what the model is called on."""
+        if given is None:
+            return {ref.layer: self._root_input(model.layer(ref.layer)) for ref in model.inputs}
+        if len(given) != len(model.inputs):
+            raise UnreadableModel(
+                f"a model of {len(model.inputs)} inputs is called on {len(given)} tensors",
+                where=f"layer {'/'.join(path)}",
+            )
+        return {ref.layer: tensor for ref, tensor in zip(model.inputs, given, strict=True)}
+
+    def _root_input(self, layer: Layer | None) -> Ref:
+        assert layer is not None
+        spec = _spec(layer)
+        origin = Origin(layer.class_name, self.dialect, layer.config)
+        node = Node(len(self.nodes), layer.name, "InputLayer", spec, (), origin, dtype=spec.dtype)
+        self.roots[layer.name] = node.index
+        return self._emit(node)
+
+    def _stray_input(self, layer: Layer, where: str) -> list[Ref]:
+        raise UnreadableModel(
+            f"InputLayer {layer.name!r} is not among input_layers", where=f"layer {where}" if where else ""
+        )
+
+    def _call(self, layer: Layer, path: Path, call: Call, made: Mapping[Any, Any]) -> list[Ref] | int:
+        where = "/".join(path[:-1])
+        inputs = tuple(_resolve(ref, made, where) for ref in call.inputs)
+        if layer.model is not None:
+            self._refuse_arguments(layer, path, call)
+            return self.run(layer.model, path, inputs)
+        arguments = map_references(_given(call), lambda ref: _resolve(ref, made, where))
+        return self._emit(self._node(path, inputs, arguments)).node
+
+    def _refuse_arguments(self, layer: Layer, path: Path, call: Call) -> None:
+        if given := _given(call):
+            raise UnreadableModel(
+                f"the nested model is called with {sorted(given)[0]!r}, which is not read", where=f"layer {'/'.join(path)}"
+            )
+
+    def _node(self, path: Path, inputs: tuple[Ref, ...], arguments: Mapping[str, Any]) -> Node:
+        leaf = self.leaves[path]
+        known, reason = leaf.resolved, leaf.resolved.reason
+        if arguments and not reason:
+            name = sorted(arguments)[0]
+            reason = f"no reference for {known.type} called with {name} = {_short(arguments[name])}"
+        node = Node(
+            len(self.nodes),
+            "/".join(path),
+            known.type,
+            None if reason else known.attrs,
+            inputs,
+            Origin(leaf.layer.class_name, self.dialect, leaf.layer.config),
+            self.calls[path],
+            self.weights[path],
+            arguments,
+            known.dtype,
+            reason,
+        )
+        self.calls[path] += 1
+        return node
+
+    def _emit(self, node: Node) -> Ref:
+        if len(self.nodes) >= MAX_NODES:
+            raise UnreadableModel(f"the model makes more than {MAX_NODES} layer calls")
+        self.nodes.append(node)
+        return Ref(node.index)
+
+
+def _resolve(ref: TensorRef, made: Mapping[Any, Any], where: str) -> Ref:
+    """The tensor that a reference within one model stands for in the graph."""
+    found = made[ref.layer, ref.call]
+    if isinstance(found, int):
+        return Ref(found, ref.output)
+    if not 0 <= ref.output < len(found):
+        raise UnreadableModel(
+            f"output {ref.output} of {ref.layer!r} is used, and it has {len(found)}", where=f"layer {where}" if where else ""
+        )
+    return found[ref.output]
+
+
+def _given(call: Call) -> dict[str, Any]:
+    """Arguments that mean something: None and training=False are what Keras assumes at inference anyway."""
+    return {
+        name: value
+        for name, value in call.arguments.items()
+        if value is not None and not (name == "training" and value is False)
+    }
+
+
+def _short(value: Any) -> str:
+    text = "a tensor" if isinstance(value, Ref) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _spec(layer: Layer) -> TensorSpec:
+    where = f"layer {layer.name}"
+    shape = input_shape({"config": layer.config})
+    if shape is None:
+        raw = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
+        if isinstance(raw, dict):
+            raise UnreadableModel("an input that is a structure of tensors is not read", where=where)
+        if raw not in (None, []) or read_shape(raw) is not None:
+            raise UnreadableModel(f"input shape {raw!r} is no shape", where=where)
+        raise UnreadableModel("the file does not say the shape of the model's input", where=where)
+    dtype = dtype_policy(layer.config, where)
+    return TensorSpec(layer.name, shape, dtype)
+
+
+def _notes(flat: _Flattening, leaves: Sequence[Leaf]) -> list[str]:
+    called = set(flat.calls)
+    return [f"layer {leaf.name} leads to no output and is left out" for leaf in leaves if leaf.path not in called]

@@ -1,0 +1,63 @@
+"""What every dialect drops or unwraps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Names, training and how the layer was built: nothing of it changes what a built layer computes. The dtype policy
+# does, and is kept beside the attributes, in Node.dtype.
+DROPPED = {
+    "name", "trainable", "dtype", "autocast", "build_config", "batch_input_shape", "batch_shape", "input_shape",
+    "input_dtype", "input_length", "seed", "noise_shape",
+}  # fmt: skip
+DROPPED_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
+
+# Fields that matter in training only: kept where a row declares them, else dropped.
+TRAINING_ONLY = {
+    "rate", "stddev", "l1", "l2", "momentum", "synchronized", "fused", "virtual_batch_size", "renorm_clipping",
+    "renorm_momentum",
+}  # fmt: skip
+# Fields that change nothing at these values: dropped there if no row declares them.
+NEUTRAL: Mapping[str, Any] = {
+    "renorm": False, "adjustment": None, "quantization_config": None, "groups": 1, "filters": None, "mask_zero": False,
+    "ragged": False, "sparse": False,
+}  # fmt: skip
+
+
+def inference_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` without what can never change inference, its values in plain form."""
+    return {
+        name: plain(value)
+        for name, value in config.items()
+        if name not in DROPPED and not name.endswith(DROPPED_SUFFIXES)
+    }
+
+
+def is_inert(name: str, value: Any) -> bool:
+    """True for a field that a row need not know."""
+    return name in TRAINING_ONLY or (name in NEUTRAL and value == NEUTRAL[name])
+
+
+def plain(value: Any) -> Any:
+    """Keras's wrappers for what JSON has no word for: tuples, shapes and arrays become lists and numbers."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind, config = value.get("class_name"), value.get("config")
+    if kind in ("__tuple__", "TensorShape") and isinstance(value.get("items"), list):
+        return plain(value["items"])
+    if kind in ("__numpy__", "__tensor__") and isinstance(config, dict):
+        return plain(config.get("value"))
+    return value
+
+
+def flags(fields: dict[str, Any], *names: str) -> None:
+    """0 and 1 where false and true are meant: Keras takes either, and writes what it was given."""
+    for name in names:
+        if type(fields.get(name)) is int and fields[name] in (0, 1):
+            fields[name] = bool(fields[name])
+
+
+FLAGS = ("use_bias", "center", "scale", "keepdims", "crop_to_aspect_ratio", "mask_zero")

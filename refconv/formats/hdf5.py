@@ -1,0 +1,247 @@
+"""HDF5 read with suspicion: hard links only, no foreign storage, known filters, bounded shapes, checked names.
+
+HDF5 can point into other files (external links, external and virtual storage), load filter plug-ins and declare
+arrays far larger than the file. Nothing that Keras writes does any of this, so all of it is refused.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from refconv.errors import UnreadableModel
+
+# Registered numbers: deflate, shuffle, fletcher32, szip, nbit, scaleoffset, and h5py's lzf.
+FILTERS = {1, 2, 3, 4, 5, 6, 32000}
+MAX_ATTRIBUTE = 256 << 20
+MAX_EXPANSION, EXPANSION_FLOOR = 1000, 64 << 20
+MAX_DEPTH = 32
+
+
+@contextmanager
+def _boundary(where: str) -> Iterator[None]:
+    """What h5py raises for a damaged file becomes one clear line."""
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise UnreadableModel(f"damaged HDF5: {_first_line(error)}", where=where) from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error.args[0]) if error.args else type(error).__name__
+    if "truncated file" in text:
+        return f"the file is truncated ({text[text.index('truncated file'):].rstrip(')')})"
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One dataset; `read` opens the file anew, so that no handle outlives the reading."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    file: Hdf5File = field(repr=False)
+
+    def read(self) -> np.ndarray:
+        """Its values, in native byte order; bfloat16 comes as float32, which holds it exactly.
+
+        Raises:
+            UnreadableModel: the file is gone, damaged, or was changed since it was loaded.
+        """
+        with self.file.open() as root:
+            array = root.array(self.path)
+        if array.shape != self.shape:
+            raise UnreadableModel(f"{self.path} has changed since the model was loaded", where=self.file.where)
+        return array
+
+
+@dataclass(frozen=True)
+class Hdf5File:
+    """An HDF5 file on disk, or in memory (`content`)."""
+
+    where: str
+    content: bytes | None = field(default=None, repr=False)
+
+    @contextmanager
+    def open(self) -> Iterator[Group]:
+        """The root group, for as long as the context lasts."""
+        with _boundary(self.where):
+            source = Path(self.where) if self.content is None else io.BytesIO(self.content)
+            raw = h5py.File(source, "r")
+        try:
+            yield Group(self, raw, "")
+        finally:
+            raw.close()
+
+
+class Group:
+    """A group reached through hard links only."""
+
+    def __init__(self, file: Hdf5File, raw: h5py.Group, path: str) -> None:
+        self.file, self.raw, self.path = file, raw, path
+
+    @property
+    def where(self) -> str:
+        return f"{self.file.where}:/{self.path}"
+
+    def names(self) -> list[str]:
+        """Names of the members, in the file's order (by name)."""
+        with _boundary(self.where):
+            return list(self.raw.keys())
+
+    def __contains__(self, path: str) -> bool:
+        try:
+            self._member(path)
+        except _Absent:
+            return False
+        return True
+
+    def group(self, path: str) -> Group:
+        member = self._member(path)
+        if not isinstance(member, h5py.Group):
+            raise UnreadableModel(f"{path!r} is no group", where=self.where)
+        return Group(self.file, member, f"{self.path}/{path}".strip("/"))
+
+    def is_group(self, path: str) -> bool:
+        return isinstance(self._member(path), h5py.Group)
+
+    def stored(self, path: str) -> Stored:
+        dataset = self._dataset(path)
+        full = f"{self.path}/{path}".strip("/")
+        return Stored(full, tuple(dataset.shape), self._dtype(dataset, path), self.file)
+
+    def array(self, path: str) -> np.ndarray:
+        dataset = self._dataset(path)
+        dtype = self._dtype(dataset, path)
+        with _boundary(f"{self.where}{path}"):
+            array = np.asarray(dataset[()])
+        if dtype == "bfloat16":
+            return _from_bfloat16(array)
+        return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(dataset.shape)
+
+    def datasets(self, prefix: str = "", depth: int = 0) -> Iterator[str]:
+        """Paths of every dataset below, relative to this group."""
+        if depth > MAX_DEPTH:
+            raise UnreadableModel(f"groups are nested more than {MAX_DEPTH} deep", where=self.where)
+        for name in self.names():
+            if self.is_group(name):
+                yield from self.group(name).datasets(f"{prefix}{name}/", depth + 1)
+            else:
+                yield prefix + name
+
+    def text(self, name: str) -> str | None:
+        """A text attribute, or None where there is none."""
+        value = self._attribute(name)
+        if value is None:
+            return None
+        if isinstance(value, (bytes, str)):
+            return self._decode(value, name)
+        raise UnreadableModel(f"attribute {name!r} is no text", where=self.where)
+
+    def texts(self, name: str) -> list[str] | None:
+        """A list of texts; Keras cuts one of more than 64 kB into name0, name1, …"""
+        value = self._attribute(name)
+        pieces = [value] if value is not None else list(self._pieces(name))
+        if not pieces:
+            return None
+        return [self._decode(item, name) for piece in pieces for item in np.ravel(piece).tolist()]
+
+    def _pieces(self, name: str) -> Iterator[object]:
+        index = 0
+        while (piece := self._attribute(f"{name}{index}")) is not None:
+            yield piece
+            index += 1
+
+    def _attribute(self, name: str) -> object:
+        with _boundary(self.where):
+            if name not in self.raw.attrs:
+                return None
+            declared = self.raw.attrs.get_id(name)
+            if int(np.prod(declared.shape or (), dtype=np.float64)) * declared.dtype.itemsize > MAX_ATTRIBUTE:
+                raise UnreadableModel(f"attribute {name!r} is larger than {MAX_ATTRIBUTE} bytes", where=self.where)
+            value = self.raw.attrs[name]
+        return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+    def _decode(self, value: object, name: str) -> str:
+        if isinstance(value, bytes):
+            try:
+                return value.decode("utf-8")
+            except UnicodeDecodeError:
+                raise UnreadableModel(f"attribute {name!r} is not UTF-8", where=self.where) from None
+        if isinstance(value, str):
+            return value
+        raise UnreadableModel(f"attribute {name!r} is no text", where=self.where)
+
+    def _member(self, path: str) -> h5py.Group | h5py.Dataset:
+        member: h5py.Group | h5py.Dataset = self.raw
+        for name in path.split("/"):
+            if name in ("", ".", "..") or "\0" in name:
+                raise UnreadableModel(f"{path!r} is no name of a member", where=self.where)
+            member = _hard_link(member, name, self.where)
+        return member
+
+    def _dataset(self, path: str) -> h5py.Dataset:
+        dataset = self._member(path)
+        if not isinstance(dataset, h5py.Dataset):
+            raise UnreadableModel(f"{path!r} is no dataset", where=self.where)
+        with _boundary(self.where):
+            problem = _refused_storage(dataset)
+        if problem:
+            raise UnreadableModel(f"{path!r} {problem}", where=self.where)
+        return dataset
+
+    def _dtype(self, dataset: h5py.Dataset, path: str) -> str:
+        with _boundary(self.where):
+            dtype, declared = dataset.dtype, dataset.attrs.get("dtype")
+        if dtype.kind in "fiub":
+            return dtype.name
+        if dtype.kind == "V" and dtype.itemsize == 2 and declared == "bfloat16":
+            return "bfloat16"
+        raise UnreadableModel(f"{path!r} holds {dtype}, which is no number", where=self.where)
+
+
+class _Absent(UnreadableModel):
+    """There is no member of that name."""
+
+
+def _hard_link(parent: object, name: str, where: str) -> h5py.Group | h5py.Dataset:
+    if not isinstance(parent, h5py.Group):
+        raise _Absent(f"there is no {name!r}", where=where)
+    with _boundary(where):
+        link = parent.get(name, getlink=True)
+    if link is None:
+        raise _Absent(f"there is no {name!r}", where=where)
+    if not isinstance(link, h5py.HardLink):
+        raise UnreadableModel(f"{name!r} is a {type(link).__name__}; only hard links are followed", where=where)
+    with _boundary(where):
+        return parent[name]
+
+
+def _refused_storage(dataset: h5py.Dataset) -> str:
+    """Why this dataset is not read, or ""."""
+    if dataset.shape is None:
+        return "has no values"
+    if dataset.is_virtual or dataset.external:
+        return "keeps its values in another file"
+    creation = dataset.id.get_create_plist()
+    used = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
+    if unknown := sorted(set(used) - FILTERS):
+        return f"needs the unknown filter {unknown[0]}"
+    size = float(np.prod(dataset.shape, dtype=np.float64)) * dataset.dtype.itemsize
+    if size > max(EXPANSION_FLOOR, MAX_EXPANSION * dataset.id.get_storage_size()):
+        return f"declares {size:.0f} bytes but stores {dataset.id.get_storage_size()}"
+    return ""
+
+
+def _from_bfloat16(array: np.ndarray) -> np.ndarray:
+    bits = np.ascontiguousarray(array).view(np.uint16).astype(np.uint32) << 16
+    return bits.view(np.float32).reshape(array.shape)
+
+

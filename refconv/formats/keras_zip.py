@@ -1,0 +1,70 @@
+"""The .keras container: a ZIP archive of which three members are read, into memory and never to disk."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+from refconv.errors import UnreadableModel
+from refconv.formats.container import WANTED
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+LIMITS = {CONFIG: 256 << 20, METADATA: 1 << 20, WEIGHTS: 64 << 30}
+# Keras stores its members uncompressed; DEFLATE cannot exceed 1032:1, trained weights stay below 20:1.
+MAX_RATIO, RATIO_FLOOR = 100, 16 << 20
+
+
+def read_members(path: Path) -> dict[str, bytes]:
+    """The bytes of config.json, metadata.json and model.weights.h5.
+
+    Raises:
+        UnreadableModel: no .keras archive, damaged, encrypted, a member twice, or larger than the limits.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _refuse_strange(archive, str(path))
+            return {name: _read(archive, name, str(path)) for name in LIMITS}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise UnreadableModel(f"the archive is truncated or damaged: {error}", where=str(path)) from None
+    except (NotImplementedError, RuntimeError) as error:  # unknown compression; encryption
+        raise UnreadableModel(f"the archive cannot be read: {error}", where=str(path)) from None
+
+
+def _refuse_strange(archive: zipfile.ZipFile, where: str) -> None:
+    names = archive.namelist()
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnreadableModel(f"the archive holds {twice!r} twice", where=where)
+    if CONFIG not in names:
+        raise UnreadableModel(f"this is {_describe(names)}", where=where, hint=WANTED)
+    if "model.weights.json" in names:
+        raise UnreadableModel("sharded weights (model.weights.json) are not read yet", where=where)
+    if "model.weights.npz" in names:
+        raise UnreadableModel("weights in model.weights.npz are not read", where=where)
+    for name in (METADATA, WEIGHTS):
+        if name not in names:
+            raise UnreadableModel(f"the .keras archive has no {name}", where=where)
+
+
+def _describe(names: list[str]) -> str:
+    if names and all(name.endswith(".npy") for name in names):
+        return "a NumPy .npz archive"
+    if any(name.endswith("data.pkl") for name in names):
+        return "a PyTorch archive, which holds a Python pickle"
+    if any(name.endswith("saved_model.pb") for name in names):
+        return "a zipped TensorFlow SavedModel"
+    return "a ZIP archive without config.json"
+
+
+def _read(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+    info = archive.getinfo(name)
+    if info.flag_bits & 1:
+        raise UnreadableModel(f"{name} is encrypted", where=where)
+    if info.file_size > LIMITS[name]:
+        raise UnreadableModel(f"{name} declares {info.file_size} bytes, more than {LIMITS[name]}", where=where)
+    if info.file_size > max(RATIO_FLOOR, MAX_RATIO * info.compress_size):
+        raise UnreadableModel(
+            f"{name} would expand from {info.compress_size} to {info.file_size} bytes", where=where
+        )
+    return archive.read(info)

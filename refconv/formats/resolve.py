@@ -1,0 +1,87 @@
+"""A layer's configuration → its row of the op table and its attributes, or the reason why there is no reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from refconv.formats.architecture import Layer
+from refconv.formats.dialects import DIALECTS
+from refconv.formats.dialects.common import is_inert
+from refconv.formats.policies import dtype_policy, refuse_unread
+from refconv.ops.attributes import Unknown, build
+from refconv.ops.base import Row, Shape
+from refconv.ops.table import TABLE
+
+OWN_PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+OPERATIONS = ("keras.src.ops", "keras.ops", "keras_core.src.ops")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What is known of a layer: `attrs` and `row` are None, and `reason` is set, where there is no reference."""
+
+    type: str
+    attrs: Any = None
+    row: Row | None = None
+    reason: str = ""
+    dtype: str = "float32"
+
+    @property
+    def weights(self) -> dict[str, Shape] | None:
+        """Names and shapes of its weights in Keras's order; None where refconv does not know them."""
+        return None if self.row is None else self.row.weights(self.attrs)
+
+
+def resolve(layer: Layer, path: str, dialect: str) -> Resolved:
+    """Look a layer up.
+
+    Raises:
+        UnreadableModel: an attribute does not fit its field, or the layer is of a kind that is refused.
+    """
+    where = f"layer {path}"
+    refuse_unread(layer.config, where)
+    dtype = dtype_policy(layer.config, where)
+    kind, own = _class(layer)
+    if not own:
+        return Resolved(kind, reason=f"{kind} is no layer of Keras", dtype=dtype)
+    try:
+        kind, given = DIALECTS[dialect](kind, layer.config)
+        return _from_table(kind, given, dtype, where)
+    except Unknown as error:
+        return Resolved(kind, reason=error.what, dtype=dtype)
+
+
+def _from_table(kind: str, given: Mapping[str, Any], dtype: str, where: str) -> Resolved:
+    row = TABLE.get(kind)
+    if row is None:
+        return Resolved(kind, reason=f"no reference for {kind}", dtype=dtype)
+    declared = {field.name for field in fields(row.attributes)}
+    wanted = {name: value for name, value in given.items() if name in declared or not is_inert(name, value)}
+    return Resolved(kind, build(row.attributes, wanted, where), row, dtype=dtype)
+
+
+def _class(layer: Layer) -> tuple[str, bool]:
+    """Class name, and whether it is one of Keras's own layers: a user's class may bear the same name."""
+    name, module = layer.class_name, layer.raw.get("module")
+    package, _, bare = name.rpartition(">")
+    if package:
+        return (bare, True) if package in ("keras.layers", "Keras", "tf_keras.layers") else (name, False)
+    if isinstance(module, str) and module.startswith(OPERATIONS):
+        return f"{module}.{name}", False
+    if isinstance(module, str) and module.split(".src")[0].split(".layers")[0] not in OWN_PACKAGES:
+        return str(layer.raw.get("registered_name") or f"{module}>{name}"), False
+    if "module" not in layer.raw and _is_operation(layer):
+        return f"keras.ops.{name}", False
+    return name, True
+
+
+def _is_operation(layer: Layer) -> bool:
+    """Keras 3 writes an operation into .h5 without its module, and its Add and its layer Add share a name.
+
+    A layer's configuration has a dtype policy; an operation's has none. Keras 2 has no such operations.
+    """
+    return isinstance(layer.raw.get("inbound_nodes"), list) and any(
+        isinstance(node, dict) for node in layer.raw["inbound_nodes"]
+    ) and "trainable" not in layer.config

@@ -1,0 +1,110 @@
+"""Either container → what the file says: the model's configuration, who wrote it, and where its weights are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from refconv.errors import UnreadableModel
+from refconv.formats import keras_zip, safe_json
+from refconv.formats.container import checksum, identify
+from refconv.formats.hdf5 import Group, Hdf5File
+
+KERAS1_CLASSES = re.compile(r'"class_name": *"(Convolution|AtrousConvolution|MaxoutDense|Highway|Merge")')
+KERAS1_FIELDS = re.compile(r'"(nb_filter|border_mode|dim_ordering|W_regularizer|output_dim)":')
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a model file says, not yet interpreted.
+
+    `weights` is the file with the weights; `layout` says how they lie in it: "hdf5" (groups by layer name) or
+    "keras" (groups by position).
+    """
+
+    path: str
+    format: str
+    layout: str
+    config: Mapping[str, Any] = field(repr=False)
+    keras_version: str
+    backend: str
+    sha256: str
+    dialect: str
+    weights: Hdf5File
+
+
+def read_source(path: Path) -> Source:
+    """Read either container.
+
+    Raises:
+        UnreadableModel: no Keras model, or damaged, or written by a Keras that is not read.
+    """
+    return _from_hdf5(path) if identify(path) == "hdf5" else _from_zip(path)
+
+
+def _from_hdf5(path: Path) -> Source:
+    file = Hdf5File(str(path))
+    with file.open() as root:
+        text = root.text("model_config")
+        if text is None:
+            raise UnreadableModel(f"this is {_describe(root)}", where=str(path))
+        version = _attribute(root, "keras_version")
+        backend = _attribute(root, "backend")
+    config = _object(safe_json.parse(text, f"{path}: model_config"), path)
+    version = version or str(config.get("keras_version") or "")
+    dialect = choose_dialect(version, text, str(path))
+    return Source(
+        str(path), "hdf5", "hdf5", config, version, backend or "tensorflow", checksum(path), dialect, file
+    )
+
+
+def _attribute(root: Group, name: str) -> str:
+    """At the root, or beside the weights, where the first Keras 2 wrote it."""
+    own = root.text(name)
+    if own is None and "model_weights" in root:
+        own = root.group("model_weights").text(name)
+    return own or ""
+
+
+def _describe(root: Group) -> str:
+    if root.texts("layer_names") is not None:
+        return "a weights-only .h5 file: it holds weights but no architecture"
+    if any(name in root for name in ("layers", "_layer_checkpoint_dependencies", "_layers")):
+        return "a .weights.h5 file: it holds weights but no architecture"
+    return "an HDF5 file, but no Keras model (it has no model_config)"
+
+
+def _from_zip(path: Path) -> Source:
+    members = keras_zip.read_members(path)
+    metadata = _object(safe_json.parse(members[keras_zip.METADATA], f"{path}: metadata.json"), path)
+    text = members[keras_zip.CONFIG]
+    config = _object(safe_json.parse(text, f"{path}: config.json"), path)
+    version = str(metadata.get("keras_version") or "")
+    dialect = choose_dialect(version, "", str(path))
+    weights = Hdf5File(f"{path}:{keras_zip.WEIGHTS}", members[keras_zip.WEIGHTS])
+    return Source(str(path), "keras", "keras", config, version, "tensorflow", checksum(path), dialect, weights)
+
+
+def _object(value: Any, path: Path) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise UnreadableModel("the configuration is no JSON object", where=str(path))
+    return value
+
+
+def choose_dialect(version: str, text: str, where: str) -> str:
+    """keras2 or keras3, from the version; from the configuration's spelling where the version is missing.
+
+    Raises:
+        UnreadableModel: Keras 1, or a version that refconv does not know.
+    """
+    major = version.split(".")[0]
+    if not version:
+        major = "1" if KERAS1_CLASSES.search(text) or KERAS1_FIELDS.search(text) else "2"
+    if major in ("2", "3"):
+        return f"keras{major}"
+    if major in ("0", "1"):
+        raise UnreadableModel(f"written by Keras {version or '1'}, which is not read yet", where=where)
+    raise UnreadableModel(f"written by Keras {version}, which refconv does not know", where=where)
