@@ -1,3 +1,39 @@
-"""Verifies a Keras or QKeras model layer by layer with an independent NumPy reference."""
+"""Verifies a Keras or QKeras model layer by layer with an independent NumPy reference.
+
+The public names are imported when they are first used, so that `import refconv` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from refconv.errors import RefconvError
+    from refconv.formats import load
+    from refconv.pipeline import Options, check, run
+    from refconv.result import CheckResult, Policy, Verdict
 
 __version__ = "0.1.0"
+
+__all__ = ["CheckResult", "Options", "Policy", "RefconvError", "Verdict", "check", "load", "run"]
+
+_HOME = {
+    "CheckResult": "refconv.result",
+    "Options": "refconv.pipeline",
+    "Policy": "refconv.result",
+    "RefconvError": "refconv.errors",
+    "Verdict": "refconv.result",
+    "check": "refconv.pipeline",
+    "load": "refconv.formats",
+    "run": "refconv.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'refconv' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
