@@ -12,6 +12,7 @@ from refconv.compare.stage1 import deviate
 from refconv.compare.tensor import Explain, Index, compare
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
+from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
 from refconv.reference.forward import forward
@@ -51,8 +52,8 @@ def _needs_worst(enclosure: Enclosure, got: np.ndarray) -> bool:
 
 def _explain(node: Node, weights: Weights, inputs: Arrays, context: Context) -> Explain | None:
     find = TABLE[node.type].terms
-    if find is None:
-        return None
+    if find is None or not getattr(node.attrs, "activation", LINEAR).elementwise:
+        return None  # after a softmax no element has a sum of its own
 
     def explain(index: Index) -> Enclosure:
         return stage2.enclose(find(node.attrs, weights, inputs, index, context), context.arithmetic)

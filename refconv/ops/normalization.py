@@ -80,6 +80,7 @@ def _enclose(
     worst = u * ((k + 2) * (scaled + moved) + np.abs(shift) + np.abs(y))
     floor = tiny * (5 + 3 * np.abs(inverse) + np.abs(x) + np.abs(mean))
     overflow = scaled + moved + np.abs(beta) > arithmetic.format.max
+    sigma, worst = (np.where(np.isfinite(y), radius, 0.0) for radius in (sigma, worst))
     return Enclosure(y, sigma, worst, floor, overflow if overflow.any() else False)
 
 
