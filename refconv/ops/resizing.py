@@ -9,19 +9,14 @@ from typing import Any
 import numpy as np
 
 from refconv.numerics.enclosure import Enclosure
-from refconv.ops.attributes import Unknown, attribute, integer
+from refconv.ops.attributes import Unknown, attribute, integer, number
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.interpolation import interpolate, nearest_indices
 from refconv.ops.spatial import axes, channels_last, data_format, moved, only, restore
 
 
 def _interpolation(default: str) -> Any:
-    return attribute(only("nearest", "bilinear"), default=default)
-
-
-def _irrelevant(value: Any) -> Any:
-    """Reader of a field that has no effect while the field that it belongs to is at its default."""
-    return value
+    return attribute(only("interpolation", "nearest", "bilinear"), default=default)
 
 
 @dataclass(frozen=True)
@@ -36,11 +31,11 @@ class Resizing:
     height: int = attribute(integer(1))
     width: int = attribute(integer(1))
     interpolation: str = _interpolation("bilinear")
-    crop_to_aspect_ratio: bool = attribute(only(False), default=False)
-    pad_to_aspect_ratio: bool = attribute(only(False), default=False)
-    fill_mode: Any = attribute(_irrelevant, default="constant")
-    fill_value: Any = attribute(_irrelevant, default=0.0)
-    antialias: bool = attribute(only(False), default=False)
+    crop_to_aspect_ratio: bool = attribute(only("crop_to_aspect_ratio", False), default=False)
+    pad_to_aspect_ratio: bool = attribute(only("pad_to_aspect_ratio", False), default=False)
+    fill_mode: str = attribute(only("fill_mode", "constant"), default="constant")
+    fill_value: float = attribute(number, default=0.0)
+    antialias: bool = attribute(only("antialias", False), default=False)
     data_format: str = data_format()
 
 

@@ -116,7 +116,7 @@ def _one_position(
     spatial = x.shape[1:-1]
     sources, taps = inside(depthwise_window(attrs, spatial), spatial, position)
     patch = x[0][np.ix_(*sources)].reshape(-1, x.shape[-1], 1)
-    kernel = weights["depthwise_kernel"][np.ix_(*taps)].reshape(*patch.shape[:2], -1)
+    kernel = weights["depthwise_kernel"][np.ix_(*taps)].reshape(*patch.shape[:2], attrs.depth_multiplier)
     closed = context.arithmetic.close(product_moments(patch, kernel))
     return closed.move(np.ravel)
 

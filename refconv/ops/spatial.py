@@ -33,12 +33,12 @@ def padding() -> Any:
     return attribute(choice("valid", "same"), default="valid")
 
 
-def only(*known: Any) -> Reader:
-    """Reader of a value that has a reference only where it is one of `known`; any other makes the layer unverified."""
+def only(field: str, *known: Any) -> Reader:
+    """Reader of a field that has a reference only where it is one of `known`; any other makes the layer unverified."""
 
     def read(value: Any) -> Any:
         if value not in known:
-            raise Unknown(f"{value!r} has no reference; {' and '.join(map(repr, known))} have one")
+            raise Unknown(f"{field} = {value!r} has no reference; only {' and '.join(map(repr, known))}")
         return value
 
     return read
