@@ -40,7 +40,7 @@ class Session:
         return [as_array(output) for output in self.framework.flatten(outputs)]
 
     def run(self, record: Pass) -> Tuple[List[np.ndarray], List[np.ndarray]]:
-        """One pass: the recorded tensors in the order of their keys, and the model's outputs.
+        """One pass: the recorded tensors in the order of their keys, and in the first one the model's outputs.
 
         Raises:
             LayerFailure: a layer raised, when it was traced or when it ran.
@@ -52,7 +52,8 @@ class Session:
                     outputs = self.framework.flatten(self._call(xs))
                 except Reached:
                     outputs = []
-            return list(record.tensors), outputs
+            # Outputs asked for once: a later pass then computes no further than its own layers.
+            return list(record.tensors), outputs if record.number == 0 else []
 
         try:
             tensors, outputs = self._compiled(traced)(*self._constants())
@@ -83,7 +84,7 @@ class Session:
     def _packed(self, leaves: List[Any]) -> Any:
         """The inputs in the structure that the model was built with."""
         model = self.model
-        structure = getattr(model, "_inputs_struct", None) or getattr(model, "_nested_inputs", None)
+        structure = getattr(model, "_inputs_struct", getattr(model, "_nested_inputs", None))
         if isinstance(structure, dict):
             return self.framework.pack(structure, leaves)
         return leaves[0] if len(leaves) == 1 else leaves
@@ -132,7 +133,7 @@ def _send_passes(session: Session, budget: int, channel: Channel) -> None:
         record = Pass(number, plan)
         tensors, outputs = session.run(record)
         plan.complete = True
-        _send_pass(channel, record, tensors, outputs if number == 0 else [])
+        _send_pass(channel, record, tensors, outputs)
         number += 1
 
 
