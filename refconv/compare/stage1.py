@@ -52,7 +52,8 @@ def deviate(enclosure: Enclosure, got: np.ndarray) -> Deviation:
         equal = (got == expected) | ((got != got) & (mid != mid))
         equal |= _flushed(mid, got)
         error = np.where(equal, 0.0, np.abs(got.astype(np.float64) - mid))
-        probable, limit = (np.broadcast_to(r, mid.shape) for r in (enclosure.probable, enclosure.limit))
+        # a NaN or infinity has no neighbourhood, whatever radius its sums came to
+        probable, limit = (np.where(np.isfinite(mid), r, 0.0) for r in (enclosure.probable, enclosure.limit))
         # correctly rounded is right whatever the bound; else what is not finite has no distance
         rounding = np.abs(expected.astype(np.float64) - mid)
         error = np.where(np.isfinite(error), np.where(equal, np.minimum(rounding, probable), error), np.inf)
