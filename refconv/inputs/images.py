@@ -76,8 +76,10 @@ def _open(file: Path, mode: str) -> Image:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), Image.open(file) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(file)
+        with image:
             image.load()
             if image.mode.startswith(("I", "F")):
                 raise BadInput(f"has pixels of mode {image.mode}, not 8 bits", where=str(file), hint="give .npy")

@@ -79,7 +79,7 @@ def _in_order(specs: Sequence[TensorSpec], given: Given) -> list[Any]:
         return _by_name(names, given)
     values = list(given) if isinstance(given, (list, tuple)) else [given]
     if len(values) != len(names):
-        what = f"{len(values)} given, and the model has {len(names)} input{'s'[: len(names) > 1]}"
+        what = f"inputs given: {len(values)}, of the model: {len(names)}"
         raise BadInput(what, where="input", hint="the inputs are " + ", ".join(names))
     return values
 

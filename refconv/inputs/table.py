@@ -7,6 +7,7 @@ import zlib
 from itertools import chain
 from math import prod
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def read_table(path: Path, spec: TensorSpec, first: int | None) -> np.ndarray:
 
 
 def _read(path: Path, first: int | None) -> np.ndarray:
-    with gzip.open(path, "rt") if path.suffix.lower() == ".gz" else path.open() as file:
+    with _open(path) as file:
         lines = (line for line in file if line.strip())
         top = next(lines, "").lstrip("\ufeff")
         delimiter = next((d for d in DELIMITERS if d in top), ",")
@@ -45,6 +46,10 @@ def _read(path: Path, first: int | None) -> np.ndarray:
         return np.loadtxt(
             chain([top], lines), delimiter=delimiter, comments=None, quotechar='"', ndmin=2, max_rows=first
         )
+
+
+def _open(path: Path) -> TextIO:
+    return gzip.open(path, "rt", encoding="utf-8") if path.suffix.lower() == ".gz" else path.open(encoding="utf-8")
 
 
 def _is_header(line: str, delimiter: str) -> bool:
