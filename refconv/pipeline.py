@@ -83,18 +83,31 @@ def check(
     selected = select(graph, options.layers)
     _refuse_code(graph)
     arrays = draw_inputs(graph, inputs, options)
-    trace = frameworks.capture(
-        graph.path,
-        arrays,
-        keras=graph.keras if options.keras == "auto" else int(options.keras),
-        mode=options.mode,
-        device=options.device,
-        timeout=options.timeout,
-        progress=progress,
-    )
+    trace, failure = _capture(graph, arrays, options, progress)
     result = verify(graph, trace, arrays, options, selected=selected, progress=progress, on_layer=on_layer)
+    if failure:
+        result = replace(result, notes=(*result.notes, failure))
     described = model_inputs.describe(graph.specs, arrays, inputs, options.samples, options.seed, options.preprocess)
     return replace(result, input=described, seconds=time.perf_counter() - started)
+
+
+def _capture(graph: Graph, arrays: Sequence[np.ndarray], options: Options, progress: Progress) -> tuple[Trace, str]:
+    """What the framework gave; where a layer cannot run on this machine, the calls before it, and what it said."""
+    try:
+        trace = frameworks.capture(
+            graph.path,
+            arrays,
+            keras=graph.keras if options.keras == "auto" else int(options.keras),
+            mode=options.mode,
+            device=options.device,
+            timeout=options.timeout,
+            progress=progress,
+        )
+    except frameworks.LayerFailed as failure:
+        if not failure.trace.calls:
+            raise
+        return failure.trace, str(failure)
+    return trace, ""
 
 
 def draw_inputs(graph: Graph, given: Given, options: Options) -> list[np.ndarray]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from refconv.frameworks.workers import Worker, capture
+from refconv.frameworks.failure import LayerFailed
 from refconv.frameworks.probing import environment, probe
+from refconv.frameworks.workers import Worker, capture
 
-__all__ = ["Worker", "capture", "environment", "probe"]
+__all__ = ["LayerFailed", "Worker", "capture", "environment", "probe"]
