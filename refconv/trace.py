@@ -16,7 +16,11 @@ _LENGTH = struct.Struct("<Q")
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a leaf layer in one pass. Tensors are named by key; two calls that share a key share the tensor."""
+    """One call of a leaf layer in one pass. Tensors are named by key; two calls that share a key share the tensor.
+
+    A key is "pass:number". The same number in another pass is the same tensor of the model, computed once more, and
+    perhaps not to the last bit: recording other layers changes what the framework fuses.
+    """
 
     layer: str  # path: "/" between nested models
     call: int  # counts the calls of this layer within a pass

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Child:
         except OSError as error:
             self._folder.cleanup()
             raise FrameworkError(f"cannot be started: {error.strerror}", where=python or sys.executable) from None
+        self._stdin = cast(BinaryIO, self._process.stdin)
+        self._stdout = cast(BinaryIO, self._process.stdout)
 
     @property
     def pid(self) -> int:
@@ -53,8 +55,8 @@ class Child:
     def tell(self, line: str) -> None:
         """Send one line; a child that has died is noticed when its frames are read."""
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(line.encode() + b"\n")
-            self._process.stdin.flush()
+            self._stdin.write(line.encode() + b"\n")
+            self._stdin.flush()
 
     def frames(self, timeout: float) -> Iterator[Frame]:
         """The child's frames, up to `done` or `error`.
@@ -65,7 +67,7 @@ class Child:
         watchdog = threading.Timer(timeout, self._expire)
         watchdog.start()
         try:
-            for header, array in read_frames(self._process.stdout):
+            for header, array in read_frames(self._stdout):
                 yield header, array
                 if header["kind"] in ("done", "error"):
                     return
@@ -85,7 +87,7 @@ class Child:
     def close(self) -> None:
         """End the child and all that it started, and remove its folder. Safe to call twice."""
         self._kill()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._stdin, self._stdout):
             with contextlib.suppress(OSError):
                 pipe.close()
         self._process.wait()
@@ -121,7 +123,9 @@ class Child:
 
     def _death(self, timeout: float) -> FrameworkError:
         if self._timed_out:
-            return FrameworkError(f"the worker did not finish within {timeout:g} s", hint="raise the limit with --timeout")
+            return FrameworkError(
+                f"the worker did not finish within {timeout:g} s", hint="raise the limit with --timeout"
+            )
         status = self._process.wait()
         if status < 0:
             name = signal.Signals(-status).name

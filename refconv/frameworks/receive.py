@@ -21,12 +21,16 @@ class Receiver:
             trace.environment.update(header["environment"])
         elif kind == "pass":
             trace.model_inputs.append(tuple(header["inputs"]))
-        elif kind == "tensor":
-            trace.tensors[header["key"]] = array
         elif kind == "call":
             trace.calls.append(_call(header))
+        elif array is not None:
+            self._take_array(kind, header, array)
+
+    def _take_array(self, kind: str, header: dict[str, Any], array: np.ndarray) -> None:
+        if kind == "tensor":
+            self.trace.tensors[header["key"]] = array
         elif kind in ("plain", "output"):
-            (trace.plain if kind == "plain" else trace.outputs).append(array)
+            (self.trace.plain if kind == "plain" else self.trace.outputs).append(array)
 
 
 def _call(header: dict[str, Any]) -> Call:

@@ -8,7 +8,6 @@ from types import TracebackType
 
 import numpy as np
 
-from refconv.errors import FrameworkError
 from refconv.frameworks.failure import as_error
 from refconv.frameworks.process import Child
 from refconv.frameworks.receive import Receiver
@@ -118,6 +117,4 @@ def capture(
         FrameworkError: as `Worker.capture` does.
     """
     with Worker(keras, python=python) as worker:
-        return worker.capture(
-            path, inputs, mode=mode, device=device, budget=budget, timeout=timeout, progress=progress
-        )
+        return worker.capture(path, inputs, mode=mode, device=device, budget=budget, timeout=timeout, progress=progress)

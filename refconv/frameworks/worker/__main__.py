@@ -4,7 +4,7 @@ import sys
 import traceback
 from typing import Any
 
-from refconv.frameworks.worker.channel import claim_stdout, follow_parent, read_line
+from refconv.frameworks.worker.channel import claim_stdout, listen
 from refconv.frameworks.worker.failure import explain
 from refconv.frameworks.worker.loading import import_framework
 from refconv.frameworks.worker.work import probe, work
@@ -14,9 +14,9 @@ from refconv.job import Job
 def main() -> int:
     """Import the framework while the parent prepares the job, then do the job; 0 if it was done."""
     channel = claim_stdout()
+    lines = listen()
     framework = _attempt(int(sys.argv[1]))
-    line = read_line()
-    follow_parent()
+    line = lines.get()
     try:
         if line.startswith("probe"):
             probe(framework, channel)

@@ -40,7 +40,7 @@ class Session:
         return [as_array(output) for output in self.framework.flatten(outputs)]
 
     def run(self, record: Pass) -> Tuple[List[np.ndarray], List[np.ndarray]]:
-        """One pass: the recorded tensors in the order of their keys, and in the first one the model's outputs.
+        """One pass: the recorded tensors in the order of `record.tensors`, and in the first one the model's outputs.
 
         Raises:
             LayerFailure: a layer raised, when it was traced or when it ran.
@@ -53,7 +53,7 @@ class Session:
                 except Reached:
                     outputs = []
             # Outputs asked for once: a later pass then computes no further than its own layers.
-            return list(record.tensors), outputs if record.number == 0 else []
+            return list(record.tensors.values()), outputs if record.number == 0 else []
 
         try:
             tensors, outputs = self._compiled(traced)(*self._constants())
@@ -139,8 +139,8 @@ def _send_passes(session: Session, budget: int, channel: Channel) -> None:
 
 def _send_pass(channel: Channel, record: Pass, tensors: List[np.ndarray], outputs: List[np.ndarray]) -> None:
     channel.send("pass", index=record.number, inputs=list(record.inputs))
-    for number, tensor in enumerate(tensors):
-        channel.send("tensor", tensor, key="{}:{}".format(record.number, number))
+    for key, tensor in zip(record.tensors, tensors):
+        channel.send("tensor", tensor, key=key)
     for call in record.calls:
         channel.send("call", **_fields(call))
     for number, output in enumerate(outputs):

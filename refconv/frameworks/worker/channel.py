@@ -1,6 +1,7 @@
 """The worker's side of the two pipes: the job comes in by stdin, frames go out by what was stdout."""
 
 import os
+import queue
 import sys
 import threading
 from typing import Any, BinaryIO, Optional
@@ -31,23 +32,18 @@ def claim_stdout() -> Channel:
     return Channel(stream)
 
 
-def read_line() -> str:
-    """The job: the first line of stdin, waited for; empty if the parent has gone."""
-    line = b""
-    while not line.endswith(b"\n"):
-        byte = os.read(0, 1)  # no further: what follows is for follow_parent
-        if not byte:
-            break
-        line += byte
-    return line.decode("utf-8")
+def listen() -> "queue.Queue[str]":
+    """The lines that the parent writes to stdin, as they come; and the end of this process with the parent's.
 
+    However the parent ends, even killed, the system closes its end of the pipe.
+    """
+    lines: "queue.Queue[str]" = queue.Queue()
 
-def follow_parent() -> None:
-    """End with the parent, however it ends: the system closes its end of stdin, even when it was killed."""
-
-    def watch() -> None:
-        while os.read(0, 4096):
-            pass
+    def read() -> None:
+        with os.fdopen(0, "rb", closefd=False) as stdin:
+            for line in stdin:
+                lines.put(line.decode("utf-8"))
         os._exit(1)
 
-    threading.Thread(target=watch, name="follow-parent", daemon=True).start()
+    threading.Thread(target=read, name="parent", daemon=True).start()
+    return lines

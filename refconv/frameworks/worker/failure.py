@@ -1,9 +1,12 @@
 """What the parent is told when something failed: facts in one line, for it to word."""
 
+import re
 from typing import Any, Dict
 
 from refconv.frameworks.worker.capture import LayerFailure
 from refconv.frameworks.worker.loading import NoDevice
+
+LONGEST = 300  # characters of a message that a line still shows
 
 
 def explain(error: Exception) -> Dict[str, Any]:
@@ -22,9 +25,13 @@ def explain(error: Exception) -> Dict[str, Any]:
     return fields
 
 
+# What frameworks put around the sentence that says what is wrong.
+_NOISE = ("Exception encountered when calling", "Graph execution error", "Detected at node", "File ", "<stack traces")
+_MARKS = re.compile(r"\{\{[^{}]*\}\}|\[Op:[^\]]*\](?: name:?.*)?")
+
+
 def first_line(error: Exception) -> str:
-    """Class and first line of the message, shortened; Keras's own frame around a layer's message left out."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Exception encountered when calling", "Graph execution error"))]
-    text = (told or lines or [""])[0]
-    return "{}: {}".format(type(error).__name__, text[:300]).rstrip(": ")
+    """Class and first telling line of the message, shortened, without the framework's own frames around it."""
+    lines = [_MARKS.sub("", line).strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith(_NOISE)]
+    return "{}: {}".format(type(error).__name__, (told or [""])[0][:LONGEST]).rstrip(": ")

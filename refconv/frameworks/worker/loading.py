@@ -79,7 +79,7 @@ def choose_device(tf: Any, device: str) -> None:
     if device == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif device == "gpu" and not tf.config.list_physical_devices("GPU"):
-        raise NoDevice("TensorFlow {} sees no GPU on this machine".format(tf.__version__))
+        raise NoDevice(f"TensorFlow {tf.__version__} sees no GPU on this machine")
 
 
 def load_model(framework: Framework, path: str) -> Any:
@@ -107,7 +107,7 @@ def rightly_named(path: str) -> Iterator[str]:
 
 
 def true_ending(path: str) -> str:
-    """".h5" or ".keras" by the first bytes; the file's own ending if they are neither's."""
+    """By its first bytes, ".h5" or ".keras"; else the ending that it has."""
     with open(path, "rb") as file:
         start = file.read(len(HDF5))
     if start == HDF5:

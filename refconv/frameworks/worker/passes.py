@@ -1,5 +1,6 @@
 """Which layer calls are returned in which pass, and the tensors of one pass by key."""
 
+import weakref
 from typing import Any, Dict, List, Sequence, Tuple
 
 from refconv.trace import Call
@@ -27,7 +28,8 @@ class Plan:
         return call in self._group
 
     def group(self, call: CallId) -> int:
-        return self._group[call]
+        """The number of the group of `call`; -1 if the pass that planned did not meet it."""
+        return self._group.get(call, -1)
 
     def place(self, call: CallId, tensors: Sequence[Any]) -> int:
         """The number of the group that `call` belongs to, which takes and returns `tensors`."""
@@ -52,7 +54,11 @@ class Plan:
 
 
 class Pass:
-    """What one run of the model keeps: the calls of one group, each tensor once."""
+    """What one run of the model keeps: the calls of one group, each tensor once.
+
+    A key is "pass:number"; the number counts the tensors of all calls, kept or not, so that it names the same
+    tensor of the model in every pass.
+    """
 
     def __init__(self, number: int, plan: Plan) -> None:
         self.number = number
@@ -62,29 +68,36 @@ class Pass:
     def begin(self, inputs: Sequence[Any]) -> None:
         """Start anew: a function may be traced more than once."""
         self.calls: List[Call] = []
-        self.tensors: List[Any] = []  # in the order of their keys
-        self._keys: Dict[int, str] = {}
-        self._counts: Dict[str, int] = {}
-        self.inputs = self._name(inputs)
+        self.tensors: Dict[str, Any] = {}  # by key
+        self._numbers: Dict[int, Tuple[int, Any]] = {}
+        self._counted = 0
+        self._calls: Dict[str, int] = {}
+        self.inputs = self._keep(inputs)
 
-    def number_call(self, layer: str) -> int:
-        """The number of this call of `layer`, counted whether or not the call belongs to this pass."""
-        count = self._counts.get(layer, 0)
-        self._counts[layer] = count + 1
-        return count
-
-    def take(self, layer: str, call: int, kind: str, inputs: Sequence[Any], outputs: Sequence[Any], seconds: float) -> None:
+    def take(self, layer: str, kind: str, inputs: Sequence[Any], outputs: Sequence[Any], seconds: float) -> None:
         """Keep the call if it belongs to this pass; the first pass plans the others."""
-        if not self._plan.complete and (layer, call) not in self._plan:
-            self._plan.place((layer, call), [*inputs, *outputs])
-        if self._plan.group((layer, call)) == self.number:
-            self.calls.append(Call(layer, call, kind, self._name(inputs), self._name(outputs), seconds))
+        call = (layer, self._calls.get(layer, 0))
+        self._calls[layer] = call[1] + 1
+        if not self._plan.complete and call not in self._plan:
+            self._plan.place(call, [*inputs, *outputs])
+        if self._plan.group(call) == self.number:
+            self.calls.append(Call(layer, call[1], kind, self._keep(inputs), self._keep(outputs), seconds))
+        else:
+            for tensor in [*inputs, *outputs]:
+                self._key(tensor)
 
-    def _name(self, tensors: Sequence[Any]) -> Tuple[str, ...]:
-        return tuple(self._key(tensor) for tensor in tensors)
+    def _keep(self, tensors: Sequence[Any]) -> Tuple[str, ...]:
+        keys = tuple(self._key(tensor) for tensor in tensors)
+        self.tensors.update(zip(keys, tensors))
+        return keys
 
     def _key(self, tensor: Any) -> str:
-        if id(tensor) not in self._keys:
-            self._keys[id(tensor)] = "{}:{}".format(self.number, len(self.tensors))
-            self.tensors.append(tensor)  # held, so that its identity stays its own
-        return self._keys[id(tensor)]
+        if id(tensor) not in self._numbers:
+            self._numbers[id(tensor)] = (self._counted, self._forget_with(tensor))
+            self._counted += 1
+        return f"{self.number}:{self._numbers[id(tensor)][0]}"
+
+    def _forget_with(self, tensor: Any) -> Any:
+        """A reference that drops the tensor's number when the tensor dies: its identity may then be another's."""
+        numbers, identity = self._numbers, id(tensor)
+        return weakref.ref(tensor, lambda _: numbers.pop(identity, None))

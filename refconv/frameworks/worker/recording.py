@@ -90,12 +90,14 @@ class Recorder:
             # Inside a loop or a branch of the graph tensors cannot leave: the layer around it is recorded.
             if self._pass is None or self._current_graph() is not self._graph:
                 return run(*args, **kwargs)
-            return self._record(layer, run, args, kwargs)
+            return self._record(self._pass, layer, run, args, kwargs)
 
         return _disguised(call, original)
 
-    def _record(self, layer: Any, run: Callable[..., Any], args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
-        record, self._pass = self._pass, None  # what a leaf calls is not recorded
+    def _record(
+        self, record: Pass, layer: Any, run: Callable[..., Any], args: Tuple[Any, ...], kwargs: Dict[str, Any]
+    ) -> Any:
+        self._pass = None  # what a leaf calls is not recorded
         try:
             path = "/".join([*self._models, layer.name])
             self._before(path)
@@ -107,7 +109,7 @@ class Recorder:
             self._pass = record
         data = [value for name, value in kwargs.items() if name not in STEERING]
         inputs = self._tensors((args, data))
-        record.take(path, record.number_call(path), type(layer).__name__, inputs, self._tensors(outputs), seconds)
+        record.take(path, type(layer).__name__, inputs, self._tensors(outputs), seconds)
         return outputs
 
     def _before(self, path: str) -> None:
