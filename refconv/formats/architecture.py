@@ -3,47 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from refconv.errors import UnreadableModel
 from refconv.formats.inbound import Call, TensorRef, read_call, read_references
+from refconv.formats.model import Layer, Model
+from refconv.formats.numbering import renumbered
 from refconv.formats.shapes import input_shape
-
-MODELS = ("Sequential", "Functional", "Model")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of a model. `config` is as in the file; `model` is there where the layer is a model itself."""
-
-    name: str
-    class_name: str
-    config: Mapping[str, Any] = field(repr=False)
-    calls: tuple[Call, ...]
-    raw: Mapping[str, Any] = field(repr=False)
-    model: Model | None = None
-
-    @property
-    def is_input(self) -> bool:
-        return self.class_name == "InputLayer"
-
-    @property
-    def trainable(self) -> bool:
-        return self.config.get("trainable", True) is not False
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model or nested model: layers in Keras's order, and which tensors go in and out."""
-
-    name: str
-    layers: tuple[Layer, ...]
-    inputs: tuple[TensorRef, ...]
-    outputs: tuple[TensorRef, ...]
-
-    def layer(self, name: str) -> Layer | None:
-        return next((layer for layer in self.layers if layer.name == name), None)
 
 
 def read_model(raw: Mapping[str, Any], dialect: str, where: str) -> Model:
@@ -59,9 +25,9 @@ def read_model(raw: Mapping[str, Any], dialect: str, where: str) -> Model:
             where=where,
             hint="only Sequential and Functional models can be read",
         )
-    if class_name == "Sequential" or isinstance(config, list):
-        return _sequential(raw, dialect, where)
-    return _functional(config, dialect, where)
+    if class_name != "Sequential" and isinstance(config, dict):
+        return _functional(config, str(class_name), dialect, where)
+    return _sequential(raw, dialect, where)
 
 
 def _is_model(raw: Mapping[str, Any]) -> bool:
@@ -112,7 +78,9 @@ def _sequential(raw: Mapping[str, Any], dialect: str, where: str) -> Model:
         call = Call((TensorRef(chain[-1].name, 0, 0),), {})
         chain.append(Layer(layer.name, layer.class_name, layer.config, (call,), layer.raw, layer.model))
     _refuse_duplicates(chain, where)
-    return Model(name, tuple(chain), (TensorRef(chain[0].name, 0, 0),), (TensorRef(chain[-1].name, 0, 0),))
+    return Model(
+        name, tuple(chain), (TensorRef(chain[0].name, 0, 0),), (TensorRef(chain[-1].name, 0, 0),), "Sequential"
+    )
 
 
 def _synthesized_input(first: Layer, raw: Mapping[str, Any], dialect: str) -> Layer:
@@ -127,7 +95,7 @@ def _first_shape(model: Model) -> Any:
     return input_shape(model.layers[0].raw)
 
 
-def _functional(config: Mapping[str, Any], dialect: str, where: str) -> Model:
+def _functional(config: Mapping[str, Any], class_name: str, dialect: str, where: str) -> Model:
     layers = tuple(_functional_layer(item, dialect, where) for item in config["layers"])
     _refuse_duplicates(layers, where)
     model = Model(
@@ -135,13 +103,14 @@ def _functional(config: Mapping[str, Any], dialect: str, where: str) -> Model:
         layers,
         read_references(config.get("input_layers"), f"{where}: input_layers".lstrip(": ")),
         read_references(config.get("output_layers"), f"{where}: output_layers".lstrip(": ")),
+        class_name,
     )
     for ref in model.inputs:
         if (layer := model.layer(ref.layer)) is None or not layer.is_input:
             raise UnreadableModel(f"input_layers names {ref.layer!r}, which is no InputLayer", where=where)
     if not model.outputs:
         raise UnreadableModel("output_layers is empty", where=where)
-    return _renumbered(model, where)
+    return renumbered(model, dialect, where)
 
 
 def _functional_layer(raw: Any, dialect: str, where: str) -> Layer:
@@ -159,42 +128,3 @@ def _refuse_duplicates(layers: Any, where: str) -> None:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UnreadableModel(f"two layers are named {twice!r}", where=where)
-
-
-def _renumbered(model: Model, where: str) -> Model:
-    """References to calls counted from 0.
-
-    A nested model with an InputLayer has one call from its own construction, so Keras counts its calls in the outer
-    model from 1; whether it does depends on Keras's version and on the kind of the model. Every call that was saved
-    leads to an output and is therefore referred to, so the smallest reference is the first call.
-    """
-    used: dict[str, set[int]] = {}
-    for ref in _all_references(model):
-        used.setdefault(ref.layer, set()).add(ref.call)
-    nested = {layer.name for layer in model.layers if layer.model is not None}
-    offset = {name: min(calls) for name, calls in used.items() if name in nested and min(calls) == 1}
-
-    def shift(ref: TensorRef) -> TensorRef:
-        return TensorRef(ref.layer, ref.call - offset.get(ref.layer, 0), ref.output)
-
-    layers = tuple(
-        Layer(item.name, item.class_name, item.config, tuple(c.mapped(shift) for c in item.calls), item.raw, item.model)
-        for item in model.layers
-    )
-    found = Model(model.name, layers, model.inputs, tuple(map(shift, model.outputs)))
-    _check_references(found, where)
-    return found
-
-
-def _all_references(model: Model) -> list[TensorRef]:
-    inner = [ref for layer in model.layers for call in layer.calls for ref in call.references]
-    return [*inner, *model.outputs]
-
-
-def _check_references(model: Model, where: str) -> None:
-    calls = {layer.name: 1 if layer.is_input else len(layer.calls) for layer in model.layers}
-    for ref in _all_references(model):
-        if ref.layer not in calls:
-            raise UnreadableModel(f"a call refers to {ref.layer!r}, and there is no such layer", where=where)
-        if not 0 <= ref.call < calls[ref.layer]:
-            raise UnreadableModel(f"a call refers to call {ref.call} of {ref.layer!r}, which has none", where=where)

@@ -9,14 +9,16 @@ from typing import Any
 
 from refconv.errors import UnreadableModel
 from refconv.formats import hdf5_weights, zip_weights
-from refconv.formats.architecture import Layer, Model, read_model
+from refconv.formats.architecture import read_model
 from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
 from refconv.formats.leaves import Leaf, Path, find_leaves
-from refconv.formats.matching import match
+from refconv.formats.matching import Variable, match
+from refconv.formats.model import Layer, Model, own_classes
 from refconv.formats.policies import dtype_policy
-from refconv.formats.shapes import input_shape, read_shape
+from refconv.formats.shapes import input_shape
 from refconv.formats.source import Source
+from refconv.formats.theano import THEANO_NOTE, is_rotated, rotated
 from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
 
 MAX_NODES = 100_000  # nested models called twice at every level would double without end
@@ -32,7 +34,7 @@ def build_graph(source: Source) -> Graph:
     model = read_model(source.config, source.dialect, "")
     leaves = list(find_leaves(model, source.dialect))
     variables = LAYOUTS[source.layout](source.weights, model, leaves)
-    weights = {leaf.path: match(leaf, variables.get(leaf.path, [])) for leaf in leaves}
+    weights = {leaf.path: _weights(leaf, variables.get(leaf.path, []), source.backend) for leaf in leaves}
     flat = _Flattening(source.dialect, {leaf.path: leaf for leaf in leaves}, weights)
     outputs = flat.run(model, (), None)
     inputs = tuple(flat.roots[ref.layer] for ref in model.inputs)
@@ -47,8 +49,15 @@ def build_graph(source: Source) -> Graph:
         backend=source.backend,
         sha256=source.sha256,
         dialect=source.dialect,
-        notes=tuple(_notes(flat, leaves)),
+        notes=tuple(_notes(source, model, flat, leaves)),
     )
+
+
+def _weights(leaf: Leaf, variables: Sequence[Variable], backend: str) -> dict[str, Weight]:
+    found = match(leaf, variables)
+    if not is_rotated(backend, leaf.resolved.type):
+        return found
+    return {name: rotated(weight) if name == "kernel" else weight for name, weight in found.items()}
 
 
 @dataclass
@@ -112,7 +121,8 @@ class _Flattening:
     def _refuse_arguments(self, layer: Layer, path: Path, call: Call) -> None:
         if given := _given(call):
             raise UnreadableModel(
-                f"the nested model is called with {sorted(given)[0]!r}, which is not read", where=f"layer {'/'.join(path)}"
+                f"the nested model is called with {sorted(given)[0]!r}, which is not read",
+                where=f"layer {'/'.join(path)}",
             )
 
     def _node(self, path: Path, inputs: tuple[Ref, ...], arguments: Mapping[str, Any]) -> Node:
@@ -151,7 +161,8 @@ def _resolve(ref: TensorRef, made: Mapping[Any, Any], where: str) -> Ref:
         return Ref(found, ref.output)
     if not 0 <= ref.output < len(found):
         raise UnreadableModel(
-            f"output {ref.output} of {ref.layer!r} is used, and it has {len(found)}", where=f"layer {where}" if where else ""
+            f"output {ref.output} of {ref.layer!r} is used, and it has {len(found)}",
+            where=f"layer {where}" if where else "",
         )
     return found[ref.output]
 
@@ -174,16 +185,16 @@ def _spec(layer: Layer) -> TensorSpec:
     where = f"layer {layer.name}"
     shape = input_shape({"config": layer.config})
     if shape is None:
-        raw = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
-        if isinstance(raw, dict):
-            raise UnreadableModel("an input that is a structure of tensors is not read", where=where)
-        if raw not in (None, []) or read_shape(raw) is not None:
-            raise UnreadableModel(f"input shape {raw!r} is no shape", where=where)
-        raise UnreadableModel("the file does not say the shape of the model's input", where=where)
-    dtype = dtype_policy(layer.config, where)
-    return TensorSpec(layer.name, shape, dtype)
+        declared = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
+        problem = "the file does not say" if declared is None else f"{declared!r} is not"
+        raise UnreadableModel(f"{problem} the shape of the model's input", where=where)
+    return TensorSpec(layer.name, shape, dtype_policy(layer.config, where))
 
 
-def _notes(flat: _Flattening, leaves: Sequence[Leaf]) -> list[str]:
-    called = set(flat.calls)
-    return [f"layer {leaf.name} leads to no output and is left out" for leaf in leaves if leaf.path not in called]
+def _notes(source: Source, model: Model, flat: _Flattening, leaves: Sequence[Leaf]) -> list[str]:
+    dead = [leaf.name for leaf in leaves if leaf.path not in flat.calls]
+    return [
+        *(f"layer {name} leads to no output and is left out" for name in dead),
+        *(f"{name} is a model class of the user's own, read as the graph that it saves" for name in own_classes(model)),
+        *([THEANO_NOTE] if any(is_rotated(source.backend, leaf.resolved.type) for leaf in leaves) else []),
+    ]

@@ -8,8 +8,8 @@ the deepest first; calls of one depth run in the order in which the walk from th
 from __future__ import annotations
 
 from refconv.errors import UnreadableModel
-from refconv.formats.architecture import Model
 from refconv.formats.inbound import TensorRef
+from refconv.formats.model import Model
 
 Key = tuple[str, int]  # layer, number of its call
 
@@ -20,7 +20,7 @@ def execution_order(model: Model, where: str) -> list[Key]:
     Raises:
         UnreadableModel: the calls form a cycle.
     """
-    parents = {key: refs for key, refs in _parents(model)}
+    parents = dict(_parents(model))
     finished = _depth_first(model, parents, where)
     depths: dict[Key, int] = {}
     deepest: dict[str, int] = {}

@@ -36,7 +36,7 @@ def _boundary(where: str) -> Iterator[None]:
 def _first_line(error: Exception) -> str:
     text = str(error.args[0]) if error.args else type(error).__name__
     if "truncated file" in text:
-        return f"the file is truncated ({text[text.index('truncated file'):].rstrip(')')})"
+        return f"the file is truncated ({text[text.index('truncated file') :].rstrip(')')})"
     return text.splitlines()[0] if text else type(error).__name__
 
 
@@ -151,7 +151,7 @@ class Group:
         pieces = [value] if value is not None else list(self._pieces(name))
         if not pieces:
             return None
-        return [self._decode(item, name) for piece in pieces for item in np.ravel(piece).tolist()]
+        return [self._decode(item, name) for piece in pieces for item in np.asarray(piece).ravel().tolist()]
 
     def _pieces(self, name: str) -> Iterator[object]:
         index = 0
@@ -243,5 +243,3 @@ def _refused_storage(dataset: h5py.Dataset) -> str:
 def _from_bfloat16(array: np.ndarray) -> np.ndarray:
     bits = np.ascontiguousarray(array).view(np.uint16).astype(np.uint32) << 16
     return bits.view(np.float32).reshape(array.shape)
-
-

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from refconv.errors import UnreadableModel
-from refconv.formats.architecture import Model
 from refconv.formats.hdf5 import Group, Hdf5File
 from refconv.formats.leaves import Leaf, Path
 from refconv.formats.matching import STATISTICS, Variable
+from refconv.formats.model import Model
 from refconv.ops.base import Shape, fits
 
 TOP_LEVEL = "top_level_model_weights"
@@ -131,8 +131,9 @@ def _by_order(leaves: Sequence[Leaf], variables: Sequence[Variable]) -> dict[Pat
 
 
 def _slots(leaves: Sequence[Leaf], frozen: bool) -> list[tuple[Path, str, Shape]]:
-    """What a model's weights are, in order: trainable first. `frozen`: a layer that is not trained has none of those."""
-    first, last = [], []
+    """What a model's weights are, in order: trainable first. With `frozen`, untrained layers have none of those."""
+    first: list[tuple[Path, str, Shape]] = []
+    last: list[tuple[Path, str, Shape]] = []
     for leaf in leaves:
         for name, shape in (leaf.resolved.weights or {}).items():
             trained = name not in STATISTICS and (leaf.trainable or not frozen)

@@ -161,6 +161,6 @@ def _keras3_value(value: Any, where: str) -> Any:
 def _keras_tensor(value: Mapping[str, Any], where: str) -> TensorRef:
     config = value.get("config")
     history = config.get("keras_history") if isinstance(config, dict) else None
-    if not _is_reference(history) or len(history) != 3:
+    if not isinstance(history, list) or len(history) != 3 or not _is_reference(history):
         raise UnreadableModel(f"inbound_nodes: keras_history {history!r} is no reference", where=where)
     return _reference(history)

@@ -64,7 +64,5 @@ def _read(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
     if info.file_size > LIMITS[name]:
         raise UnreadableModel(f"{name} declares {info.file_size} bytes, more than {LIMITS[name]}", where=where)
     if info.file_size > max(RATIO_FLOOR, MAX_RATIO * info.compress_size):
-        raise UnreadableModel(
-            f"{name} would expand from {info.compress_size} to {info.file_size} bytes", where=where
-        )
+        raise UnreadableModel(f"{name} would expand from {info.compress_size} to {info.file_size} bytes", where=where)
     return archive.read(info)

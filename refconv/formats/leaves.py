@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from refconv.formats.architecture import Layer, Model
+from refconv.formats.model import Layer, Model
 from refconv.formats.resolve import Resolved, resolve
 
 Path = tuple[str, ...]
@@ -23,12 +23,6 @@ class Leaf:
     @property
     def name(self) -> str:
         return "/".join(self.path)
-
-    @property
-    def shared(self) -> int | None:
-        """Number that Keras gives an object which several models hold."""
-        number = self.layer.raw.get("shared_object_id")
-        return number if isinstance(number, int) else None
 
 
 def find_leaves(model: Model, dialect: str, path: Path = (), trainable: bool = True) -> Iterator[Leaf]:

@@ -70,8 +70,7 @@ def _refuse_count(leaf: Leaf, expected: Mapping[str, Shape], variables: Sequence
 def _refuse_shape(leaf: Leaf, name: str, shape: Shape, variable: Variable) -> None:
     if not fits(shape, variable.stored.shape):
         raise UnreadableModel(
-            f"{name} is stored with shape {_text(variable.stored.shape)}, "
-            f"and the configuration wants {_text(shape)}",
+            f"{name} is stored with shape {_text(variable.stored.shape)}, and the configuration wants {_text(shape)}",
             where=f"layer {leaf.name}",
         )
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from refconv.formats.architecture import Layer
 from refconv.formats.dialects import DIALECTS
 from refconv.formats.dialects.common import is_inert
+from refconv.formats.model import Layer
 from refconv.formats.policies import dtype_policy, refuse_unread
 from refconv.ops.attributes import Unknown, build
 from refconv.ops.base import Row, Shape
@@ -45,12 +45,12 @@ def resolve(layer: Layer, path: str, dialect: str) -> Resolved:
     dtype = dtype_policy(layer.config, where)
     kind, own = _class(layer)
     if not own:
-        return Resolved(kind, reason=f"{kind} is no layer of Keras", dtype=dtype)
+        return Resolved(kind, reason=f"no reference for {kind}, which is no layer of Keras", dtype=dtype)
     try:
         kind, given = DIALECTS[dialect](kind, layer.config)
         return _from_table(kind, given, dtype, where)
     except Unknown as error:
-        return Resolved(kind, reason=error.what, dtype=dtype)
+        return Resolved(kind, reason=error.what if kind in TABLE else f"no reference for {kind}", dtype=dtype)
 
 
 def _from_table(kind: str, given: Mapping[str, Any], dtype: str, where: str) -> Resolved:
@@ -82,6 +82,8 @@ def _is_operation(layer: Layer) -> bool:
 
     A layer's configuration has a dtype policy; an operation's has none. Keras 2 has no such operations.
     """
-    return isinstance(layer.raw.get("inbound_nodes"), list) and any(
-        isinstance(node, dict) for node in layer.raw["inbound_nodes"]
-    ) and "trainable" not in layer.config
+    return (
+        isinstance(layer.raw.get("inbound_nodes"), list)
+        and any(isinstance(node, dict) for node in layer.raw["inbound_nodes"])
+        and "trainable" not in layer.config
+    )

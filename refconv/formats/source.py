@@ -56,9 +56,7 @@ def _from_hdf5(path: Path) -> Source:
     config = _object(safe_json.parse(text, f"{path}: model_config"), path)
     version = version or str(config.get("keras_version") or "")
     dialect = choose_dialect(version, text, str(path))
-    return Source(
-        str(path), "hdf5", "hdf5", config, version, backend or "tensorflow", checksum(path), dialect, file
-    )
+    return Source(str(path), "hdf5", "hdf5", config, version, backend or "tensorflow", checksum(path), dialect, file)
 
 
 def _attribute(root: Group, name: str) -> str:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from refconv.errors import UnreadableModel
-from refconv.formats.architecture import Layer, Model
 from refconv.formats.hdf5 import Group, Hdf5File
 from refconv.formats.leaves import Leaf, Path
 from refconv.formats.matching import Variable
+from refconv.formats.model import Layer, Model
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 VARS = "vars"
@@ -29,11 +29,12 @@ def find_variables(file: Hdf5File, model: Model, leaves: Sequence[Leaf]) -> dict
     """
     known = {leaf.path: leaf for leaf in leaves}
     with file.open() as root:
-        found = dict(_of_model(root, model, known, ()))
-    return _with_shared(found, leaves)
+        return dict(_of_model(root, model, known, ()))
 
 
-def _of_model(group: Group, model: Model, leaves: Mapping[Path, Leaf], path: Path) -> Iterator[tuple[Path, list[Variable]]]:
+def _of_model(
+    group: Group, model: Model, leaves: Mapping[Path, Leaf], path: Path
+) -> Iterator[tuple[Path, list[Variable]]]:
     container = next((group.group(name) for name in CONTAINERS if name in group), None)
     if container is None:
         return
@@ -107,13 +108,3 @@ def _refuse_stray(container: Group, used: set[str]) -> None:
             raise UnreadableModel(
                 f"the file stores weights of {name!r}, and the configuration has no such layer", where=container.where
             )
-
-
-def _with_shared(found: dict[Path, list[Variable]], leaves: Sequence[Leaf]) -> dict[Path, list[Variable]]:
-    """A layer that two nested models share is stored once, with the first."""
-    first: dict[int, list[Variable]] = {}
-    for leaf in leaves:
-        if leaf.shared is not None and found.get(leaf.path):
-            first.setdefault(leaf.shared, found[leaf.path])
-    shared = {leaf.path: first[leaf.shared] for leaf in leaves if leaf.shared in first and not found.get(leaf.path)}
-    return {**found, **shared}

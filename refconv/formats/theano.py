@@ -1,0 +1,27 @@
+"""Theano's convolution turns its kernel by 180°, so files written by Keras on Theano hold kernels turned that way.
+
+Keras 2 turned them back when it loaded such a file on another backend (`convert_kernel` in keras/utils/conv_utils.py
+and `preprocess_weights_for_loading`, up to Keras 2.3); tf-keras does not, and computes something else than was trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from refconv.graph import Weight
+
+CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
+THEANO_NOTE = "written on Theano: convolution kernels are stored rotated by 180°, and are turned back"
+
+
+def is_rotated(backend: str, kind: str) -> bool:
+    """True for a layer whose kernel the file holds rotated."""
+    return backend == "theano" and kind in CONVOLUTIONS
+
+
+def rotated(weight: Weight) -> Weight:
+    """`weight` with its spatial axes, all but the last two, reversed."""
+    spatial = tuple(range(len(weight.shape) - 2))
+    return replace(weight, read=lambda: np.flip(weight.read(), spatial))
