@@ -20,6 +20,7 @@ from refconv.compare.plain import judge_plain
 from refconv.errors import BadInput, UnreadableModel
 from refconv.graph import Graph, Node
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 from refconv.primitives import engines
 from refconv.reference.chained import Chain, mids
@@ -232,7 +233,7 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
         chain.put(node, got)
         return replace(result, reason=node.reason or "no reference for this layer")
     weights = weights_of(node)
-    values = mids(forward(node, weights, own, replace(context, worst=False))) if own is not None else got
+    values = mids(forward(node, weights, own, replace(context, need=Need.VALUES))) if own is not None else got
     chain.put(node, values)
     chained_seconds = time.perf_counter() - started
     if call is None or not wanted:

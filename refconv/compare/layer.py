@@ -12,6 +12,7 @@ from refconv.compare.stage1 import deviate
 from refconv.compare.tensor import Explain, Index, compare
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.moments import Need
 from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
@@ -29,12 +30,12 @@ def judge(
 
     The worst case is computed only where some element leaves the probable bound.
     """
-    enclosures = forward(node, weights, inputs, replace(context, worst=False))
+    enclosures = forward(node, weights, inputs, replace(context, need=Need.PROBABLE))
     if len(got) != len(enclosures):
         reason = f"the framework gave {len(got)} outputs, the reference {len(enclosures)}"
         return Verdict.MISMATCH, (), reason
     if any(_needs_worst(e, g) for e, g in zip(enclosures, got, strict=True)):
-        enclosures = forward(node, weights, inputs, replace(context, worst=True))
+        enclosures = forward(node, weights, inputs, replace(context, need=Need.WORST))
     compared = tuple(
         compare(e, g, _explain(node, weights, inputs, context)) for e, g in zip(enclosures, got, strict=True)
     )

@@ -29,6 +29,8 @@ class Arithmetic:
         γ(n, 2⁻⁵³)·A; floor = (n+1)·tiny + S for flushed subnormals. Derived and measured in NUMERICS, stage 1.
         Elements that are exact in every order (`exactness`) get no radius at all.
         """
+        if m.Q is None:
+            return Enclosure(m.y)
         n = np.asarray(m.n, dtype=np.float64)
         sigma = self.u * np.sqrt((n + 1) * (m.y**2 / 3 + m.Q / 6))
         floor = (n + 1) * self.format.tiny + m.S

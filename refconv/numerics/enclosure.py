@@ -19,7 +19,7 @@ class Enclosure:
     Attributes:
         mid: the exact result to float64 accuracy (or integers, for integer tensors).
         sigma: standard deviation of a conforming execution's rounding error.
-        worst: its hard limit; inf where it was not asked for (`Context.worst`).
+        worst: its hard limit; inf where it was not asked for (`Need.PROBABLE`).
         floor: storage and subnormal terms, added to both radii.
         overflow: True where partial sums may pass the format's range, so that ±Inf and NaN are allowed.
 

@@ -40,6 +40,11 @@ def product_grid(x: np.ndarray, w: np.ndarray) -> float:
     return step
 
 
+def sum_grid(x: np.ndarray) -> float:
+    """Grid of all values, or 0.0 where some value would need more than float32's 24 bits anyway."""
+    return product_grid(x, np.ones(1))
+
+
 def certain(total: np.ndarray, step: float) -> np.ndarray:
     """Elements whose terms are multiples of `step` with Σ|t| = `total`: every partial sum is exact in float32."""
     return (total <= INTEGERS * step) & (step >= FLOAT32.tiny)

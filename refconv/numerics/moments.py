@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import numpy as np
 
@@ -11,13 +12,21 @@ from refconv.numerics.exactness import grid
 Field = np.ndarray | float
 
 
+class Need(IntEnum):
+    """How much of an enclosure is wanted: each more costs one more pass over the terms."""
+
+    VALUES = 0  # mid alone: no radius means anything
+    PROBABLE = 1  # long sums may leave worst = inf, since 10σ is below it
+    WORST = 2
+
+
 @dataclass(frozen=True)
 class Moments:
     """Sums over the terms t_k of each output element, in float64.
 
     Attributes:
         y: Σ t_k, the exact result.
-        Q: Σ t_k².
+        Q: Σ t_k², or None where values alone are wanted.
         n: number of terms (a number, or an array that broadcasts against y).
         A: Σ |t_k|, or None where the worst case was not asked for.
         S: Σ |x||w| over the terms of which an operand is subnormal: kernels flush those (TRAPS 33).
@@ -25,7 +34,7 @@ class Moments:
     """
 
     y: np.ndarray
-    Q: Field
+    Q: Field | None
     n: Field
     A: np.ndarray | None
     S: Field = 0.0
@@ -38,7 +47,7 @@ class Moments:
         return replace(
             self,
             y=self.y + term,
-            Q=self.Q + term**2,
+            Q=None if self.Q is None else self.Q + term**2,
             n=self.n + 1,
             A=None if self.A is None else self.A + np.abs(term),
             S=self.S + subnormal if subnormal.any() else self.S,

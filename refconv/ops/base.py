@@ -10,6 +10,7 @@ import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.moments import Need
 from refconv.primitives.engine import Engine
 
 Weights = Mapping[str, np.ndarray]
@@ -26,15 +27,15 @@ def fits(shape: Shape, actual: tuple[int, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Context:
-    """How the reference computes: which loops, which rounding to bound, and whether the worst case is wanted.
+    """How the reference computes: which loops, which rounding to bound, and how much of the bound is wanted.
 
-    Without `worst`, long sums (n ≥ 49, where 10σ is always below the worst case) may leave out Σ|t|, which costs a
-    third correlation; their enclosures then have worst = inf. `compare` asks again with it where an element needs it.
+    With `Need.PROBABLE` long sums (n ≥ 49, where 10σ is always below the worst case) leave out Σ|t|, which costs a
+    third correlation; `compare` asks again with `Need.WORST` where an element leaves the probable bound.
     """
 
     engine: Engine
     arithmetic: Arithmetic = Arithmetic()
-    worst: bool = True
+    need: Need = Need.WORST
 
 
 @dataclass(frozen=True)

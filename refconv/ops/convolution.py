@@ -57,7 +57,7 @@ def convolution(attrs: Convolution, weights: Weights, inputs: Sequence[Enclosure
     x, kernel = channels_last(inputs[0].mid, attrs.data_format, len(attrs.kernel_size)), weights["kernel"]
     _fit(attrs, kernel, x.shape[-1])
     where = _window(attrs, x.shape[1:-1])
-    moments = correlate_moments(context.engine, x, kernel, where, attrs.groups, context.worst)
+    moments = correlate_moments(context.engine, x, kernel, where, attrs.groups, context.need)
     if attrs.use_bias:
         fit_bias(weights["bias"], attrs.filters)
         moments = moments.plus(weights["bias"])

@@ -27,7 +27,7 @@ def shapes(attrs: Dense) -> dict[str, Shape]:
 
 def dense(attrs: Dense, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
     """y = activation(x·kernel + bias); x (…, C), kernel (C, units)."""
-    moments = matmul_moments(context.engine, inputs[0].mid, weights["kernel"], context.worst)
+    moments = matmul_moments(context.engine, inputs[0].mid, weights["kernel"], context.need)
     if attrs.use_bias:
         moments = moments.plus(weights["bias"])
     return activate(attrs.activation, context.arithmetic.close(moments), context.arithmetic)

@@ -57,7 +57,7 @@ def depthwise(attrs: Depthwise, weights: Weights, inputs: Sequence[Enclosure], c
     kernel = weights["kernel"]
     fit_channels(kernel, -2, x.shape[-1])
     where = depthwise_window(attrs, x.shape[1:-1])
-    moments = correlate_moments(context.engine, x, as_grouped(kernel), where, x.shape[-1], context.worst)
+    moments = correlate_moments(context.engine, x, as_grouped(kernel), where, x.shape[-1], context.need)
     if attrs.use_bias:
         fit_bias(weights["bias"], kernel.shape[-2] * kernel.shape[-1])
         moments = moments.plus(weights["bias"])

@@ -37,7 +37,7 @@ def global_average(
     """Mean over the spatial axes, which keep length 1 with `keepdims`."""
     x = inputs[0].mid
     axes = _axes(attrs, x, rank)
-    result = mean(spatial_moments(x, axes, context.worst), context.arithmetic)
+    result = mean(spatial_moments(x, axes, context.need), context.arithmetic)
     return result if attrs.keepdims else result.move(lambda v: v.squeeze(axes))
 
 

@@ -23,7 +23,10 @@ def mean(m: Moments, arithmetic: Arithmetic) -> Enclosure:
     Where every partial sum is exact and n is a power of two, nothing is rounded: no radius.
     """
     n = np.asarray(m.n, dtype=np.float64)
-    y, squares, u = m.y / n, m.Q / n**2, arithmetic.u
+    y, u = m.y / n, arithmetic.u
+    if m.Q is None:
+        return Enclosure(y)
+    squares = m.Q / n**2
     sigma = u * np.sqrt((n + 1) * (y**2 / 3 + squares / 6) + y**2)
     floor = np.broadcast_to((n + 2) * arithmetic.format.tiny + m.S / n, y.shape)
     if m.A is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.moments import Need
 from refconv.ops.attributes import Unknown, attribute, flag, integer, number
 from refconv.ops.axes import along, as_floats
 from refconv.ops.base import Context, Row, Shape, Weights
@@ -50,6 +51,9 @@ def batch_normalization(
     x = as_floats(inputs[0], context.arithmetic)
     with np.errstate(all="ignore"):
         statistics = along(_statistics(attrs, weights), attrs.axis, x.mid.shape)
+        if context.need is Need.VALUES:
+            inverse, mean, beta = statistics
+            return Enclosure((x.mid - mean) * inverse + beta)
         result = _enclose(x.mid, *statistics, arithmetic=context.arithmetic)
         return carry(result, x, lambda radius: np.abs(statistics[0]) * radius)
 

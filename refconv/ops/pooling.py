@@ -51,7 +51,7 @@ def max_pooling(attrs: Pooling, weights: Weights, inputs: Sequence[Enclosure], c
 def average_pooling(attrs: Pooling, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
     """Mean of the elements of each window that lie inside the input: SAME's padding does not count as a divisor."""
     x = _values(attrs, inputs)
-    moments = window_moments(context.engine, x, _window(attrs, x.shape[1:-1]), context.worst)
+    moments = window_moments(context.engine, x, _window(attrs, x.shape[1:-1]), context.need)
     return restore(mean(moments, context.arithmetic), attrs.data_format)
 
 

@@ -54,7 +54,7 @@ def separable(attrs: Separable, weights: Weights, inputs: Sequence[Enclosure], c
     x = channels_last(inputs[0].mid, attrs.data_format, len(attrs.kernel_size))
     middle = _depthwise(attrs, weights, x, context)
     pointwise = _pointwise(attrs, weights, middle.mid.shape[-1])
-    moments = matmul_moments(context.engine, middle.mid, pointwise, context.worst)
+    moments = matmul_moments(context.engine, middle.mid, pointwise, context.need)
     if not middle.exact:
         moments = replace(moments, grid=0.0)  # its operands may be off the grid of their exact values
     if attrs.use_bias:
@@ -70,7 +70,7 @@ def _depthwise(attrs: Separable, weights: Weights, x: np.ndarray, context: Conte
     where = depthwise_window(attrs, x.shape[1:-1])
     grouped = as_grouped(kernel)
     return context.arithmetic.close(
-        correlate_moments(context.engine, x, grouped, where, x.shape[-1], context.worst)
+        correlate_moments(context.engine, x, grouped, where, x.shape[-1], context.need)
     )
 
 

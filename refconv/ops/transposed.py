@@ -60,7 +60,7 @@ def transposed(attrs: Transposed, weights: Weights, inputs: Sequence[Enclosure],
     x, kernel = channels_last(inputs[0].mid, attrs.data_format, len(attrs.kernel_size)), weights["kernel"]
     _fit(attrs, kernel, x.shape[-1])
     lengths, where = _geometry(attrs, x.shape[1:-1])
-    moments = transposed_moments(context.engine, x, kernel, where, lengths, context.worst)
+    moments = transposed_moments(context.engine, x, kernel, where, lengths, context.need)
     if attrs.use_bias:
         fit_bias(weights["bias"], attrs.filters)
         moments = moments.plus(weights["bias"])

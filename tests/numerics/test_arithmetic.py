@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.formats import FLOAT32, gamma
+from refconv.numerics.moments import Need
 from refconv.primitives.geometry import window
 from refconv.primitives.numpy_engine import ENGINE
 from refconv.primitives.sums import correlate_moments, matmul_moments
@@ -56,10 +57,10 @@ def test_the_reference_itself_is_exact_to_float64():
 
 
 def test_sigma_of_a_sum_worked_by_hand():
-    # two terms, 3·1 and 4·1: y = 7, Q = 25, n = 2: σ² = u²·3·(49/3 + 25/6)
-    enclosure = Arithmetic().close(matmul_moments(ENGINE, np.array([[3.0, 4.0]]), np.ones((2, 1))))
-    assert enclosure.sigma[0, 0] == pytest.approx(2.0**-24 * np.sqrt(3 * (49 / 3 + 25 / 6)), rel=1e-14)
-    assert enclosure.worst[0, 0] == pytest.approx(3 * 2.0**-24 * 7, rel=1e-6)
+    # two terms, 0.3·1 and 0.4·1: y = 0.7, Q = 0.25, n = 2: σ² = u²·3·(0.49/3 + 0.25/6)
+    enclosure = Arithmetic().close(matmul_moments(ENGINE, np.array([[0.3, 0.4]]), np.ones((2, 1))))
+    assert enclosure.sigma[0, 0] == pytest.approx(2.0**-24 * np.sqrt(3 * (0.49 / 3 + 0.25 / 6)), rel=1e-14)
+    assert enclosure.worst[0, 0] == pytest.approx(3 * 2.0**-24 * 0.7, rel=1e-6)
 
 
 def test_a_wrong_value_of_one_percent_leaves_the_worst_case():
@@ -72,8 +73,8 @@ def test_a_wrong_value_of_one_percent_leaves_the_worst_case():
 
 
 def test_the_worst_case_may_be_left_out_of_long_sums_only():
-    x = np.ones((1, 48)), np.ones((1, 49))
-    short, long = (matmul_moments(ENGINE, v, np.ones((v.shape[1], 1)), worst=False) for v in x)
+    thirds = (np.full((n, 1), 1 / 3) for n in (48, 49))
+    short, long = (matmul_moments(ENGINE, w.T, w, need=Need.PROBABLE) for w in thirds)
     assert short.A is not None
     assert long.A is None
     assert np.isinf(Arithmetic().close(long).worst)
@@ -97,7 +98,7 @@ def test_subnormal_operands_may_be_flushed():
 
 def test_a_subnormal_bias_may_be_flushed():
     moments = matmul_moments(ENGINE, np.zeros((1, 1)), np.zeros((1, 1))).plus(np.array([1e-39]))
-    assert float(moments.S[0, 0]) == pytest.approx(1e-39)
+    assert float(moments.S[0]) == pytest.approx(1e-39)
 
 
 def test_overflow_is_allowed_only_where_partial_sums_can_overflow():
