@@ -27,6 +27,7 @@ from refconv.ops.functions.piecewise import constant, product
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 _erfc = np.frompyfunc(math.erfc, 1, 1)
+GELU_ENDS = -5.7
 SHORTCUT = math.log(2.0**-23) + 2  # TensorFlow's softplus: exp(x) below this, x above its negative
 
 
@@ -135,13 +136,13 @@ def gelu_error(x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.n
     """The larger of the formulas in use, both with a product before and after, and `tiny` times |x|.
 
     x/2·(1 + erf(t)) cancels for negative x, and x/2·(1 + tanh(a)) with it: |x|/2 times (e·|erf| + 2). It ends where
-    1 + erf is 0 in float32, t below −4 (a below −9.1): there at most y itself is lost.
+    both are 0 in float32, t below −4 and a below −9.1, x = GELU_ENDS at the latest: there at most y itself is lost.
     x/2·erfc(−t) has a relative error of e_erfc, and the two roundings of t carried by the derivative: |x|φ(x)·3|x|.
     """
     size, unit = np.abs(x), fmt.u
-    end, e = (-5.7, ERF) if not p["approximate"] else (-5.7, TANH)
+    e = TANH if p["approximate"] else ERF
     density = np.where(np.isinf(x), 0.0, size * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi))
-    cancelling = np.where(x < end, np.abs(y), unit * size / 2 * (e + 2))
+    cancelling = np.where(x < GELU_ENDS, np.abs(y), unit * size / 2 * (e + 2))
     carried = 3 * size * density * (3 if p["approximate"] else 1)
     return np.maximum(cancelling, e * unit * np.abs(y)) + unit * (carried + 3 * np.abs(y)) + size * fmt.tiny
 
