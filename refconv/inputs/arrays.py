@@ -20,11 +20,10 @@ def read_array(path: Path, key: str | None) -> np.ndarray:
         BadInput: the file is broken, pickled, or has no such key.
     """
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            return found[_key(path, key, found.files)]
+        # Opened here, because numpy.load leaves a broken .npz open.
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            return found if isinstance(found, np.ndarray) else found[_key(path, key, found.files)]
     except BROKEN as error:
         raise _refused(path, error) from None
 

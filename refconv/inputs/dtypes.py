@@ -59,7 +59,7 @@ def _floating(spec: TensorSpec, array: np.ndarray, wanted: np.dtype, where: str)
     with np.errstate(over="ignore", invalid="ignore"):
         cast = array.astype(wanted)
     if np.any(np.isfinite(array) & ~np.isfinite(cast)):
-        raise BadInput(f"has values beyond the range of {spec.dtype}, input {spec.name!r}'s dtype", where=where)
+        raise BadInput(f"has values beyond {spec.dtype}, which input {spec.name!r} takes", where=where)
     return cast
 
 
@@ -71,5 +71,5 @@ def _integral(spec: TensorSpec, array: np.ndarray, wanted: np.dtype, where: str)
     # Python integers, since a float64 cannot hold int64's maximum.
     if array.size and not lowest <= int(array.min()) <= int(array.max()) <= highest:
         found = f"{int(array.min())} to {int(array.max())}"
-        raise BadInput(f"holds {found}; {spec.dtype}, input {spec.name!r}'s dtype, ends before", where=where)
+        raise BadInput(f"holds {found}, beyond {spec.dtype}, which input {spec.name!r} takes", where=where)
     return array.astype(wanted)
