@@ -49,11 +49,9 @@ def transposed_moments(
 def scatter(
     engine: Engine, x: np.ndarray, kernel: np.ndarray, window: Window, lengths: tuple[int, ...]
 ) -> np.ndarray:
-    """The gradient of a correlation with respect to its input.
+    """Gradient of a correlation: y[n, p·stride + k·dilation − pad, f] += Σ_c x[n, p, c]·kernel[k, f, c].
 
-    """Gradient of a correlation by its input: y[n, p·stride + k·dilation − pad, f] += x[n, p]·kernel[k, f].
-
-    kernel (*k, F, C), result (N, *lengths, F); what falls on padding is dropped.
+    x (N, *out, C), kernel (*k, F, C), result (N, *lengths, F); what falls on padding is dropped.
     """
     padded = [before + length + after for length, (before, after) in zip(lengths, window.pads, strict=True)]
     result = np.zeros((x.shape[0], *padded, kernel.shape[-2]))
