@@ -1,0 +1,169 @@
+"""What holds for every row of the table, whatever the layer."""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import fields
+from importlib import import_module, util
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from support.laws import CONTEXT, FIELDS, Case, Run, draw_inputs, run_row
+
+import refconv.ops
+from refconv.compare.stage1 import deviate
+from refconv.compare.stage2 import enclose
+from refconv.errors import UnreadableModel
+from refconv.numerics.enclosure import Enclosure
+from refconv.ops.attributes import Unknown, build
+from refconv.ops.table import FAMILIES, TABLE
+
+FILES = ("cases", "cases_shape", "cases_arith")
+CASES = {
+    name: strategy
+    for file in FILES
+    if util.find_spec(f"support.{file}")
+    for name, strategy in import_module(f"support.{file}").CASES.items()
+}
+ROWS = pytest.mark.parametrize("name", sorted(TABLE))
+SEEDS = st.integers(0, 2**16)
+EXAMPLES = settings(max_examples=12)
+
+
+def one(name: str, data: st.DataObject, keras: int = 3) -> Run:
+    """A drawn layer of this row."""
+    case: Case = data.draw(CASES[name])
+    assume(keras in case.majors)
+    seed = data.draw(SEEDS)
+    return run_row(name, case.config, draw_inputs(case, seed), keras, seed)
+
+
+def same(one: Enclosure, other: Enclosure) -> bool:
+    """Equal to the reference's own accuracy, 2⁻⁵³ times a few terms, which BLAS may add in another order."""
+    scale = 1e-12 * (1.0 + float(np.max(np.abs(one.mid), initial=0.0, where=np.isfinite(one.mid))))
+    return all(
+        np.allclose(getattr(one, f), getattr(other, f), rtol=1e-10, atol=scale if f == "mid" else 1e-30, equal_nan=True)
+        for f in FIELDS
+    )
+
+
+@ROWS
+@pytest.mark.parametrize("keras", [2, 3])
+@EXAMPLES
+@given(data=st.data())
+def test_agrees_with_the_framework(name: str, keras: int, data: st.DataObject) -> None:
+    run = one(name, data, keras)
+    for enclosure, output in zip(run.enclosures, run.outputs, strict=True):
+        assert enclosure.mid.shape == output.shape
+        assert not deviate(enclosure, output).outside.any()
+
+
+@ROWS
+@EXAMPLES
+@given(data=st.data())
+def test_bounds_are_radii(name: str, data: st.DataObject) -> None:
+    run = one(name, data)
+    for enclosure in run.enclosures:
+        assert np.all(np.asarray(enclosure.probable) >= 0)
+        assert np.all(np.asarray(enclosure.limit) >= enclosure.probable)
+        assert all(np.shape(getattr(enclosure, f)) in ((), enclosure.mid.shape) for f in FIELDS)
+        assert enclosure.exact or not run.row.exact
+
+
+@ROWS
+@EXAMPLES
+@given(data=st.data())
+def test_leaves_its_input_alone(name: str, data: st.DataObject) -> None:
+    run = one(name, data)
+    given_to_it = (*run.inputs, *run.weights.values())
+    before = [x.copy() for x in given_to_it]
+    for x in given_to_it:
+        x.flags.writeable = False
+    run.again(run.inputs)
+    assert all(np.array_equal(a, b) for a, b in zip(before, given_to_it, strict=True))
+
+
+@ROWS
+@EXAMPLES
+@given(data=st.data())
+def test_takes_strided_input(name: str, data: st.DataObject) -> None:
+    run = one(name, data)
+    again = run.again([_strided(x) for x in run.inputs])
+    assert all(same(a, b) for a, b in zip(run.enclosures, again, strict=True))
+
+
+def _strided(x: np.ndarray) -> np.ndarray:
+    """The same values, every other element of a larger array that runs backwards."""
+    wide = np.repeat(x[..., ::-1], 2, axis=-1)
+    view = wide[..., ::-2]
+    assert np.array_equal(view, x)
+    return view
+
+
+@ROWS
+@EXAMPLES
+@given(data=st.data())
+def test_samples_do_not_meet(name: str, data: st.DataObject) -> None:
+    run = one(name, data)
+    samples = run.inputs[0].shape[0]
+    assume(samples > 1 and all(x.shape[0] == samples for x in run.inputs))
+    alone = run.again([x[1:2] for x in run.inputs])
+    for whole, part in zip(run.enclosures, alone, strict=True):
+        assert same(whole.move(lambda v: v[1:2]), part)
+
+
+@ROWS
+@EXAMPLES
+@given(data=st.data())
+def test_terms_add_up(name: str, data: st.DataObject) -> None:
+    row = TABLE[name]
+    if row.terms is None:
+        pytest.skip("its bound is not a sum's")
+    run = one(name, data)
+    enclosure, output = run.enclosures[0], run.outputs[0]
+    index = tuple(data.draw(st.integers(0, n - 1)) for n in output.shape)
+    again = enclose(row.terms(run.attrs, run.weights, run.inputs, index, CONTEXT), CONTEXT.arithmetic)
+    assert float(again.mid) == pytest.approx(float(enclosure.mid[index]), rel=1e-10, abs=1e-10)
+    assert not deviate(again, np.asarray(output[index])).outside.any()
+
+
+@ROWS
+def test_names_a_wrong_attribute(name: str) -> None:
+    row = TABLE[name]
+    valid = _valid(row.attributes)
+    with pytest.raises(Unknown, match="snowman"):
+        build(row.attributes, {**valid, "snowman": 1}, "layer x")
+    for field in fields(row.attributes):
+        with pytest.raises(UnreadableModel, match=field.name):
+            build(row.attributes, {**valid, field.name: "☃"}, "layer x")
+
+
+def _valid(attributes: type) -> dict[str, object]:
+    """Values for the required fields, by trial: a wrong one must not be mistaken for the field under test."""
+    candidates = (1, [1, 1], "linear", 0.5, [0])
+    found: dict[str, object] = {}
+    for field in fields(attributes):
+        for value in candidates:
+            try:
+                field.metadata["read"](value)
+            except (ValueError, UnreadableModel):
+                continue
+            found[field.name] = value
+            break
+    return found
+
+
+def test_every_row_has_a_case_and_every_case_a_row() -> None:
+    assert set(CASES) == set(TABLE)
+
+
+def test_every_family_is_in_the_table() -> None:
+    modules = [import_module(f"refconv.ops.{m.name}") for m in pkgutil.iter_modules(refconv.ops.__path__)]
+    assert {m.__name__ for m in modules if hasattr(m, "ROWS")} == {m.__name__ for m in FAMILIES}
+
+
+def test_no_class_has_two_rows() -> None:
+    names = [row.keras for family in FAMILIES for row in family.ROWS]
+    assert len(names) == len(set(names))

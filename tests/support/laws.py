@@ -1,0 +1,132 @@
+"""The laws' other side: a Keras layer built from a generated configuration, with random weights, beside its row.
+
+Another family's tests need a strategy of `Case` per row name (see `support.cases`), and get every law of
+`ops/test_laws.py` for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from refconv.formats.architecture import Layer
+from refconv.formats.resolve import resolve
+from refconv.numerics.enclosure import Enclosure, point
+from refconv.ops.base import Context, Row, fits
+from refconv.primitives.numpy_engine import ENGINE
+
+CONTEXT = Context(ENGINE)
+FIELDS = ("mid", "sigma", "worst", "floor")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer to try.
+
+    Attributes:
+        config: what its class's `from_config` gets.
+        shapes: the shape of each input, batch first.
+        majors: the Keras versions that have such a layer.
+        integers: inputs are integers below this, instead of floats.
+    """
+
+    config: Mapping[str, Any]
+    shapes: tuple[tuple[int, ...], ...]
+    majors: tuple[int, ...] = (2, 3)
+    integers: int | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One layer, by both sides; each side computes when it is first asked."""
+
+    layer: Any
+    row: Row
+    attrs: Any
+    weights: Mapping[str, np.ndarray]
+    inputs: tuple[np.ndarray, ...]
+
+    @cached_property
+    def enclosures(self) -> tuple[Enclosure, ...]:
+        return self.again(self.inputs)
+
+    @cached_property
+    def outputs(self) -> tuple[np.ndarray, ...]:
+        return _call(self.layer, self.inputs)
+
+    def again(self, inputs: Sequence[np.ndarray]) -> tuple[Enclosure, ...]:
+        """The row's enclosures on other inputs; NaN and Inf are values, so NumPy's warnings about them are not wanted."""
+        with np.errstate(all="ignore"):
+            result = self.row.forward(self.attrs, self.weights, tuple(point(x) for x in inputs), CONTEXT)
+        return result if isinstance(result, tuple) else (result,)
+
+
+def draw_inputs(case: Case, seed: int) -> tuple[np.ndarray, ...]:
+    """Inputs of a case: normal, rectified, uniform or small integers as floats, by the seed."""
+    rng = np.random.default_rng(seed)
+    if case.integers is not None:
+        return tuple(rng.integers(0, case.integers, shape).astype(np.int32) for shape in case.shapes)
+    makers = (
+        rng.standard_normal,
+        lambda shape: np.maximum(rng.standard_normal(shape), 0),
+        lambda shape: rng.random(shape),
+        lambda shape: rng.integers(-8, 9, shape),
+    )
+    return tuple(np.asarray(makers[seed % len(makers)](shape), dtype=np.float32) for shape in case.shapes)
+
+
+def run_row(name: str, config: Mapping[str, Any], inputs: Sequence[np.ndarray], keras: int, seed: int = 0) -> Run:
+    """Build the Keras layer, draw its weights, and read its configuration as a file's into the row's attributes."""
+    layer = _build(name, config, inputs, keras)
+    variables = _draw_weights(layer, seed)
+    written = json.loads(json.dumps(layer.get_config()))
+    found = resolve(Layer(name, name, written, calls=(), raw={}), name, f"keras{keras}")
+    assert found.row is not None, found.reason
+    return Run(layer, found.row, found.attrs, _name_weights(found.row, found.attrs, variables), tuple(inputs))
+
+
+def _build(name: str, config: Mapping[str, Any], inputs: Sequence[np.ndarray], keras: int) -> Any:
+    module = import_module("tf_keras" if keras == 2 else "keras")
+    layer = getattr(module.layers, name).from_config(dict(config))
+    shapes = [x.shape for x in inputs]
+    layer.build(shapes[0] if len(shapes) == 1 else shapes)
+    return layer
+
+
+def _draw_weights(layer: Any, seed: int) -> list[np.ndarray]:
+    """Every variable drawn, biases and statistics too (TRAPS 32); variances positive."""
+    rng = np.random.default_rng(seed + 1)
+    for variable in layer.weights:
+        values = rng.standard_normal(tuple(variable.shape))
+        variable.assign((np.abs(values) + 0.1 if "variance" in variable.name else values).astype(np.float32))
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()  # as loading does: Normalization computes with copies of its weights
+    return [np.asarray(variable) for variable in layer.weights]
+
+
+def _name_weights(row: Row, attrs: Any, variables: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Keras's variables by the row's names, in order, each fitting the row's shape."""
+    shapes = row.weights(attrs)
+    assert len(shapes) == len(variables), f"{row.keras} has weights {list(shapes)}, Keras has {len(variables)}"
+    for (name, shape), value in zip(shapes.items(), variables, strict=True):
+        assert fits(shape, value.shape), f"{row.keras}.{name} has shape {shape}, Keras's has {value.shape}"
+    return dict(zip(shapes, variables, strict=True))
+
+
+def _call(layer: Any, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The layer's outputs, eagerly; under XLA where TensorFlow has no eager CPU kernel (TRAPS 30)."""
+    import tensorflow as tf
+
+    tensors = [tf.constant(x) for x in inputs]
+    argument = tensors[0] if len(tensors) == 1 else tensors
+    try:
+        result = layer(argument)
+    except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError):
+        result = tf.function(layer, jit_compile=True)(argument)
+    return tuple(np.asarray(y) for y in (result if isinstance(result, (list, tuple)) else [result]))
