@@ -1,0 +1,66 @@
+"""Exponents: what quantized_po2 and quantized_relu_po2 share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refconv.quantizers.float32 import EPSILON, LN2, LOG, Nudge, clip, f32, through, transcendental
+
+SQRT, DIVISION = 6, 5  # errors in units of u|y|: OpenCL's sqrt 3 ulp, division 2.5
+
+
+def sign_bit(max_value: float | None) -> bool:
+    """Whether the exponent needs a sign: unless max_value says that it is never positive."""
+    return max_value is None or max_value > 1
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """e(|x|) = clip(round(log |x| / log 2), least, greatest), of √|x| and doubled where `quadratic`.
+
+    |x| below ε = 1e-7 gets the least exponent, |x| above `max_value` is taken as max_value.
+    """
+
+    bits: int  # of the exponent without its sign
+    max_value: float | None
+    quadratic: bool
+    floor: bool
+
+    def __post_init__(self) -> None:
+        if self.bits < 0:
+            raise ValueError("bits: too few for the signs of value and exponent")
+
+    @property
+    def least(self) -> int:
+        return -(2**self.bits)
+
+    @property
+    def greatest(self) -> int:
+        top = 2**self.bits - 1
+        return 2 * (top // 2) if self.quadratic else top
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Least and greatest exponent that may come out."""
+        factor = 2 if self.quadratic else 1
+        return factor * self.least, factor * self.greatest
+
+    def of(self, x: np.ndarray, nudge: Nudge) -> np.ndarray:
+        """Exponents of x ≥ 0 as float32."""
+        filtered = np.where(x < EPSILON, EPSILON, x)
+        if self.max_value is not None:
+            top = f32(self.max_value)
+            filtered = np.where(filtered >= top, top, filtered)
+        if self.quadratic:
+            filtered = transcendental(np.sqrt, filtered, SQRT, nudge)
+        exponents = clip(self._round(self._log2(filtered, nudge)), self.least, self.greatest)
+        return np.where(x < EPSILON, f32(self.least), np.float32(2 if self.quadratic else 1) * exponents)
+
+    def _log2(self, x: np.ndarray, nudge: Nudge) -> np.ndarray:
+        nearest = transcendental(np.log, x, LOG, 0) / LN2
+        return transcendental(lambda y: y, nearest, LOG + DIVISION, nudge)
+
+    def _round(self, log2: np.ndarray) -> np.ndarray:
+        return log2 + (-log2 + np.floor(log2)) if self.floor else through(log2)
