@@ -5,7 +5,7 @@ import traceback
 from typing import Any
 
 from refconv.frameworks.worker.channel import claim_stdout, listen
-from refconv.frameworks.worker.failure import explain
+from refconv.frameworks.worker.failure import explain, first_line
 from refconv.frameworks.worker.loading import import_framework
 from refconv.frameworks.worker.work import probe, work
 from refconv.job import Job
@@ -31,11 +31,14 @@ def main() -> int:
 
 
 def _attempt(keras: int) -> Any:
-    """The framework, or the exception that its import raised: a broken installation may raise anything."""
+    """The framework, or the ImportError that says why there is none: a broken installation may raise anything."""
     try:
         return import_framework(keras)
-    except Exception as error:
+    except ImportError as error:
         return error
+    except Exception as error:
+        traceback.print_exc()
+        return ImportError(first_line(error))
 
 
 def _demand(framework: Any) -> Any:

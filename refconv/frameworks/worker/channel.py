@@ -37,7 +37,7 @@ def listen() -> "queue.Queue[str]":
 
     However the parent ends, even killed, the system closes its end of the pipe.
     """
-    lines: "queue.Queue[str]" = queue.Queue()
+    lines: queue.Queue = queue.Queue()
 
     def read() -> None:
         with os.fdopen(0, "rb", closefd=False) as stdin:

@@ -19,9 +19,9 @@ def explain(error: Exception) -> Dict[str, Any]:
     if isinstance(error, LayerFailure):
         fields.update(reason="layer", layer=error.layer, what=first_line(error.cause))
     elif isinstance(error, ImportError):
-        fields.update(reason="import", missing=error.name or "")
+        fields.update(reason="import", what=str(error), missing=error.name or "")
     elif isinstance(error, NoDevice):
-        fields.update(reason="device")
+        fields.update(reason="device", what=str(error))
     return fields
 
 
