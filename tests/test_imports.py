@@ -115,7 +115,7 @@ def lint(root: Path) -> subprocess.CompletedProcess[str]:
 
 def test_import_contracts_hold() -> None:
     done = lint(ROOT)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -135,5 +135,5 @@ def test_import_contracts_refuse(tmp_path: Path, file: str, line: str) -> None:
     with (tmp_path / "refconv" / file).open("a") as stream:
         stream.write(f"\n{line}\n")
     done = lint(tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 1, done.stdout + done.stderr
     assert "refconv." + file.removesuffix(".py").replace("/", ".") in done.stdout
