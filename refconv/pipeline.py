@@ -24,7 +24,7 @@ from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 from refconv.primitives import engines
 from refconv.reference.chained import Chain, mids
-from refconv.reference.forward import forward, weights_of
+from refconv.reference.forward import applied, forward, weights_of
 from refconv.reference.ranges import index_ranges
 from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, Verdict
 from refconv.trace import Call, Trace
@@ -182,7 +182,7 @@ def run(graph: Graph, x: Given, *, engine: str = "numpy") -> Run:
             continue
         if node.attrs is None:
             raise UnreadableModel(node.reason or "no reference", where=f"layer {node.name}")
-        enclosures = forward(node, weights_of(node), chain.inputs(node) or (), context)
+        enclosures = forward(node, applied(node, weights_of(node)), chain.inputs(node) or (), context)
         chain.put(node, mids(enclosures))
         found[node.name] = enclosures[0]
     output = graph.nodes[graph.outputs[0].node].name
@@ -233,7 +233,7 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
         chain.put(node, got)
         return replace(result, reason=node.reason or "no reference for this layer")
     weights = weights_of(node)
-    values = mids(forward(node, weights, own, replace(context, need=Need.VALUES))) if own is not None else got
+    values = mids(forward(node, applied(node, weights), own, replace(context, need=Need.VALUES))) if own is not None else got
     chain.put(node, values)
     chained_seconds = time.perf_counter() - started
     if call is None or not wanted:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from refconv.errors import UnreadableModel
 from refconv.formats.hdf5 import Stored
 from refconv.formats.leaves import Leaf
+from refconv.formats.wrappers import own_variables
 from refconv.graph import Weight
 from refconv.ops.base import ANY, Shape, fits
 
@@ -33,7 +34,8 @@ def match(leaf: Leaf, variables: Sequence[Variable]) -> dict[str, Weight]:
     Raises:
         UnreadableModel: a weight is missing, surplus, or of the wrong shape; names layer, weight and shapes.
     """
-    expected = leaf.resolved.weights
+    expected, foreign = leaf.resolved.weights, own_variables(leaf.layer)
+    variables = [variable for variable in variables if variable.last not in foreign]
     if expected is None:
         return {name: _weight(leaf, name, item) for name, item in _own_names(variables).items()}
     _refuse_count(leaf, expected, variables)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from refconv.formats.dialects import DIALECTS
+from refconv.formats.dialects import DIALECTS, qkeras
 from refconv.formats.dialects.common import is_inert
 from refconv.formats.model import Layer
 from refconv.formats.policies import dtype_policy, refuse_unread
+from refconv.formats.wrappers import unwrapped
 from refconv.ops.attributes import Unknown, build
 from refconv.ops.base import Row, Shape
 from refconv.ops.table import TABLE
@@ -41,13 +42,15 @@ def resolve(layer: Layer, path: str, dialect: str) -> Resolved:
         UnreadableModel: an attribute does not fit its field, or the layer is of a kind that is refused.
     """
     where = f"layer {path}"
+    layer = unwrapped(layer, where)
     refuse_unread(layer.config, where)
     dtype = dtype_policy(layer.config, where)
     kind, own = _class(layer)
     if not own:
         return Resolved(kind, reason=f"no reference for {kind}, which is no layer of Keras", dtype=dtype)
+    canonical = qkeras.canonical if qkeras.owns(kind) else DIALECTS[dialect]
     try:
-        kind, given = DIALECTS[dialect](kind, layer.config)
+        kind, given = canonical(kind, layer.config)
         return _from_table(kind, given, dtype, where)
     except Unknown as error:
         return Resolved(kind, reason=error.what if kind in TABLE else f"no reference for {kind}", dtype=dtype)
@@ -66,6 +69,8 @@ def _class(layer: Layer) -> tuple[str, bool]:
     """Class name, and whether it is one of Keras's own layers: a user's class may bear the same name."""
     name, module = layer.class_name, layer.raw.get("module")
     package, _, bare = name.rpartition(">")
+    if qkeras.owns(bare) and str(module or "qkeras").startswith("qkeras"):
+        return bare, True
     if package:
         return (bare, True) if package in ("keras.layers", "Keras", "tf_keras.layers") else (name, False)
     if isinstance(module, str) and module.startswith(OPERATIONS):

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 Z = 10.0  # the probable bound in standard deviations: NUMERICS, stage 1
 
 Field = np.ndarray | float
+
+
+class Lattice(Protocol):
+    """The values that may come out of a rounding to a grid; `low` and `high` are the least and the greatest."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def admits(self, got: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -22,9 +32,11 @@ class Enclosure:
         worst: its hard limit; inf where it was not asked for (`Need.PROBABLE`).
         floor: storage and subnormal terms, added to both radii.
         overflow: True where partial sums may pass the format's range, so that ±Inf and NaN are allowed.
+        lattices: after a quantizer, the values that may come out within the probable bound and within the limit: near
+            a rounding boundary both neighbours, elsewhere exactly one. None where any value may.
 
-    Every field but `mid` is an array of mid's shape or a scalar for all elements. All zero means: bit equality is
-    demanded.
+    Every field but `mid` and `lattices` is an array of mid's shape or a scalar for all elements. All zero means: bit
+    equality is demanded.
     """
 
     mid: np.ndarray
@@ -32,6 +44,7 @@ class Enclosure:
     worst: Field = 0.0
     floor: Field = 0.0
     overflow: np.ndarray | bool = False
+    lattices: tuple[Lattice, Lattice] | None = None
 
     @property
     def probable(self) -> Field:
@@ -49,7 +62,11 @@ class Enclosure:
         return not (np.any(self.worst) or np.any(self.floor) or np.any(self.overflow))
 
     def move(self, f: Callable[[np.ndarray], np.ndarray]) -> Enclosure:
-        """Apply a function that only moves elements (reshape, transpose, slice, gather) to every field."""
+        """Apply a function that only moves elements (reshape, transpose, slice, gather) to every field.
+
+        Nothing moves a quantizer's output inside one layer, so `lattices` need not follow.
+        """
+        assert self.lattices is None
         fields = (self.sigma, self.worst, self.floor, self.overflow)
         return Enclosure(f(self.mid), *(f(v) if isinstance(v, np.ndarray) and v.ndim else v for v in fields))
 

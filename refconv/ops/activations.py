@@ -14,6 +14,9 @@ from refconv.ops.attributes import Unknown
 from refconv.ops.functions.axis import AXIS
 from refconv.ops.functions.elementwise import apply
 from refconv.ops.functions.table import FUNCTIONS
+from refconv.ops.quantizing import quantize
+from refconv.quantizers import read as quantizers
+from refconv.quantizers.base import Quantizer
 
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 
@@ -24,6 +27,7 @@ class Activation:
 
     name: str
     parameters: tuple[tuple[str, Any], ...] = ()
+    quantizer: Quantizer | None = None  # instead of a function that Keras names
 
     @property
     def elementwise(self) -> bool:
@@ -56,6 +60,15 @@ def activation(value: Any) -> Activation:
     return Activation(name, tuple(sorted((k, v) for k, v in given.items() if v != defaults[k])))
 
 
+def quantized_activation(value: Any) -> Activation:
+    """Reader of a QKeras layer's activation: a quantizer in any serialised form, or what `activation` reads."""
+    if quantizers.known(value):
+        found = quantizers.read(value)
+        assert found is not None
+        return Activation(found.name, quantizer=found)
+    return activation(value)
+
+
 def _defaults(name: str) -> Mapping[str, Any]:
     if name == "linear":
         return {}
@@ -68,6 +81,8 @@ def _defaults(name: str) -> Mapping[str, Any]:
 
 def activate(a: Activation, enclosure: Enclosure, arithmetic: Arithmetic) -> Enclosure:
     """The enclosure of a(x) for x in `enclosure`; of the same shape, but for glu, which halves its axis."""
+    if a.quantizer:
+        return quantize(a.quantizer, enclosure)
     if a.name == "linear":
         return enclosure
     parameters = {**_defaults(a.name), **dict(a.parameters)}

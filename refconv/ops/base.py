@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -55,6 +55,16 @@ class Terms:
     scale: float = 1.0
 
 
+class Slot(Protocol):
+    """One weight that a layer multiplies by: what its quantizer is given, the quantizer, and what comes out."""
+
+    raw: Enclosure
+    quantizer: Any
+
+    @property
+    def effective(self) -> Enclosure: ...
+
+
 Forward = Callable[[Any, Weights, Sequence[Enclosure], Context], "Enclosure | tuple[Enclosure, ...]"]
 FindTerms = Callable[[Any, Weights, Sequence[np.ndarray], tuple[int, ...], Context], Terms]
 
@@ -76,6 +86,8 @@ class Row:
             not a sum's.
         exact: True where the layer rounds nothing, so that bit equality is demanded.
         source: where the semantics are documented.
+        slots: (attrs, stored weights) → the weights that the layer multiplies by, for `forward` and `terms`; None where
+            those are the stored ones.
     """
 
     keras: str
@@ -85,3 +97,4 @@ class Row:
     terms: FindTerms | None = None
     exact: bool = False
     source: str = ""
+    slots: Callable[[Any, Weights], Mapping[str, Slot]] | None = None

@@ -15,6 +15,9 @@ from refconv.ops import (
     padding,
     pooling,
     preprocessing,
+    qkeras_folded,
+    qkeras_layers,
+    qkeras_other,
     resizing,
     separable,
     shaping,
@@ -39,6 +42,9 @@ FAMILIES = (
     identity,
     embedding,
     merging,
+    qkeras_layers,
+    qkeras_folded,
+    qkeras_other,
 )
 
 TABLE: dict[str, Row] = {row.keras: row for family in FAMILIES for row in family.ROWS}

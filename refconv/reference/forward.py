@@ -18,10 +18,22 @@ def weights_of(node: Node) -> dict[str, np.ndarray]:
     return {name: weight.value for name, weight in node.weights.items()}
 
 
+def effective(node: Node, stored: Mapping[str, np.ndarray]) -> dict[str, Enclosure]:
+    """The weights that the layer multiplies by where a quantizer stands before them; empty where none does."""
+    slots = TABLE[node.type].slots
+    return {name: slot.effective for name, slot in slots(node.attrs, stored).items()} if slots else {}
+
+
+def applied(node: Node, stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What `forward` wants as weights: the effective ones in float32, or the stored ones."""
+    found = {name: e.mid.astype(np.float32) for name, e in effective(node, stored).items()}
+    return found or dict(stored)
+
+
 def forward(
     node: Node, weights: Mapping[str, np.ndarray], inputs: Sequence[np.ndarray], context: Context
 ) -> tuple[Enclosure, ...]:
-    """Enclosures of every output of `node`, given its input values (taken as exact).
+    """Enclosures of every output of `node`, given its input values (taken as exact) and what it multiplies by.
 
     Raises:
         UnreadableModel: the attributes or weights do not fit the inputs, naming the layer.
