@@ -168,8 +168,8 @@ class Quantizer:
             return flush(levels)
         factor, straight = self._mix
         if straight:
-            return flush(carrier + f32(factor) * (-carrier + levels))
-        return flush(f32(1 - factor) * carrier + f32(factor) * levels)
+            return flush(carrier + flush(f32(factor) * flush(-carrier + levels)))
+        return flush(flush(f32(1 - factor) * carrier) + flush(f32(factor) * levels))
 
     def _enclose(self, low: np.ndarray, high: np.ndarray) -> Enclosed:
         return self._between(low, high, self._levels(low, -1), self._levels(high, +1))

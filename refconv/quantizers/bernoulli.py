@@ -19,7 +19,7 @@ from refconv.quantizers.scales import Search, scaling_axes
 
 @dataclass(frozen=True)
 class Bernoulli(Scaled):
-    """q = scale with probability sigmoid(temperature·x/σ), else 0; σ is std + ε per channel where the scale is computed.
+    """q = scale with probability sigmoid(temperature·x/σ), else 0; σ = std + ε per channel for a computed scale.
 
     `values` are the more probable ones, [x ≥ 0]; `allowed` holds both. Where the probability is 1 in float32 only the
     scale may occur; 0 never excludes it, because the number that is drawn may be 0 too.

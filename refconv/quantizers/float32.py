@@ -13,11 +13,9 @@ Nudge = int | np.ndarray  # −1 and +1: the least and the greatest that a confo
 
 EPSILON = np.float32(1e-7)  # K.epsilon()
 LN2 = np.float32(np.log(2.0))
-TANH, SIGMOID, LOG = (
-    10,
-    14,
-    6,
-)  # errors of float32 kernels in units of u|y|: OpenCL's tanh 5 ulp, log 3; sigmoid from exp 3
+# Errors of float32 kernels in units of u|y|: OpenCL's tanh 5 ulp, log 3, sqrt 3, division 2.5; the sigmoid's is that
+# of exp (3 ulp), a sum and a quotient.
+TANH, SIGMOID, LOG, SQRT, DIVISION = 10, 14, 6, 6, 5
 
 
 def f32(value: ArrayLike) -> np.ndarray:
@@ -41,6 +39,11 @@ def through(x: np.ndarray) -> np.ndarray:
     return x + (-x + np.rint(x))
 
 
+def rectify(x: np.ndarray, slope: float) -> np.ndarray:
+    """x above 0, slope·x below."""
+    return np.where(x > 0, x, x * f32(slope)) if slope else np.maximum(x, np.float32(0))
+
+
 def clip(x: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray:
     return np.maximum(np.minimum(x, f32(high)), f32(low))
 
@@ -60,6 +63,17 @@ def transcendental(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, error: 
     """f(x) correctly rounded to float32; with `nudge` ±1 the furthest that a kernel wrong by error·u|y| may return."""
     y = f(x.astype(np.float64))
     return f32(y + nudge * (error * FLOAT32.u * np.abs(y) + FLOAT32.tiny))
+
+
+def log2(x: np.ndarray, nudge: Nudge) -> np.ndarray:
+    """log(x)/log(2) in float32 as QKeras divides them; with `nudge` ±1 the furthest that conforming kernels may return.
+
+    Nominally by NumPy's float32 logarithm: it comes closer to TensorFlow's than the correctly rounded one.
+    """
+    if not np.any(nudge):
+        return np.log(x) / LN2
+    exact = np.log2(x.astype(np.float64))
+    return f32(exact + nudge * ((LOG + DIVISION) * FLOAT32.u * np.abs(exact) + FLOAT32.tiny))
 
 
 def hard_sigmoid(x: np.ndarray) -> np.ndarray:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refconv.quantizers.float32 import EPSILON, LN2, LOG, Nudge, clip, f32, through, transcendental
-
-SQRT, DIVISION = 6, 5  # errors in units of u|y|: OpenCL's sqrt 3 ulp, division 2.5
+from refconv.quantizers.float32 import EPSILON, SQRT, Nudge, clip, f32, log2, through, transcendental
 
 
 def sign_bit(max_value: float | None) -> bool:
@@ -55,12 +53,8 @@ class Exponents:
             filtered = np.where(filtered >= top, top, filtered)
         if self.quadratic:
             filtered = transcendental(np.sqrt, filtered, SQRT, nudge)
-        exponents = clip(self._round(self._log2(filtered, nudge)), self.least, self.greatest)
+        exponents = clip(self._round(log2(filtered, nudge)), self.least, self.greatest)
         return np.where(x < EPSILON, f32(self.least), np.float32(2 if self.quadratic else 1) * exponents)
 
-    def _log2(self, x: np.ndarray, nudge: Nudge) -> np.ndarray:
-        nearest = transcendental(np.log, x, LOG, 0) / LN2
-        return transcendental(lambda y: y, nearest, LOG + DIVISION, nudge)
-
-    def _round(self, log2: np.ndarray) -> np.ndarray:
-        return log2 + (-log2 + np.floor(log2)) if self.floor else through(log2)
+    def _round(self, x: np.ndarray) -> np.ndarray:
+        return x + (-x + np.floor(x)) if self.floor else through(x)

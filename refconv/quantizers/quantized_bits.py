@@ -19,9 +19,10 @@ from refconv.quantizers.scales import Search, scaling_axes
 class QuantizedBits(Scaled):
     """q = alpha · 2^integer · clip(round(x·m/2^integer), −m + symmetric, m − 1)/m, m = 2^(bits − keep_negative).
 
-    Half to even. With "auto" and "auto_po2": scale · sign(x) · min(floor(|x|/scale + ½), 2^(bits−1) − 1), half away from
-    zero, symmetric and signed whatever is asked for; "auto" takes the scale from max|x|, "auto_po2" fits it five times
-    and, as in QKeras 0.9.0, does not round again with the last one. One signed bit is the sign, 0 counting as +1.
+    Half to even. With "auto" and "auto_po2": scale · sign(x) · min(floor(|x|/scale + ½), 2^(bits−1) − 1), half away
+    from zero, symmetric and signed whatever is asked for; "auto" takes the scale from max|x|, "auto_po2" fits it five
+    times and, as QKeras 0.9.0 does, leaves the codes of the last scale but one. One signed bit is the sign, 0 counting
+    as +1.
     """
 
     name: ClassVar[str] = "quantized_bits"

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from refconv.quantizers import words
 from refconv.quantizers.base import Enclosed
 from refconv.quantizers.delegated import Delegated
 from refconv.quantizers.float32 import f32, flush
@@ -59,7 +58,7 @@ class QuantizedHswish(Delegated):
             return flush(x * np.where(shifted <= bound, np.maximum(shifted, 0), bound) / bound)
 
     def _enclose(self, low: np.ndarray, high: np.ndarray) -> Enclosed:
-        """Not monotone: falls from −shift to the turns, rises after them; between −shift and the bound x·(x + shift)."""
+        """Not monotone: the ends, and the points between them at which the slope changes its sign or jumps."""
         ends = [self._prepare(low), self._prepare(high)]
         for at in self._turns:
             inside = (low < at) & (at < high)
@@ -72,5 +71,5 @@ class QuantizedHswish(Delegated):
 
     @property
     def _turns(self) -> tuple[float, ...]:
-        """Where the slope changes its sign or jumps: the parabola's vertex, its zero and the corner at the bound."""
+        """The vertex of x·(x + shift), its zero and its corner at the bound."""
         return -self.relu_shift / 2, -self.relu_shift, self.relu_upper_bound - self.relu_shift

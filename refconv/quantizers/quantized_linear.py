@@ -17,10 +17,10 @@ from refconv.quantizers.scales import Search, scaling_axes
 
 @dataclass(frozen=True)
 class QuantizedLinear(Scaled):
-    """q = s·round(clip(x/s, −2^n + symmetric, 2^n − 1)), n = bits − keep_negative, s = alpha·2^(integer − n); half to even.
+    """q = s·round(clip(x/s, −2^n + symmetric, 2^n − 1)), n = bits − keep_negative, s = alpha·2^(integer − n).
 
-    "auto" takes s = max(2·max|x|/(width of the clip), ε), "auto_po2" fits a power of two up to five times and rounds with the
-    last. One signed bit is the sign, ±s/2: round(clip(x/s, −½, ½) − ½) + ½.
+    Half to even. "auto" takes s = max(2·max|x|/(width of the clip), ε), "auto_po2" fits a power of two up to five times
+    and rounds with the last. One signed bit is the sign, ±s/2: round(clip(x/s, −½, ½) − ½) + ½.
     """
 
     name: ClassVar[str] = "quantized_linear"

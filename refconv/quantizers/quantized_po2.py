@@ -60,7 +60,7 @@ class QuantizedPo2(Quantizer):
 
     def _levels(self, x: np.ndarray, nudge: Nudge) -> np.ndarray:
         s = sign(x)
-        return s * power(self._exponents.of(np.abs(x), nudge * s))
+        return s * power(self._exponents.of(np.abs(x), nudge * s if nudge else 0))
 
 
 def power_codes(levels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from refconv.quantizers import words
 from refconv.quantizers.base import Field, Quantizer
-from refconv.quantizers.float32 import Nudge, clip, f32, internal_sigmoid, through
+from refconv.quantizers.float32 import Nudge, clip, f32, internal_sigmoid, rectify, through
 from refconv.quantizers.parameters import flag, number, optional, parameter, process_state, slope, unused, whole
 
 
@@ -17,9 +17,9 @@ from refconv.quantizers.parameters import flag, number, optional, parameter, pro
 class QuantizedRelu(Quantizer):
     """q = 2^integer · clip(round(x·m/2^integer)/m, 0, 1 − 1/m), m = 2^(bits − 1 if there is a slope else bits).
 
-    A negative_slope s adds 2^integer · s · clip(round(s·x·m/2^integer)/(s·m), −1, 0); use_sigmoid puts 2·round(p·m)/m − 1
-    in place of the rounded quotient, p QKeras's sigmoid. Half to even. The bound on what the straight-through step carries
-    is 2^integer − 2^(integer − bits), or relu_upper_bound where is_quantized_clip is false.
+    A negative_slope s adds 2^integer · s · clip(round(s·x·m/2^integer)/(s·m), −1, 0); use_sigmoid puts
+    2·round(p·m)/m − 1 in place of the rounded quotient, p QKeras's sigmoid. Half to even. What the straight-through
+    step carries is bounded by 2^integer − 2^integer/m, or by relu_upper_bound where is_quantized_clip is false.
     """
 
     name: ClassVar[str] = "quantized_relu"
@@ -66,7 +66,7 @@ class QuantizedRelu(Quantizer):
         return f32(self._m_i * min(1 / self._m, f32(floor)))
 
     def _carrier(self, x: np.ndarray) -> np.ndarray:
-        rectified = np.where(x > 0, x, x * f32(self.negative_slope) if self.negative_slope else np.minimum(x, 0) * 0)
+        rectified = rectify(x, self.negative_slope)
         bound = self._m_i - f32(2.0**self.integer) / self._m if self.is_quantized_clip else self.relu_upper_bound
         return rectified if bound is None else np.where(x <= f32(bound), rectified, f32(bound))
 

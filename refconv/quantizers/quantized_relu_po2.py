@@ -9,7 +9,7 @@ import numpy as np
 
 from refconv.quantizers import words
 from refconv.quantizers.base import POWER, Field, Quantizer
-from refconv.quantizers.float32 import Nudge, f32, power
+from refconv.quantizers.float32 import Nudge, f32, power, rectify
 from refconv.quantizers.parameters import at_least_zero, choice, flag, number, optional, parameter, slope, unused, whole
 from refconv.quantizers.power_of_two import Exponents, sign_bit
 from refconv.quantizers.quantized_po2 import power_codes
@@ -17,7 +17,7 @@ from refconv.quantizers.quantized_po2 import power_codes
 
 @dataclass(frozen=True)
 class QuantizedReluPo2(Quantizer):
-    """q = 2^e(x) for x ≥ 0, else −2^e(slope·|x|), or 2^least where there is no slope: see `Exponents`. There is no zero."""
+    """q = 2^e(x) for x ≥ 0, else −2^e(slope·|x|), or 2^least where there is no slope: see `Exponents`. No zero."""
 
     name: ClassVar[str] = "quantized_relu_po2"
     coding: ClassVar[str] = POWER
@@ -59,11 +59,10 @@ class QuantizedReluPo2(Quantizer):
         return power_codes(levels)
 
     def _carrier(self, x: np.ndarray) -> np.ndarray:
-        s = f32(self.negative_slope)
-        rectified = np.where(x > 0, x, x * s if self.negative_slope else np.minimum(x, 0) * 0)
-        return (
-            rectified if self.max_value is None else np.where(x <= f32(self.max_value), rectified, f32(self.max_value))
-        )
+        rectified = rectify(x, self.negative_slope)
+        if self.max_value is None:
+            return rectified
+        return np.where(x <= f32(self.max_value), rectified, f32(self.max_value))
 
     def _levels(self, x: np.ndarray, nudge: Nudge) -> np.ndarray:
         positive = power(self._exponents.of(np.maximum(x, 0), nudge))

@@ -15,7 +15,7 @@ from refconv.quantizers.parameters import flag, parameter, process_state, unused
 
 @dataclass(frozen=True)
 class QuantizedTanh(Quantizer):
-    """q = clip(round(t(x)·m)/m, −1 + symmetric/m, 1 − 1/m), m = 2^(bits−1), t = tanh or 2·sigmoid(x) − 1; half to even."""
+    """q = clip(round(t(x)·m)/m, −1 + symmetric/m, 1 − 1/m), m = 2^(bits−1), t = tanh or 2·sigmoid − 1; half to even."""
 
     name: ClassVar[str] = "quantized_tanh"
 

@@ -18,8 +18,8 @@ from refconv.quantizers.parameters import at_least_zero, flag, parameter, proces
 class QuantizedUlaw(Quantizer):
     """q = 2^integer · clip(sign(r)·log(1 + u|r|)/log(1 + u), −1 + symmetric/m, 1 − 1/m), r = 2·round(p·m)/m − 1.
 
-    p is QKeras's sigmoid of x/2^integer, m = 2^(bits−1); half to even. The logarithms come after the rounding, so values
-    of one code lie within a few ulp; codes count round(p·m) from 0 to m.
+    p is QKeras's sigmoid of x/2^integer, m = 2^(bits−1); half to even. The logarithms come after the rounding, so
+    values of one code lie within a few ulp; codes count round(p·m) from 0 to m.
     """
 
     name: ClassVar[str] = "quantized_ulaw"

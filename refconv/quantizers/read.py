@@ -13,15 +13,8 @@ from refconv.quantizers.table import TABLE
 
 # Written by QKeras's repository version; None is what the released one does.
 _NEWER = ("post_training_scale", "elements_per_scale", "min_po2_exponent", "max_po2_exponent")
-_ENVELOPE = {
-    "class_name",
-    "config",
-    "module",
-    "registered_name",
-    "build_config",
-    "__passive_serialization__",
-    "shared_object_id",
-}
+_MARKS = {"module", "registered_name", "build_config", "shared_object_id", "__passive_serialization__"}
+_ENVELOPE = {"class_name", "config", *_MARKS}
 
 
 def read(spec: Any, where: str = "") -> Quantizer | None:

@@ -1,8 +1,8 @@
 """Scales computed from the data (alpha "auto" and "auto_po2"): as QKeras steps to them, and where they may lie.
 
-QKeras alternates between rounding with a scale and the least-squares scale Σxq / (Σq² + ε) of what came out. The means are
-float32 sums in an unknown order and the logarithm of a power of two has an error, so every scale is an interval; it is
-one power of two except where log2 comes that close to a tie.
+QKeras alternates between rounding with a scale and the least-squares scale Σxq / (Σq² + ε) of what came out. The means
+are float32 sums in an unknown order and the logarithm has an error, so every scale is an interval; it is one power of
+two except where log2 comes that close to a tie.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.exactness import grid
 from refconv.numerics.formats import FLOAT32
 from refconv.numerics.moments import Moments
-from refconv.quantizers.float32 import EPSILON, LN2, LOG, f32, power, transcendental
+from refconv.quantizers.float32 import EPSILON, f32, log2, power
 
 Axes = tuple[int, ...]
 Pair = tuple[np.ndarray, np.ndarray]
@@ -63,7 +63,8 @@ class Search:
 
     def bounds(self, low: np.ndarray, high: np.ndarray) -> tuple[Pair, Pair]:
         """(codes, codes), (scale, scale): least and greatest for low ≤ x ≤ high."""
-        scale = self._po2(tuple(map(self.first, (low, high) if self.signed else _magnitudes(low, high))))
+        least, most = (low, high) if self.signed else _magnitudes(low, high)
+        scale = self._po2((self.first(least), self.first(most)))
         codes = self._round(low, high, scale)
         for k in range(self.rounds):
             codes = self._round(low, high, scale) if k else codes
@@ -85,10 +86,9 @@ def _magnitudes(low: np.ndarray, high: np.ndarray) -> Pair:
 
 
 def _power_of_two(scale: np.ndarray, nudge: int = 0) -> np.ndarray:
-    """2^round(log(scale + ε)/log 2), half to even; `nudge` moves log2 by its own error (12u relative) and the sum's."""
-    log2 = transcendental(np.log, scale + EPSILON, LOG, 0) / LN2
-    exact = log2.astype(np.float64) + nudge * U * (2 * LOG * np.abs(log2) + 2)
-    return power(np.rint(log2 if nudge == 0 else exact))
+    """2^round(log(scale + ε)/log 2), half to even; `nudge` moves the logarithm by its own error and that of the sum."""
+    exponent = log2(scale + EPSILON, nudge)
+    return power(np.rint(exponent + np.float32(2 * U * nudge)))
 
 
 def _fit(x: np.ndarray, codes: np.ndarray, axes: Axes) -> np.ndarray:
