@@ -168,6 +168,16 @@ def test_a_layer_with_layers_of_its_own_is_one_leaf(keras, mode):
 
 
 @BOTH
+@pytest.mark.parametrize("mode", ["graph", "eager"])
+def test_a_layer_that_a_leaf_calls_is_recorded_only_where_the_model_itself_calls_it(keras, mode):
+    layers = keras.layers
+    dense, start = layers.Dense(3, name="dense"), layers.Input((4, 3))
+    model = keras.Model(start, layers.TimeDistributed(dense, name="times")(dense(start)))
+    trace = record(keras, model, X.reshape(2, 4, 3), mode=mode)
+    assert [(call.layer, call.call) for call in trace.calls] == [("dense", 0), ("times", 0)]
+
+
+@BOTH
 def test_inputs_in_another_dtype_are_fed_as_the_model_declares_them(keras):
     model = keras.Sequential([keras.layers.Input((12,), dtype="int32"), keras.layers.Embedding(5, 2, name="table")])
     trace = record(keras, model, np.arange(24, dtype=np.int64).reshape(2, 12) % 5)
