@@ -1,0 +1,50 @@
+"""What belongs beneath a layer's line: the worst element, reasons, findings, and with -v what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from refconv.report.text import decibel, error, pair
+from refconv.result import FAILING, Comparison, LayerResult
+
+
+def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
+    """One string per line, not yet escaped or broken."""
+    if layer.reason:
+        yield layer.reason
+    for number, output in enumerate(layer.outputs):
+        if output.verdict in FAILING:
+            yield from failure(output, f"output {number}: " if len(layer.outputs) > 1 else "")
+    if layer.nondeterministic:
+        yield "* not deterministic: a second run gave other values"
+    for finding in layer.findings:
+        yield f"{finding.code} {finding.title}"
+        if verbose:
+            yield from filter(None, (finding.evidence, finding.fix))
+    if verbose and (found := measured(layer)):
+        yield "; ".join(found)
+
+
+def failure(output: Comparison, name: str = "") -> Iterator[str]:
+    """The worst element, and how many there are like it."""
+    if output.worst is not None:
+        expected, got = pair(output.worst.expected, output.worst.got)
+        place = "[" + ",".join(map(str, output.worst.index)) + "]"
+        yield f"{name}at {place} expected {expected} got {got} allowed ±{error(output.worst.allowed)}"
+    if output.failing and prod(output.shape) > 1:
+        yield f"{name}{output.failing} of {prod(output.shape)} elements are outside the bound"
+
+
+def measured(layer: LayerResult) -> list[str]:
+    """Drift of the chained reference, largest error in ulps, and seconds."""
+    worst, found = layer.worst, []
+    if layer.chained is not None:
+        found.append(f"chained {error(layer.chained.max_abs_error)}, {decibel(layer.chained.sqnr_db)}")
+    if worst is not None:
+        found.append(f"{worst.max_ulp_error:.3g} ulp")
+        if worst.explained:
+            found.append(f"{worst.explained} explained by the order of summation")
+    if layer.seconds:
+        found.append(f"{sum(layer.seconds.values()):.3f} s")
+    return found

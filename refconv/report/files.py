@@ -1,0 +1,55 @@
+"""Whole files or none: reports are written beside their place and then renamed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from refconv.errors import BadInput
+
+
+def check_writable(path: str, option: str) -> None:
+    """Refuse a place that a report cannot be written to, before the work for it begins.
+
+    Raises:
+        BadInput: it is a folder, or its folder does not exist or takes no files.
+    """
+    target = Path(path)
+    folder = target.parent
+    if target.is_dir():
+        raise BadInput(f"{path} is a folder, not a file", where=option)
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {folder} for {target.name}", where=option, hint="create it first")
+    if not os.access(target if _is_special(target) else folder, os.W_OK):
+        raise BadInput(f"{path} cannot be written", where=option, hint="its permissions forbid it")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write `text` as UTF-8 under a temporary name and rename it; devices and pipes are written as they are.
+
+    Raises:
+        BadInput: the system refuses.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if _is_special(target):
+            target.write_text(text, encoding="utf-8")
+        else:
+            _replace(target, text)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", where=path) from None
+
+
+def _is_special(target: Path) -> bool:
+    return target.exists() and not target.is_file()
+
+
+def _replace(target: Path, text: str) -> None:
+    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,112 @@
+"""The result as JUnit XML: one test case per layer, and one for the plain `predict`."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as xml
+
+from refconv.report.text import error, pair, share, size
+from refconv.result import FAILING, CheckResult, Comparison, LayerResult, PlainResult, Policy, Verdict
+
+# What XML 1.0 allows: https://www.w3.org/TR/xml/#charsets
+ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+def render(result: CheckResult) -> str:
+    """The report as JUnit XML text.
+
+    A layer that fails the run is a failure; one that is unverified, or vacuous in a strict run, is skipped; one that
+    the policy forgives passes.
+    """
+    cases = [_case(layer, result) for layer in result.layers]
+    if result.plain is not None:
+        cases.append(_plain_case(result.plain, result))
+    attributes = {"name": "refconv", "time": _seconds(result.seconds), **_counts(cases)}
+    suite = xml.Element("testsuite", attributes)
+    suite.extend([_properties(result), *cases])
+    suites = xml.Element("testsuites", attributes)
+    suites.append(suite)
+    xml.indent(suites)
+    return DECLARATION + xml.tostring(suites, encoding="unicode") + "\n"
+
+
+def _counts(cases: list[xml.Element]) -> dict[str, str]:
+    failures = sum(case.find("failure") is not None for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    return {"tests": str(len(cases)), "failures": str(failures), "errors": "0", "skipped": str(skipped)}
+
+
+def _properties(result: CheckResult) -> xml.Element:
+    found = {
+        "verdict": result.verdict,
+        "partial": str(result.partial).lower(),
+        "model.sha256": result.model.sha256,
+        **{f"environment.{name}": str(value) for name, value in result.environment.items()},
+    }
+    properties = xml.Element("properties")
+    for name, value in found.items():
+        xml.SubElement(properties, "property", name=legal(name), value=legal(value))
+    return properties
+
+
+def _case(layer: LayerResult, result: CheckResult) -> xml.Element:
+    case = _empty_case(layer.name, result, sum(layer.seconds.values()))
+    if layer.verdict in FAILING and not (layer.verdict is Verdict.SUSPECT and result.policy.lenient):
+        _fail(case, layer.verdict.value, _message(layer), _details(layer))
+    elif _is_skipped(layer.verdict, result.policy):
+        xml.SubElement(case, "skipped", message=legal(f"{layer.verdict.value}: {layer.reason}"))
+    return case
+
+
+def _is_skipped(verdict: Verdict, policy: Policy) -> bool:
+    return verdict is Verdict.UNVERIFIED or (verdict is Verdict.VACUOUS and policy.strict)
+
+
+def _plain_case(plain: PlainResult, result: CheckResult) -> xml.Element:
+    case = _empty_case("predict (plain)", result, 0.0)
+    if not plain.ok:
+        used = f"max difference {error(plain.max_abs_difference)}, {share(plain.bound_used)} of the bound"
+        _fail(case, "plain", used, plain.reason)
+    return case
+
+
+def _empty_case(name: str, result: CheckResult, seconds: float) -> xml.Element:
+    return xml.Element("testcase", classname=legal(result.model.path), name=legal(name), time=_seconds(seconds))
+
+
+def _fail(case: xml.Element, kind: str, message: str, details: str) -> None:
+    xml.SubElement(case, "failure", type=kind, message=legal(message)).text = legal(details)
+
+
+def _message(layer: LayerResult) -> str:
+    worst = layer.worst
+    if worst is None:
+        return f"{layer.type}: {layer.reason}"
+    used = f"max error {error(worst.max_abs_error)}, {share(worst.bound_used)} of the bound"
+    return f"{layer.type} {size(worst.shape)}: {used}"
+
+
+def _details(layer: LayerResult) -> str:
+    lines = [_element(number, output) for number, output in enumerate(layer.outputs) if output.verdict in FAILING]
+    lines += [f"{finding.code} {finding.title}: {finding.evidence}" for finding in layer.findings]
+    return "\n".join(filter(None, [layer.reason, *lines]))
+
+
+def _element(number: int, output: Comparison) -> str:
+    at = f"output {number}: {output.failing} elements outside"
+    if output.worst is None:
+        return at
+    expected, got = pair(output.worst.expected, output.worst.got)
+    index = list(output.worst.index)
+    return f"{at}, worst {index}: expected {expected}, got {got}, allowed ±{error(output.worst.allowed)}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def legal(text: str) -> str:
+    """`text` without the characters that XML cannot hold, not even escaped."""
+    return ILLEGAL.sub("", text)
