@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pkgutil
 from dataclasses import fields
-from importlib import import_module, util
+from importlib import import_module
 
 import numpy as np
 import pytest
+import support
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.laws import CONTEXT, FIELDS, Case, Run, draw_inputs, run_row
@@ -20,41 +21,43 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import Unknown, build
 from refconv.ops.table import FAMILIES, TABLE
 
-FILES = ("cases", "cases_shape", "cases_arith")
 CASES = {
     name: strategy
-    for file in FILES
-    if util.find_spec(f"support.{file}")
-    for name, strategy in import_module(f"support.{file}").CASES.items()
+    for module in pkgutil.iter_modules(support.__path__)
+    if module.name.startswith("cases")
+    for name, strategy in import_module(f"support.{module.name}").CASES.items()
 }
-ROWS = pytest.mark.parametrize("name", sorted(TABLE))
+ROWS = pytest.mark.parametrize("name", sorted(CASES))
 SEEDS = st.integers(0, 2**16)
-EXAMPLES = settings(max_examples=12)
+EXAMPLES = settings(max_examples=10)
+MORE_EXAMPLES = settings(max_examples=30)
 
 
-def one(name: str, data: st.DataObject, keras: int = 3) -> Run:
-    """A drawn layer of this row."""
+def one(name: str, data: st.DataObject) -> Run:
+    """A drawn layer of this row, in a version of Keras that has it."""
     case: Case = data.draw(CASES[name])
-    assume(keras in case.majors)
-    seed = data.draw(SEEDS)
-    return run_row(name, case.config, draw_inputs(case, seed), keras, seed)
+    seed, keras = data.draw(SEEDS), data.draw(st.sampled_from(case.majors))
+    return run_row(name, case.config, draw_inputs(case, seed), keras, seed, case.package)
 
 
 def same(one: Enclosure, other: Enclosure) -> bool:
-    """Equal to the reference's own accuracy, 2⁻⁵³ times a few terms, which BLAS may add in another order."""
+    """Equal to the reference's own accuracy, 2⁻⁵³ times a few terms, which BLAS may add in another order.
+
+    Radii may differ where one is zero: a sum is certified exact by the grid of all values given with it.
+    """
     scale = 1e-12 * (1.0 + float(np.max(np.abs(one.mid), initial=0.0, where=np.isfinite(one.mid))))
-    return all(
-        np.allclose(getattr(one, f), getattr(other, f), rtol=1e-10, atol=scale if f == "mid" else 1e-30, equal_nan=True)
-        for f in FIELDS
+    radii = (np.broadcast_arrays(getattr(one, f), getattr(other, f)) for f in FIELDS[1:])
+    return np.allclose(one.mid, other.mid, rtol=1e-10, atol=scale, equal_nan=True) and all(
+        np.allclose(a[(a > 0) & (b > 0)], b[(a > 0) & (b > 0)], rtol=1e-10, atol=1e-30) for a, b in radii
     )
 
 
 @ROWS
-@pytest.mark.parametrize("keras", [2, 3])
-@EXAMPLES
+@MORE_EXAMPLES
 @given(data=st.data())
-def test_agrees_with_the_framework(name: str, keras: int, data: st.DataObject) -> None:
-    run = one(name, data, keras)
+def test_agrees_with_the_framework(name: str, data: st.DataObject) -> None:
+    run = one(name, data)
+    assume(not run.misplaces_bias)
     for enclosure, output in zip(run.enclosures, run.outputs, strict=True):
         assert enclosure.mid.shape == output.shape
         assert not deviate(enclosure, output).outside.any()
@@ -122,6 +125,7 @@ def test_terms_add_up(name: str, data: st.DataObject) -> None:
     if row.terms is None:
         pytest.skip("its bound is not a sum's")
     run = one(name, data)
+    assume(not run.misplaces_bias)
     enclosure, output = run.enclosures[0], run.outputs[0]
     index = tuple(data.draw(st.integers(0, n - 1)) for n in output.shape)
     again = enclose(row.terms(run.attrs, run.weights, run.inputs, index, CONTEXT), CONTEXT.arithmetic)

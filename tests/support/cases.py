@@ -1,11 +1,10 @@
-"""One strategy per row: the layers that the laws of `ops/test_laws.py` try. This file: convolutions, pooling, images."""
+"""One strategy per row: the layers that the laws of `ops/test_laws.py` try. Here: convolutions, pooling, images."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hypothesis import strategies as st
-
 from support.laws import Case
 
 ACTIVATIONS = st.sampled_from(["linear", "relu", "sigmoid"])
