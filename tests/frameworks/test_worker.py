@@ -164,16 +164,17 @@ def test_a_worker_ends_with_a_parent_that_was_killed(tmp_path, monkeypatch):
     start = (
         "from refconv.frameworks import Worker; import time; w = Worker(3); print(w.pid, flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, env=with_refconv()) as parent:
+    with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, env=with_refconv(tmp_path)) as parent:
         pid = int(parent.stdout.readline())
         assert not gone(pid, within=1)
         parent.kill()
     assert gone(pid)
 
 
-def with_refconv():
+def with_refconv(scratch):
     """The environment of a child that imports refconv as this process does, beside the stand-in."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([os.environ["PYTHONPATH"], *filter(None, sys.path)])}
+    path = os.pathsep.join([os.environ["PYTHONPATH"], *filter(None, sys.path)])
+    return {**os.environ, "PYTHONPATH": path, "TMPDIR": str(scratch)}
 
 
 def gone(pid, within=10.0):
