@@ -7,7 +7,7 @@ from typing import Any
 
 from refconv.errors import UnreadableModel
 from refconv.formats.inbound import Call, TensorRef, read_call, read_references
-from refconv.formats.model import Layer, Model
+from refconv.formats.model import Layer, Model, at
 from refconv.formats.numbering import renumbered
 from refconv.formats.shapes import input_shape
 
@@ -22,7 +22,7 @@ def read_model(raw: Mapping[str, Any], dialect: str, where: str) -> Model:
     if not _is_model(raw):
         raise UnreadableModel(
             f"{class_name!r} is a subclassed model: its code is not in the file",
-            where=where,
+            where=at(where),
             hint="only Sequential and Functional models can be read",
         )
     if class_name != "Sequential" and isinstance(config, dict):
@@ -41,16 +41,16 @@ def _is_model(raw: Mapping[str, Any]) -> bool:
 
 def _layer(raw: Any, name: Any, calls: tuple[Call, ...], dialect: str, where: str) -> Layer:
     if not isinstance(raw, dict) or not isinstance(raw.get("class_name"), str):
-        raise UnreadableModel("a layer without class_name", where=where)
+        raise UnreadableModel("a layer without class_name", where=at(where))
     here = f"{where}/{name}".lstrip("/")
     model = read_model(raw, dialect, here) if _is_model(raw) else None
     config = raw.get("config")
     if model is not None and isinstance(config, list):
         config = {"name": name, "layers": config}
     if not isinstance(config, dict):
-        raise UnreadableModel(f"config of {raw['class_name']} is no object", where=here)
+        raise UnreadableModel(f"config of {raw['class_name']} is no object", where=at(here))
     if not isinstance(name, str) or not name:
-        raise UnreadableModel(f"{raw['class_name']} has no name", where=here)
+        raise UnreadableModel(f"{raw['class_name']} has no name", where=at(here))
     return Layer(name, raw["class_name"], config, calls, raw, model)
 
 
@@ -68,7 +68,7 @@ def _sequential(raw: Mapping[str, Any], dialect: str, where: str) -> Model:
     config = raw["config"]
     raw_layers = config if isinstance(config, list) else config["layers"]
     if not raw_layers:
-        raise UnreadableModel("a Sequential model without layers", where=where)
+        raise UnreadableModel("a Sequential model without layers", where=at(where))
     name = "" if isinstance(config, list) else config.get("name", "")
     layers = [_layer(item, _name(item, index), (), dialect, where) for index, item in enumerate(raw_layers)]
     if not layers[0].is_input:
@@ -101,15 +101,15 @@ def _functional(config: Mapping[str, Any], class_name: str, dialect: str, where:
     model = Model(
         str(config.get("name", "")),
         layers,
-        read_references(config.get("input_layers"), f"{where}: input_layers".lstrip(": ")),
-        read_references(config.get("output_layers"), f"{where}: output_layers".lstrip(": ")),
+        read_references(config.get("input_layers"), at(where) or "input_layers"),
+        read_references(config.get("output_layers"), at(where) or "output_layers"),
         class_name,
     )
     for ref in model.inputs:
         if (layer := model.layer(ref.layer)) is None or not layer.is_input:
-            raise UnreadableModel(f"input_layers names {ref.layer!r}, which is no InputLayer", where=where)
+            raise UnreadableModel(f"input_layers names {ref.layer!r}, which is no InputLayer", where=at(where))
     if not model.outputs:
-        raise UnreadableModel("output_layers is empty", where=where)
+        raise UnreadableModel("output_layers is empty", where=at(where))
     return renumbered(model, dialect, where)
 
 
@@ -118,8 +118,8 @@ def _functional_layer(raw: Any, dialect: str, where: str) -> Layer:
     here = f"{where}/{name}".lstrip("/")
     nodes = raw.get("inbound_nodes", []) if isinstance(raw, dict) else []
     if not isinstance(nodes, list):
-        raise UnreadableModel("inbound_nodes is no list", where=here)
-    calls = tuple(read_call(node, here) for node in nodes)
+        raise UnreadableModel("inbound_nodes is no list", where=at(here))
+    calls = tuple(read_call(node, at(here)) for node in nodes)
     return _layer(raw, name, calls, dialect, where)
 
 
@@ -127,4 +127,4 @@ def _refuse_duplicates(layers: Any, where: str) -> None:
     names = [layer.name for layer in layers]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise UnreadableModel(f"two layers are named {twice!r}", where=where)
+        raise UnreadableModel(f"two layers are named {twice!r}", where=at(where))

@@ -14,7 +14,7 @@ from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
 from refconv.formats.leaves import Leaf, Path, find_leaves
 from refconv.formats.matching import Variable, match
-from refconv.formats.model import Layer, Model, own_classes
+from refconv.formats.model import Layer, Model, at, own_classes
 from refconv.formats.policies import dtype_policy
 from refconv.formats.shapes import input_shape
 from refconv.formats.source import Source
@@ -105,9 +105,7 @@ class _Flattening:
         return self._emit(node)
 
     def _stray_input(self, layer: Layer, where: str) -> list[Ref]:
-        raise UnreadableModel(
-            f"InputLayer {layer.name!r} is not among input_layers", where=f"layer {where}" if where else ""
-        )
+        raise UnreadableModel(f"InputLayer {layer.name!r} is not among input_layers", where=at(where))
 
     def _call(self, layer: Layer, path: Path, call: Call, made: Mapping[Any, Any]) -> list[Ref] | int:
         where = "/".join(path[:-1])
@@ -162,7 +160,7 @@ def _resolve(ref: TensorRef, made: Mapping[Any, Any], where: str) -> Ref:
     if not 0 <= ref.output < len(found):
         raise UnreadableModel(
             f"output {ref.output} of {ref.layer!r} is used, and it has {len(found)}",
-            where=f"layer {where}" if where else "",
+            where=at(where),
         )
     return found[ref.output]
 

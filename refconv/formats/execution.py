@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from refconv.errors import UnreadableModel
 from refconv.formats.inbound import TensorRef
-from refconv.formats.model import Model
+from refconv.formats.model import Model, at
 
 Key = tuple[str, int]  # layer, number of its call
 
@@ -63,7 +63,7 @@ def _depth_first(model: Model, parents: dict[Key, list[Key]], where: str) -> lis
                 finished[key] = None
                 stack.pop()
             elif parent in entered:
-                raise UnreadableModel(f"the calls of layer {parent[0]!r} form a cycle", where=where)
+                raise UnreadableModel(f"the calls of layer {parent[0]!r} form a cycle", where=at(where))
             else:
                 entered.add(parent)
                 stack.append((parent, iter(parents[parent])))

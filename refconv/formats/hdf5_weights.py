@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from refconv.errors import UnreadableModel
 from refconv.formats.hdf5 import Group, Hdf5File
 from refconv.formats.leaves import Leaf, Path
-from refconv.formats.matching import STATISTICS, Variable
+from refconv.formats.matching import STATISTICS, Variable, of_inner
 from refconv.formats.model import Model
 from refconv.ops.base import Shape, fits
 
@@ -111,7 +111,7 @@ def _score(leaf: Leaf, name: str) -> tuple[int, int]:
 
 def _complete(leaf: Leaf, variables: Sequence[Variable]) -> bool:
     expected = leaf.resolved.weights
-    return expected is None or len(expected) == len(variables)
+    return expected is None or len(expected) == len(of_inner(leaf, variables))
 
 
 def _by_order(leaves: Sequence[Leaf], variables: Sequence[Variable]) -> dict[Path, list[Variable]] | None:

@@ -34,8 +34,7 @@ def match(leaf: Leaf, variables: Sequence[Variable]) -> dict[str, Weight]:
     Raises:
         UnreadableModel: a weight is missing, surplus, or of the wrong shape; names layer, weight and shapes.
     """
-    expected, foreign = leaf.resolved.weights, own_variables(leaf.layer)
-    variables = [variable for variable in variables if variable.last not in foreign]
+    expected, variables = leaf.resolved.weights, of_inner(leaf, variables)
     if expected is None:
         return {name: _weight(leaf, name, item) for name, item in _own_names(variables).items()}
     _refuse_count(leaf, expected, variables)
@@ -43,6 +42,12 @@ def match(leaf: Leaf, variables: Sequence[Variable]) -> dict[str, Weight]:
     for name, variable in pairs.items():
         _refuse_shape(leaf, name, expected[name], variable)
     return {name: _weight(leaf, name, variable) for name, variable in pairs.items()}
+
+
+def of_inner(leaf: Leaf, variables: Sequence[Variable]) -> list[Variable]:
+    """`variables` without those that a wrapper around the layer keeps for itself."""
+    foreign = own_variables(leaf.layer)
+    return [variable for variable in variables if variable.last not in foreign]
 
 
 def _paired(expected: Mapping[str, Shape], variables: Sequence[Variable]) -> dict[str, Variable]:

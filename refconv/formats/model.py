@@ -45,6 +45,11 @@ class Model:
         return next((layer for layer in self.layers if layer.name == name), None)
 
 
+def at(path: str) -> str:
+    """Where an error is, for messages: the layer of that path, or nothing for the model itself."""
+    return f"layer {path}" if path else ""
+
+
 def own_classes(model: Model) -> list[str]:
     """Names of a user's subclasses of Model that are saved like Functional models, nested ones included."""
     nested = [name for layer in model.layers if layer.model is not None for name in own_classes(layer.model)]

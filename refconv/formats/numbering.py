@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from refconv.errors import UnreadableModel
 from refconv.formats.inbound import TensorRef
-from refconv.formats.model import Layer, Model
+from refconv.formats.model import Layer, Model, at
 
 Offsets = tuple[int, int]  # of references in inbound_nodes, and in output_layers
 CANDIDATES: dict[tuple[str, bool], tuple[Offsets, ...]] = {  # by dialect, and whether the nested model is Sequential
@@ -64,9 +64,9 @@ def _check(model: Model, where: str) -> None:
     calls = {layer.name: 1 if layer.is_input else len(layer.calls) for layer in model.layers}
     for ref in [*_inbound(model), *model.outputs]:
         if ref.layer not in calls:
-            raise UnreadableModel(f"a call refers to {ref.layer!r}, and there is no such layer", where=where)
+            raise UnreadableModel(f"a call refers to {ref.layer!r}, and there is no such layer", where=at(where))
         if not 0 <= ref.call < calls[ref.layer]:
             raise UnreadableModel(
                 f"call {ref.call} of {ref.layer!r} is referred to, which is called {calls[ref.layer]} times",
-                where=where,
+                where=at(where),
             )
