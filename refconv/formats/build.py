@@ -10,6 +10,7 @@ from typing import Any
 from refconv.errors import UnreadableModel
 from refconv.formats import hdf5_weights, zip_weights
 from refconv.formats.architecture import read_model
+from refconv.formats.calling import inherited, makes_mask, meaningful, problem
 from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
 from refconv.formats.leaves import Leaf, Path, find_leaves
@@ -36,7 +37,7 @@ def build_graph(source: Source) -> Graph:
     variables = LAYOUTS[source.layout](source.weights, model, leaves)
     weights = {leaf.path: _weights(leaf, variables.get(leaf.path, []), source.backend) for leaf in leaves}
     flat = _Flattening(source.dialect, {leaf.path: leaf for leaf in leaves}, weights)
-    outputs = flat.run(model, (), None)
+    outputs = flat.run(model, (), None, {})
     inputs = tuple(flat.roots[ref.layer] for ref in model.inputs)
     return Graph(
         nodes=tuple(flat.nodes),
@@ -62,7 +63,11 @@ def _weights(leaf: Leaf, variables: Sequence[Variable], backend: str) -> dict[st
 
 @dataclass
 class _Flattening:
-    """Nodes as they are emitted. `calls` counts the calls of each layer over the whole model."""
+    """Nodes as they are emitted.
+
+    `calls` counts the calls of each layer over the whole model, `roots` are the model's own InputLayers, and `masked`
+    are the nodes whose outputs a mask comes with.
+    """
 
     dialect: str
     leaves: Mapping[Path, Leaf]
@@ -70,9 +75,13 @@ class _Flattening:
     nodes: list[Node] = field(default_factory=list)
     calls: Counter[Path] = field(default_factory=Counter)
     roots: dict[str, int] = field(default_factory=dict)
+    masked: set[int] = field(default_factory=set)
 
-    def run(self, model: Model, path: Path, given: Sequence[Ref] | None) -> list[Ref]:
-        """Emit the calls of one call of `model` on `given` (None for the root); the refs of its outputs."""
+    def run(self, model: Model, path: Path, given: Sequence[Ref] | None, outer: Mapping[str, Any]) -> list[Ref]:
+        """Emit one call of `model` on `given` (None for the root); the refs of its outputs.
+
+        `outer` are the arguments that the models around it were called with.
+        """
         where = "/".join(path)
         fed = self._inputs(model, path, given)
         made: dict[tuple[str, int], list[Ref] | int] = {}
@@ -82,7 +91,7 @@ class _Flattening:
             if layer.is_input:
                 made[name, 0] = [fed[name]] if name in fed else self._stray_input(layer, where)
             else:
-                made[name, number] = self._call(layer, (*path, name), layer.calls[number], made)
+                made[name, number] = self._call(layer, (*path, name), layer.calls[number], made, outer)
         return [_resolve(ref, made, where) for ref in model.outputs]
 
     def _inputs(self, model: Model, path: Path, given: Sequence[Ref] | None) -> dict[str, Ref]:
@@ -107,28 +116,25 @@ class _Flattening:
     def _stray_input(self, layer: Layer, where: str) -> list[Ref]:
         raise UnreadableModel(f"InputLayer {layer.name!r} is not among input_layers", where=at(where))
 
-    def _call(self, layer: Layer, path: Path, call: Call, made: Mapping[Any, Any]) -> list[Ref] | int:
+    def _call(
+        self, layer: Layer, path: Path, call: Call, made: Mapping[Any, Any], outer: Mapping[str, Any]
+    ) -> list[Ref] | int:
         where = "/".join(path[:-1])
+        call = Call(call.inputs, map_references(dict(call.arguments), lambda ref: _resolve(ref, made, where)))
         inputs = tuple(_resolve(ref, made, where) for ref in call.inputs)
         if layer.model is not None:
-            self._refuse_arguments(layer, path, call)
-            return self.run(layer.model, path, inputs)
-        arguments = map_references(_given(call), lambda ref: _resolve(ref, made, where))
-        return self._emit(self._node(path, inputs, arguments)).node
+            return self.run(layer.model, path, inputs, inherited(call, outer))
+        inner = inherited(call, outer) if "training" in call.arguments else outer
+        return self._emit(self._node(path, inputs, meaningful(call.arguments), inner)).node
 
-    def _refuse_arguments(self, layer: Layer, path: Path, call: Call) -> None:
-        if given := _given(call):
-            raise UnreadableModel(
-                f"the nested model is called with {sorted(given)[0]!r}, which is not read",
-                where=f"layer {'/'.join(path)}",
-            )
-
-    def _node(self, path: Path, inputs: tuple[Ref, ...], arguments: Mapping[str, Any]) -> Node:
+    def _node(
+        self, path: Path, inputs: tuple[Ref, ...], arguments: Mapping[str, Any], outer: Mapping[str, Any]
+    ) -> Node:
         leaf = self.leaves[path]
-        known, reason = leaf.resolved, leaf.resolved.reason
-        if arguments and not reason:
-            name = sorted(arguments)[0]
-            reason = f"no reference for {known.type} called with {name} = {_short(arguments[name])}"
+        known, masked = leaf.resolved, any(ref.node in self.masked for ref in inputs)
+        reason = known.reason or problem(known, arguments, outer, masked)
+        if masked or makes_mask(known):
+            self.masked.add(len(self.nodes))
         node = Node(
             len(self.nodes),
             "/".join(path),
@@ -163,20 +169,6 @@ def _resolve(ref: TensorRef, made: Mapping[Any, Any], where: str) -> Ref:
             where=at(where),
         )
     return found[ref.output]
-
-
-def _given(call: Call) -> dict[str, Any]:
-    """Arguments that mean something: None and training=False are what Keras assumes at inference anyway."""
-    return {
-        name: value
-        for name, value in call.arguments.items()
-        if value is not None and not (name == "training" and value is False)
-    }
-
-
-def _short(value: Any) -> str:
-    text = "a tensor" if isinstance(value, Ref) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _spec(layer: Layer) -> TensorSpec:

@@ -220,6 +220,29 @@ class TestUnverified:
         assert (node.attrs, node.inputs, node.arguments) == (None, (Ref(0),), {"mask": Ref(1)})
         assert node.reason == "no reference for Softmax called with mask = a tensor"
 
+    @pytest.mark.parametrize("training", [True, False])
+    def test_training_reaches_into_nested_models(self, tmp_path, training):
+        inside = [
+            start("i"),
+            called(layer("Dropout", "drop", rate=0.5), [ref("i")]),
+            called(layer("Dropout", "kept", rate=0.5), [["drop", 0, 0, {"training": False}]]),
+            called(layer("ReLU", "relu"), [ref("kept")]),
+        ]
+        inner = functional(inside, [["i", 0, 0]], [["relu", 0, 0]], "inner")
+        nested = {**inner, "inbound_nodes": [[["x", 0, 0, {"training": training}]]]}
+        config = functional([start(), nested], [["x", 0, 0]], [["inner", 1, 0]])
+        graph = load(write_h5(tmp_path / "m.h5", config, {}))
+        verified = {node.layer: node.attrs is not None for node in graph.nodes[1:]}
+        assert verified == {"inner/drop": not training, "inner/kept": True, "inner/relu": True}
+
+    @pytest.mark.parametrize("mask_zero", [True, False])
+    def test_a_mask_that_keras_hands_on(self, tmp_path, mask_zero):
+        embedding = layer("Embedding", "e", input_dim=4, output_dim=3, mask_zero=mask_zero)
+        layers = [embedding, layer("ReLU", "r"), layer("Softmax", "s")]
+        graph = load(write_h5(tmp_path / "m.h5", sequential(source(), *layers), {"e": {"e/embeddings:0": KERNEL}}))
+        reasons = [node.reason for node in graph.nodes]
+        assert reasons == ["", "", "", "no reference for Softmax under a mask" if mask_zero else ""]
+
 
 class TestDtypes:
     @pytest.mark.parametrize(

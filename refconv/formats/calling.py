@@ -1,0 +1,60 @@
+"""Ways of calling a layer for which there is no reference: with arguments, in training mode, under a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from refconv.formats.inbound import Call
+from refconv.formats.resolve import Resolved
+from refconv.graph import Ref
+
+# Words in the names of the layers that behave otherwise in training.
+TRAINED_DIFFERENTLY = ("Dropout", "Noise", "BatchNorm", "Batchnorm")
+# Layers with a row that take the mask of their input, which Keras hands on unseen.
+MASK_READERS = ("Softmax",)
+
+
+def meaningful(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what Keras assumes at inference anyway: None, and training=False."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if value is not None and not (name == "training" and value is False)
+    }
+
+
+def inherited(call: Call, outer: Mapping[str, Any]) -> dict[str, Any]:
+    """What a call of a nested model hands on to its layers; an explicit training=False ends an outer True."""
+    return meaningful({**outer, **call.arguments})
+
+
+def problem(known: Resolved, own: Mapping[str, Any], outer: Mapping[str, Any], masked: bool) -> str:
+    """Why a call has no reference, or "".
+
+    Args:
+        own: meaningful arguments of this call.
+        outer: meaningful arguments of the calls of the models that it stands in.
+        masked: whether a mask comes with its inputs.
+    """
+    given = {**{name: value for name, value in outer.items() if _matters(known.type, name)}, **own}
+    if given:
+        name = sorted(given)[0]
+        return f"no reference for {known.type} called with {name} = {_short(given[name])}"
+    if masked and known.type in MASK_READERS:
+        return f"no reference for {known.type} under a mask"
+    return ""
+
+
+def makes_mask(known: Resolved) -> bool:
+    """True for a layer from which a mask starts."""
+    return known.type == "Masking" or getattr(known.attrs, "mask_zero", False) is True
+
+
+def _matters(kind: str, name: str) -> bool:
+    return name != "training" or any(word in kind for word in TRAINED_DIFFERENTLY)
+
+
+def _short(value: Any) -> str:
+    text = "a tensor" if isinstance(value, Ref) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
