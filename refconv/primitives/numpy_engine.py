@@ -87,4 +87,4 @@ def _depthwise(view: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     result = np.zeros((*view.shape[: 1 + rank], *weights.shape[rank:]))
     for tap in np.ndindex(*kernel.shape[:rank]):
         result += view[(slice(None),) * (1 + rank) + tap][..., None] * weights[tap]
-    return result.reshape(*view.shape[: 1 + rank], -1)
+    return result.reshape(*view.shape[: 1 + rank], kernel.shape[-1])

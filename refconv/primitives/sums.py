@@ -58,7 +58,7 @@ def scatter(
     axes = list(zip(window.strides, window.dilation, window.out, strict=True))
     for tap in np.ndindex(*window.size):
         spans = zip(tap, axes, strict=True)
-        at = tuple(slice(k * d, k * d + (out - 1) * stride + 1, stride) for k, (stride, d, out) in spans)
+        at = tuple(slice(k * d, k * d + out * stride, stride) for k, (stride, d, out) in spans)
         result[(slice(None), *at)] += engine.matmul(x, kernel[tap].T)
     inner = tuple(slice(before, before + n) for n, (before, _) in zip(lengths, window.pads, strict=True))
     return result[(slice(None), *inner)]
