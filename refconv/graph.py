@@ -94,6 +94,12 @@ class Graph:
     notes: tuple[str, ...] = ()  # warnings from reading: NaN in a weight, unused weights …
 
     @property
+    def qkeras(self) -> bool:
+        """Whether the framework needs QKeras to read the file."""
+        names = (node.origin.class_name.rpartition(">")[2] for node in self.nodes)
+        return any(name[:1] == "Q" and name[1:2].isupper() or name == "PruneLowMagnitude" for name in names)
+
+    @property
     def keras(self) -> int:
         """Major version of the Keras that this file needs: 2 or 3."""
         return 3 if self.dialect == "keras3" else 2

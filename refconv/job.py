@@ -17,6 +17,7 @@ class Job:
         inputs: one .npy path per model input, in the model's order.
         mode: one of MODES.
         device: auto, cpu or gpu.
+        qkeras: the file holds QKeras layers.
         budget: bytes of layer outputs and inputs that one pass may return at once.
     """
 
@@ -26,6 +27,7 @@ class Job:
     mode: str = "graph"
     device: str = "auto"
     budget: int = 1 << 30
+    qkeras: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -101,6 +101,7 @@ def _capture(graph: Graph, arrays: Sequence[np.ndarray], options: Options, progr
             keras=graph.keras if options.keras == "auto" else int(options.keras),
             mode=options.mode,
             device=options.device,
+            qkeras=graph.qkeras,
             timeout=options.timeout,
             progress=progress,
         )
@@ -233,7 +234,9 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
         chain.put(node, got)
         return replace(result, reason=node.reason or "no reference for this layer")
     weights = weights_of(node)
-    values = mids(forward(node, applied(node, weights), own, replace(context, need=Need.VALUES))) if own is not None else got
+    values = (
+        mids(forward(node, applied(node, weights), own, replace(context, need=Need.VALUES))) if own is not None else got
+    )
     chain.put(node, values)
     chained_seconds = time.perf_counter() - started
     if call is None or not wanted:
@@ -241,13 +244,15 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
     if len(call.inputs) < len(node.inputs):
         return replace(result, reason="the framework's inputs to this layer could not be matched")
     fed = tuple(trace.tensors[key] for key in call.inputs[: len(node.inputs)])
-    verdict, outputs, reason = judge(node, weights, fed, got, context)
+    recorded = {name: trace.tensors[key] for name, key in call.weights}
+    judged = judge(node, weights, recorded, fed, got, context)
     total = time.perf_counter() - started
     return replace(
         result,
-        verdict=verdict,
-        outputs=outputs,
-        reason=reason,
+        verdict=judged.verdict,
+        outputs=judged.outputs,
+        weights=judged.weights,
+        reason=judged.reason,
         chained=drift(values, got) if own is not None else None,
         seconds={"chained": chained_seconds, "isolated": total - chained_seconds, "framework": call.seconds},
     )

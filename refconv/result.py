@@ -74,7 +74,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """One layer call. `outputs` is empty where nothing was compared; `reason` then says why."""
+    """One layer call. `outputs` is empty where nothing was compared; `reason` then says why.
+
+    Where the layer is quantized, the effective weights that the framework used have a verdict of their own, and the
+    outputs are judged with them.
+    """
 
     index: int
     name: str
@@ -82,6 +86,7 @@ class LayerResult:
     type: str
     verdict: Verdict
     outputs: tuple[Comparison, ...] = ()
+    weights: Mapping[str, Comparison] = field(default_factory=dict)  # effective weights of a quantized layer
     reason: str = ""
     chained: Drift | None = None
     findings: tuple[Finding, ...] = ()

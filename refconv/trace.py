@@ -28,6 +28,7 @@ class Call:
     inputs: Tuple[str, ...]
     outputs: Tuple[str, ...]
     seconds: float = 0.0
+    weights: Tuple[Tuple[str, str], ...] = ()  # (name, key) of the effective weights of a quantized layer
 
 
 @dataclass

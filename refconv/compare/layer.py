@@ -3,46 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from refconv.compare import stage2
 from refconv.compare.stage1 import deviate
 from refconv.compare.tensor import Explain, Index, compare
+from refconv.errors import UnreadableModel
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
 from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
-from refconv.reference.forward import forward
+from refconv.reference.forward import applied, effective, forward
 from refconv.result import Comparison, Verdict
 
 Arrays = Sequence[np.ndarray]
 Weights = Mapping[str, np.ndarray]
 
 
-def judge(
-    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context
-) -> tuple[Verdict, tuple[Comparison, ...], str]:
-    """Verdict of the layer, the comparison of each output, and a reason where one is due.
+@dataclass(frozen=True)
+class Judgement:
+    """Verdict of a layer, the comparison of each output and effective weight, and a reason where one is due."""
 
-    The worst case is computed only where some element leaves the probable bound.
+    verdict: Verdict
+    outputs: tuple[Comparison, ...] = ()
+    weights: Mapping[str, Comparison] = field(default_factory=dict)
+    reason: str = ""
+
+
+def judge(node: Node, stored: Weights, recorded: Weights, inputs: Arrays, got: Arrays, context: Context) -> Judgement:
+    """Judge one layer call by the framework's own inputs to it.
+
+    Args:
+        stored: the weights in the file.
+        recorded: the effective weights that the framework used, where the layer is quantized: first they are judged,
+            then the outputs with them.
+        inputs, got: the framework's.
     """
+    weighed = _weigh(node, stored, recorded)
+    applied_weights = {**applied(node, stored), **{name: recorded[name] for name in weighed}}
+    outputs, reason = _outputs(node, applied_weights, inputs, got, context)
+    verdicts = [c.verdict for c in (*outputs, *weighed.values())]
+    if not outputs:
+        return Judgement(Verdict.MISMATCH, outputs, weighed, reason)
+    verdict = max(verdicts, key=lambda v: v.severity)
+    if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied_weights, inputs, got)):
+        return Judgement(Verdict.VACUOUS, outputs, weighed, hollow)
+    return Judgement(verdict, outputs, weighed, _stored_used(node, stored, inputs, got, outputs, context) or reason)
+
+
+def _weigh(node: Node, stored: Weights, recorded: Weights) -> dict[str, Comparison]:
+    """Each effective weight that the framework used against the reference's own quantizer."""
+    own = effective(node, stored)
+    return {name: compare(own[name], recorded[name]) for name in own if name in recorded}
+
+
+def _outputs(
+    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context
+) -> tuple[tuple[Comparison, ...], str]:
+    """The worst case is computed only where some element leaves the probable bound."""
     enclosures = forward(node, weights, inputs, replace(context, need=Need.PROBABLE))
     if len(got) != len(enclosures):
-        reason = f"the framework gave {len(got)} outputs, the reference {len(enclosures)}"
-        return Verdict.MISMATCH, (), reason
+        return (), f"the framework gave {len(got)} outputs, the reference {len(enclosures)}"
     if any(_needs_worst(e, g) for e, g in zip(enclosures, got, strict=True)):
         enclosures = forward(node, weights, inputs, replace(context, need=Need.WORST))
-    compared = tuple(
-        compare(e, g, _explain(node, weights, inputs, context)) for e, g in zip(enclosures, got, strict=True)
-    )
-    verdict = max((c.verdict for c in compared), key=lambda v: v.severity)
-    if verdict in (Verdict.EXACT, Verdict.WITHIN) and (reason := _vacuous(weights, inputs, got)):
-        return Verdict.VACUOUS, compared, reason
-    return verdict, compared, _reason(compared)
+    explain = _explain(node, weights, inputs, context)
+    compared = tuple(compare(e, g, explain) for e, g in zip(enclosures, got, strict=True))
+    return compared, _reason(compared)
+
+
+def _stored_used(
+    node: Node, stored: Weights, inputs: Arrays, got: Arrays, outputs: Sequence[Comparison], context: Context
+) -> str:
+    """Says so where a quantized layer's output is wrong with its effective weights and right with its stored ones."""
+    wrong = any(c.verdict is Verdict.MISMATCH for c in outputs)
+    if not wrong or TABLE[node.type].slots is None:
+        return ""
+    try:
+        raw, _ = _outputs(node, stored, inputs, got, context)
+    except UnreadableModel:  # folded weights have other shapes than the stored ones
+        return ""
+    if any(c.verdict.severity >= Verdict.SUSPECT.severity for c in raw):
+        return ""
+    return "the output is that of the stored weights, not of the effective (quantized) ones"
 
 
 def _needs_worst(enclosure: Enclosure, got: np.ndarray) -> bool:

@@ -27,8 +27,13 @@ def match(graph: Graph, trace: Trace) -> Mapping[int, Call]:
         by_layer[node.layer].remove(call)
         found[node.index] = call
         for output, key in enumerate(call.outputs):
-            producers.setdefault(key, set()).add(Ref(node.index, output))
+            producers.setdefault(_tensor(key), set()).add(Ref(node.index, output))
     return found
+
+
+def _tensor(key: str) -> str:
+    """The model's tensor behind a key, which is the same in every pass ("pass:tensor")."""
+    return key.rpartition(":")[2]
 
 
 def _model_inputs(graph: Graph, trace: Trace) -> dict[str, set[Ref]]:
@@ -36,14 +41,14 @@ def _model_inputs(graph: Graph, trace: Trace) -> dict[str, set[Ref]]:
     producers: dict[str, set[Ref]] = {}
     for keys in trace.model_inputs:
         for node, key in zip(graph.inputs, keys, strict=False):
-            producers.setdefault(key, set()).add(Ref(node))
+            producers.setdefault(_tensor(key), set()).add(Ref(node))
     return producers
 
 
 def _choose(node: Node, calls: list[Call], producers: Mapping[str, set[Ref]]) -> Call:
     def fits(call: Call) -> int:
         known = zip(call.inputs, node.inputs, strict=False)
-        return sum(ref in producers.get(key, ()) for key, ref in known)
+        return sum(ref in producers.get(_tensor(key), ()) for key, ref in known)
 
     in_order = min(calls, key=lambda call: abs(call.call - node.call))
     return max(calls, key=lambda call: (fits(call), call is in_order))

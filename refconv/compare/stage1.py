@@ -61,7 +61,9 @@ def deviate(enclosure: Enclosure, got: np.ndarray) -> Deviation:
         error = np.where(_overflow(enclosure, got), 0.0, error)
         if enclosure.lattices:
             admitted = [equal | lattice.admits(got) for lattice in enclosure.lattices]
-            probable, limit = (np.where(a, np.maximum(error, r), 0.0) for a, r in zip(admitted, (probable, limit), strict=True))
+            probable, limit = (
+                np.where(a, np.maximum(error, r), 0.0) for a, r in zip(admitted, (probable, limit), strict=True)
+            )
     return Deviation(error, probable, limit, equal)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from refconv.errors import FrameworkError
 from refconv.trace import Trace
 
-PIP_NAMES = {"tensorflow": "tensorflow", "tf_keras": "tf-keras", "keras": "keras"}
+PIP_NAMES = {"tensorflow": "tensorflow", "tf_keras": "tf-keras", "keras": "keras", "qkeras": "qkeras"}
 
 
 class LayerFailed(FrameworkError):

@@ -56,6 +56,7 @@ class Worker:
         mode: str = "graph",
         device: str = "auto",
         budget: int = 1 << 30,
+        qkeras: bool = False,
         timeout: float = 600.0,
         progress: Progress | None = None,
     ) -> Trace:
@@ -67,6 +68,7 @@ class Worker:
             mode: graph, eager or xla.
             device: auto, cpu or gpu.
             budget: bytes of layer inputs and outputs that the worker holds and returns at once.
+            qkeras: the file holds QKeras layers.
             timeout: seconds from this call to its end.
             progress: called with what is being done and the share that is done, 0 to 1.
 
@@ -78,7 +80,7 @@ class Worker:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         files = [self._save(number, x) for number, x in enumerate(inputs)]
-        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget)
+        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras)
         self._child.tell(job.to_json())
         return self._receive(str(path), timeout, progress or (lambda what, share: None))
 
@@ -107,6 +109,7 @@ def capture(
     mode: str = "graph",
     device: str = "auto",
     budget: int = 1 << 30,
+    qkeras: bool = False,
     timeout: float = 600.0,
     progress: Progress | None = None,
     python: str | None = None,
@@ -117,4 +120,6 @@ def capture(
         FrameworkError: as `Worker.capture` does.
     """
     with Worker(keras, python=python) as worker:
-        return worker.capture(path, inputs, mode=mode, device=device, budget=budget, timeout=timeout, progress=progress)
+        return worker.capture(
+            path, inputs, mode=mode, device=device, budget=budget, qkeras=qkeras, timeout=timeout, progress=progress
+        )

@@ -45,12 +45,13 @@ class Grid:
 def half_pixel(length: int, target: int, u: float) -> Grid:
     """The grid of positions c = (i + ½)·length/target − ½, held inside [0, length − 1].
 
-    `drift`: a kernel rounds the scale, the product, the subtraction, and may do so in another order with one more
-    rounding: γ(4, u)·(c + ½). A scale with a power of two below the line rounds nothing, and drifts nowhere.
+    `drift`: a kernel rounds the scale and the product, perhaps with one more rounding in another order, and then the
+    subtraction: γ(3, u)·(c + ½) + γ(1, u)·(|c| + drift). A scale with a power of two below the line rounds nothing, and drifts nowhere.
     """
     centre = (np.arange(target) + 0.5) * (length / target)
     below = target // gcd(length, target)
-    drift = (0.0 if below & (below - 1) == 0 else gamma(4, u)) * centre
+    drift = gamma(3, u) * centre
+    drift = np.zeros(target) if below & (below - 1) == 0 else drift + gamma(1, u) * (np.abs(centre - 0.5) + drift)
     position = np.clip(centre - 0.5, 0, length - 1)
     lower = np.floor(position).astype(np.int64)
     first, last = (_segment(centre - 0.5 + side * drift, length) for side in (-1, 1))

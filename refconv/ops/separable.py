@@ -69,9 +69,7 @@ def _depthwise(attrs: Separable, weights: Weights, x: np.ndarray, context: Conte
     fit_channels(kernel, -2, x.shape[-1], name="depthwise_kernel")
     where = depthwise_window(attrs, x.shape[1:-1])
     grouped = as_grouped(kernel)
-    return context.arithmetic.close(
-        correlate_moments(context.engine, x, grouped, where, x.shape[-1], context.need)
-    )
+    return context.arithmetic.close(correlate_moments(context.engine, x, grouped, where, x.shape[-1], context.need))
 
 
 def _pointwise(attrs: Separable, weights: Weights, channels: int) -> np.ndarray:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as xml
 
-from refconv.report.text import error, pair, share, size
-from refconv.result import FAILING, CheckResult, Comparison, LayerResult, PlainResult, Policy, Verdict
+from refconv.report.details import details
+from refconv.report.text import error, share, size
+from refconv.result import FAILING, CheckResult, LayerResult, PlainResult, Policy, Verdict
 
 # What XML 1.0 allows: https://www.w3.org/TR/xml/#charsets
 ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -54,7 +55,7 @@ def _properties(result: CheckResult) -> xml.Element:
 def _case(layer: LayerResult, result: CheckResult) -> xml.Element:
     case = _empty_case(layer.name, result, sum(layer.seconds.values()))
     if layer.verdict in FAILING and not (layer.verdict is Verdict.SUSPECT and result.policy.lenient):
-        _fail(case, layer.verdict.value, _message(layer), _details(layer))
+        _fail(case, layer.verdict.value, _message(layer), "\n".join(details(layer, verbose=True)))
     elif _is_skipped(layer.verdict, result.policy):
         xml.SubElement(case, "skipped", message=legal(f"{layer.verdict.value}: {layer.reason}"))
     return case
@@ -86,21 +87,6 @@ def _message(layer: LayerResult) -> str:
         return f"{layer.type}: {layer.reason}"
     used = f"max error {error(worst.max_abs_error)}, {share(worst.bound_used)} of the bound"
     return f"{layer.type} {size(worst.shape)}: {used}"
-
-
-def _details(layer: LayerResult) -> str:
-    lines = [_element(number, output) for number, output in enumerate(layer.outputs) if output.verdict in FAILING]
-    lines += [f"{finding.code} {finding.title}: {finding.evidence}" for finding in layer.findings]
-    return "\n".join(filter(None, [layer.reason, *lines]))
-
-
-def _element(number: int, output: Comparison) -> str:
-    at = f"output {number}: {output.failing} elements outside"
-    if output.worst is None:
-        return at
-    expected, got = pair(output.worst.expected, output.worst.got)
-    index = list(output.worst.index)
-    return f"{at}, worst {index}: expected {expected}, got {got}, allowed ±{error(output.worst.allowed)}"
 
 
 def _seconds(value: float) -> str:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Iterator, List
 
+from refconv.frameworks.worker.quantized import custom_objects
+
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
 
@@ -82,12 +84,13 @@ def choose_device(tf: Any, device: str) -> None:
         raise NoDevice(f"TensorFlow {tf.__version__} sees no GPU on this machine")
 
 
-def load_model(framework: Framework, path: str) -> Any:
+def load_model(framework: Framework, path: str, qkeras: bool = False) -> Any:
     """The model, not compiled, by the framework's own loader; code inside the file is refused."""
+    objects = custom_objects() if qkeras else None
     # The .h5 loaders of Keras 2 unmarshal a Lambda's code unless this scope is entered.
     saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
     with rightly_named(path) as name, saving.SafeModeScope(True):
-        return framework.keras.models.load_model(name, compile=False)
+        return framework.keras.models.load_model(name, compile=False, custom_objects=objects)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Which layer calls are returned in which pass, and the tensors of one pass by key."""
 
 import weakref
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from refconv.trace import Call
 
@@ -74,16 +74,26 @@ class Pass:
         self._calls: Dict[str, int] = {}
         self.inputs = self._keep(inputs)
 
-    def take(self, layer: str, kind: str, inputs: Sequence[Any], outputs: Sequence[Any], seconds: float) -> None:
+    def take(
+        self,
+        layer: str,
+        kind: str,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        seconds: float = 0.0,
+        weights: Optional[Dict[str, Any]] = None,
+    ) -> None:
         """Keep the call if it belongs to this pass; the first pass plans the others."""
-        call = (layer, self._calls.get(layer, 0))
+        call, weights = (layer, self._calls.get(layer, 0)), weights or {}
         self._calls[layer] = call[1] + 1
+        tensors = [*inputs, *outputs, *weights.values()]
         if not self._plan.complete and call not in self._plan:
-            self._plan.place(call, [*inputs, *outputs])
+            self._plan.place(call, tensors)
         if self._plan.group(call) == self.number:
-            self.calls.append(Call(layer, call[1], kind, self._keep(inputs), self._keep(outputs), seconds))
+            used = tuple(zip(weights, self._keep(list(weights.values()))))
+            self.calls.append(Call(layer, call[1], kind, self._keep(inputs), self._keep(outputs), seconds, used))
         else:
-            for tensor in [*inputs, *outputs]:
+            for tensor in tensors:
                 self._key(tensor)
 
     def _keep(self, tensors: Sequence[Any]) -> Tuple[str, ...]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from refconv.frameworks.worker.passes import Pass
+from refconv.frameworks.worker.quantized import effective_weights
 
 # Arguments that steer a call and are no data of its equation.
 STEERING = ("mask", "training")
@@ -109,7 +110,8 @@ class Recorder:
             self._pass = record
         data = [value for name, value in kwargs.items() if name not in STEERING]
         inputs = self._tensors((args, data))
-        record.take(path, type(layer).__name__, inputs, self._tensors(outputs), seconds)
+        weights = effective_weights(layer)
+        record.take(path, type(layer).__name__, inputs, self._tensors(outputs), seconds, weights)
         return outputs
 
     def _before(self, path: str) -> None:
