@@ -46,6 +46,11 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the program
             stream.reconfigure(errors="backslashreplace")
     try:
-        program.main(prog_name="refconv", standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        status = ended.exit_code
+        status = program.main(prog_name="refconv", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("refconv: interrupted", err=True)
+        status = INTERRUPTED
+    sys.exit(status)

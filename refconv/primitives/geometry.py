@@ -71,9 +71,7 @@ def transposed_lengths(
     return tuple(_transposed_length(*axis, padding) for axis in axes)
 
 
-def _transposed_length(
-    length: int, size: int, stride: int, dilation: int, extra: int | None, padding: str
-) -> int:
+def _transposed_length(length: int, size: int, stride: int, dilation: int, extra: int | None, padding: str) -> int:
     extent = (size - 1) * dilation + 1
     if extra is None:
         return length * stride + (max(extent - stride, 0) if padding == "valid" else 0)

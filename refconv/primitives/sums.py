@@ -46,9 +46,7 @@ def transposed_moments(
     return _moments(lambda a, b: scatter(engine, a, b, window, lengths), x, kernel, n, need)
 
 
-def scatter(
-    engine: Engine, x: np.ndarray, kernel: np.ndarray, window: Window, lengths: tuple[int, ...]
-) -> np.ndarray:
+def scatter(engine: Engine, x: np.ndarray, kernel: np.ndarray, window: Window, lengths: tuple[int, ...]) -> np.ndarray:
     """Gradient of a correlation: y[n, p·stride + k·dilation − pad, f] += Σ_c x[n, p, c]·kernel[k, f, c].
 
     x (N, *out, C), kernel (*k, F, C), result (N, *lengths, F); what falls on padding is dropped.
@@ -78,9 +76,7 @@ def spatial_moments(x: np.ndarray, axes: tuple[int, ...], need: Need = Need.WORS
     return _of_terms(lambda terms: terms.sum(axis=axes, keepdims=True), x, n, need)
 
 
-def _of_terms(
-    total: Callable[[np.ndarray], np.ndarray], x: np.ndarray, n: np.ndarray | float, need: Need
-) -> Moments:
+def _of_terms(total: Callable[[np.ndarray], np.ndarray], x: np.ndarray, n: np.ndarray | float, need: Need) -> Moments:
     if need is Need.VALUES:
         return Moments(total(x), Q=None, n=n, A=None)
     magnitude, step = np.abs(x), sum_grid(x)
