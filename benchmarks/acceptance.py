@@ -1,4 +1,4 @@
-"""Every model given, in every mode asked for, for many seeds: how many layer checks passed, and how near the bounds came.
+"""Every model given, in every mode asked for, for many seeds: how many checks passed, and how near the bounds came.
 
     python benchmarks/acceptance.py MODEL… [--seeds 10] [--mode graph --mode eager] [--json FILE]
 

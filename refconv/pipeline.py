@@ -29,7 +29,7 @@ from refconv.reference.ranges import index_ranges
 from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, Verdict
 from refconv.trace import Call, Trace
 
-Given = None | np.ndarray | Sequence[Any] | Mapping[str, Any]
+Given = None | np.ndarray | model_inputs.Source | Sequence[Any] | Mapping[str, Any]
 Progress = Callable[[str, float | None], None]
 OnLayer = Callable[[LayerResult], None]
 

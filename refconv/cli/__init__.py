@@ -38,15 +38,15 @@ def program() -> None:
     """
 
 
-def main() -> None:
-    """Entry point: runs the command line and exits with its status."""
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: runs the command line (None: the process's own) and exits with its status."""
     from refconv.cli.errors import INTERRUPTED
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the program
             stream.reconfigure(errors="backslashreplace")
     try:
-        status = program.main(prog_name="refconv", standalone_mode=False) or 0
+        status = program.main(arguments, prog_name="refconv", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
         status = error.exit_code

@@ -36,7 +36,7 @@ def enclose(terms: Terms, arithmetic: Arithmetic) -> Enclosure:
     worst = float((gamma(n + 2, arithmetic.u) + gamma(n, FLOAT64.u)) * total)
     floor = (n + 1) * arithmetic.format.tiny
     radius = (_SIGMAS * sigma + path.phase) / Z
-    return terms.finish(Enclosure(np.float64(y), np.float64(radius), np.float64(worst), np.float64(floor)))
+    return terms.finish(Enclosure(np.asarray(y), np.float64(radius), np.float64(worst), np.float64(floor)))
 
 
 def walk(products: np.ndarray, bias: float | None, u: float) -> Path:

@@ -36,5 +36,11 @@ class Receiver:
 def _call(header: dict[str, Any]) -> Call:
     keys = {name: tuple(header[name]) for name in ("inputs", "outputs")}
     weights = tuple((name, key) for name, key in header.get("weights", ()))
-    plain = {name: header[name] for name in ("layer", "call", "type", "seconds")}
-    return Call(**plain, **keys, weights=weights)
+    return Call(
+        layer=header["layer"],
+        call=header["call"],
+        type=header["type"],
+        seconds=header["seconds"],
+        weights=weights,
+        **keys,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -16,8 +16,11 @@ Field = np.ndarray | float
 class Lattice(Protocol):
     """The values that may come out of a rounding to a grid; `low` and `high` are the least and the greatest."""
 
-    low: np.ndarray
-    high: np.ndarray
+    @property
+    def low(self) -> np.ndarray: ...
+
+    @property
+    def high(self) -> np.ndarray: ...
 
     def admits(self, got: np.ndarray) -> np.ndarray: ...
 
@@ -44,7 +47,7 @@ class Enclosure:
     worst: Field = 0.0
     floor: Field = 0.0
     overflow: np.ndarray | bool = False
-    lattices: tuple[Lattice, Lattice] | None = None
+    lattices: tuple[Lattice, Lattice] | None = field(default=None, kw_only=True)
 
     @property
     def probable(self) -> Field:
@@ -67,8 +70,12 @@ class Enclosure:
         Nothing moves a quantizer's output inside one layer, so `lattices` need not follow.
         """
         assert self.lattices is None
-        fields = (self.sigma, self.worst, self.floor, self.overflow)
-        return Enclosure(f(self.mid), *(f(v) if isinstance(v, np.ndarray) and v.ndim else v for v in fields))
+
+        def moved(v: Field) -> Field:
+            return f(v) if isinstance(v, np.ndarray) and v.ndim else v
+
+        overflow = f(self.overflow) if isinstance(self.overflow, np.ndarray) else self.overflow
+        return Enclosure(f(self.mid), moved(self.sigma), moved(self.worst), moved(self.floor), overflow)
 
     def full(self) -> tuple[np.ndarray, ...]:
         """The five fields as arrays of mid's shape, for operations that join tensors."""

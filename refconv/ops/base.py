@@ -58,8 +58,11 @@ class Terms:
 class Slot(Protocol):
     """One weight that a layer multiplies by: what its quantizer is given, the quantizer, and what comes out."""
 
-    raw: Enclosure
-    quantizer: Any
+    @property
+    def raw(self) -> Enclosure: ...
+
+    @property
+    def quantizer(self) -> Any: ...
 
     @property
     def effective(self) -> Enclosure: ...

@@ -40,6 +40,7 @@ def of_rank(rank: int) -> type[Convolution]:
         kernel_size: tuple[int, ...] = axes(rank, None)
         strides: tuple[int, ...] = axes(rank)
         dilation_rate: tuple[int, ...] = axes(rank)
+        padding: str = padding(*(("causal",) if rank == 1 else ()))
 
     return Ranked
 

@@ -29,8 +29,8 @@ def data_format() -> Any:
     return attribute(read_data_format, default=CHANNELS_LAST)
 
 
-def padding() -> Any:
-    return attribute(choice("valid", "same"), default="valid")
+def padding(*more: str) -> Any:
+    return attribute(choice("valid", "same", *more), default="valid")
 
 
 def only(field: str, *known: Any) -> Reader:

@@ -71,6 +71,8 @@ class Bernoulli(Scaled):
         return sign_search(self._probable, rank, self.alpha)
 
     def _enclose(self, low: np.ndarray, high: np.ndarray) -> Enclosed:
-        scale = self._bounds(low, high)[1][1] if self.auto else self._factor
-        least, most = self._certain(low).astype(np.float32), np.ones_like(high)
-        return self._between(low, high, self._apply(least, scale), self._apply(most, scale))
+        small, large = self._bounds(low, high)[1] if self.auto else (self._factor, self._factor)
+        # σ depends on every element, so with a computed scale nothing is certain once one of them is not.
+        unknown = self.auto and bool(np.any(low != high))
+        least = np.zeros_like(low) if unknown else self._certain(low).astype(np.float32)
+        return self._between(low, high, self._apply(least, small), self._apply(np.ones_like(high), large))

@@ -17,6 +17,7 @@ import refconv.ops
 from refconv.compare.stage1 import deviate
 from refconv.compare.stage2 import enclose
 from refconv.errors import UnreadableModel
+from refconv.formats.dialects import qkeras
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import Unknown, build
 from refconv.ops.table import FAMILIES, TABLE
@@ -160,7 +161,7 @@ def _valid(attributes: type) -> dict[str, object]:
 
 
 def test_every_row_has_a_case_and_every_case_a_row() -> None:
-    assert set(CASES) == set(TABLE)
+    assert set(CASES) == {name for name in TABLE if not qkeras.owns(name)}  # those: test_qkeras_layers
 
 
 def test_every_family_is_in_the_table() -> None:

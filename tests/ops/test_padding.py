@@ -18,8 +18,13 @@ X = np.arange(1.0, 7).reshape(1, 2, 3, 1)
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [(2, ((2, 2), (2, 2))), ([1, 3], ((1, 1), (3, 3))), ([[1, 2], [3, 4]], ((1, 2), (3, 4))), ([0, [5, 0]], ((0, 0), (5, 0)))],
-)  # fmt: skip
+    [
+        (2, ((2, 2), (2, 2))),
+        ([1, 3], ((1, 1), (3, 3))),
+        ([[1, 2], [3, 4]], ((1, 2), (3, 4))),
+        ([0, [5, 0]], ((0, 0), (5, 0))),
+    ],
+)
 def test_margins(written: Any, meant: Any) -> None:
     assert build(TABLE["ZeroPadding2D"].attributes, {"padding": written}, "x").padding == meant
     assert build(TABLE["Cropping2D"].attributes, {"cropping": written}, "x").cropping == meant
