@@ -46,8 +46,8 @@ def half_pixel(length: int, target: int, u: float) -> Grid:
     """The grid of positions c = (i + ½)·length/target − ½, held inside [0, length − 1].
 
     `drift`: a kernel rounds the scale and the product, perhaps with one more rounding in another order, and then the
-    subtraction: γ(3, u)·(c + ½), and γ(1, u) of |c| and that. A scale with a power of two below the line rounds nothing
-    and drifts nowhere.
+    subtraction: γ(3, u)·(c + ½) + γ(1, u)·(|c| + drift). A scale with a power of two
+    below the line rounds nothing, and drifts nowhere.
     """
     centre = (np.arange(target) + 0.5) * (length / target)
     below = target // gcd(length, target)

@@ -65,7 +65,8 @@ class Enclosed:
         if self.power:
             return np.abs(np.frexp(got)[0]) == 0.5
         step = np.asarray(self.step, dtype=np.float64)
-        return (step == 0) | (np.remainder(got, np.where(step == 0, 1, step)) == 0)
+        with np.errstate(invalid="ignore"):  # an infinite `got` is no multiple
+            return (step == 0) | (np.remainder(got, np.where(step == 0, 1, step)) == 0)
 
 
 @dataclass(frozen=True)

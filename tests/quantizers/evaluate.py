@@ -46,12 +46,25 @@ def describe(request):
     return {"parameters": {k: v.default for k, v in signature.items()}, "config": cls().get_config()}
 
 
+def exported():
+    """Every quantizer that the installed release has."""
+    found = vars(quantizers).values()
+    base = quantizers.BaseQuantizer
+    return {"quantizers": [c.__name__ for c in found if inspect.isclass(c) and issubclass(c, base) and c is not base]}
+
+
+def answer_to(request):
+    if "exported" in request:
+        return exported()
+    return describe(request) if "describe" in request else evaluate(request)
+
+
 ANSWERS = sys.stdout
 sys.stdout = sys.stderr  # QKeras and Keras may print; only answers go to the pipe
 for line in sys.stdin:
     asked = json.loads(line)
     try:
-        answer = describe(asked) if "describe" in asked else evaluate(asked)
+        answer = answer_to(asked)
     except Exception as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), file=ANSWERS, flush=True)
