@@ -13,7 +13,8 @@ FOLDER = Path(refconv.quantizers.__file__).parent
 CLASSES = [name for name, row in TABLE.items() if (FOLDER / f"{name}.py").exists()]
 EXPORTED = {
     "quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "quantized_ulaw", "quantized_po2",
-    "quantized_relu_po2", "quantized_hswish", "binary", "ternary", "stochastic_binary", "stochastic_ternary", "bernoulli",
+    "quantized_relu_po2", "quantized_hswish", "binary", "ternary", "stochastic_binary", "stochastic_ternary",
+    "bernoulli",
 }  # fmt: skip
 
 
