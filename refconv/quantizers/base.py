@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refconv.quantizers.float32 import f32, flush, integers
+from refconv.quantizers.float32 import EPSILON, f32, flush, integers
 
 Field = np.ndarray | float
 
@@ -52,7 +52,7 @@ class Enclosed:
     low: np.ndarray
     high: np.ndarray
     step: Field = 0.0
-    power: bool = False
+    power: np.ndarray | bool = False
 
     def admits(self, got: ArrayLike) -> np.ndarray:
         """Where `got` may have come out; NaN only where an end is NaN."""
@@ -62,11 +62,10 @@ class Enclosed:
         return np.where(undefined, True, inside & ((got == self.low) | (got == self.high) | self._member(got)))
 
     def _member(self, got: np.ndarray) -> np.ndarray:
-        if self.power:
-            return np.abs(np.frexp(got)[0]) == 0.5
         step = np.asarray(self.step, dtype=np.float64)
         with np.errstate(invalid="ignore"):  # an infinite `got` is no multiple
-            return (step == 0) | (np.remainder(got, np.where(step == 0, 1, step)) == 0)
+            multiple = (step == 0) | (np.remainder(got, np.where(step == 0, 1, step)) == 0)
+        return np.where(self.power, np.abs(np.frexp(got)[0]) == 0.5, multiple)
 
 
 @dataclass(frozen=True)
@@ -173,18 +172,25 @@ class Quantizer:
         return flush(flush(f32(1 - factor) * carrier) + flush(f32(factor) * levels))
 
     def _enclose(self, low: np.ndarray, high: np.ndarray) -> Enclosed:
-        return self._between(low, high, self._levels(low, -1), self._levels(high, +1))
+        first, last = self._levels(low, -1), self._levels(high, +1)
+        for corner in map(f32, self._corners()):
+            inside = (low <= corner) & (corner <= high)
+            first = np.where(inside, np.minimum(first, self._levels(corner, -1)), first)
+            last = np.where(inside, np.maximum(last, self._levels(corner, +1)), last)
+        return self._between(low, high, first, last)
+
+    def _corners(self) -> tuple[float, ...]:
+        """Points between which, and outside which, the levels are monotone."""
+        return ()
 
     def _between(self, low: np.ndarray, high: np.ndarray, first: np.ndarray, last: np.ndarray) -> Enclosed:
         """Close what lies between two ends and their grid values, with the slack of the straight-through step."""
         ends = self._carrier(low), self._carrier(high)
         a, b = (self._emit(x, levels).astype(np.float64) for x, levels in zip(ends, (first, last), strict=True))
         slack = self._slack(low != high, ends, first, last)
-        step = np.where(slack > 0, 0.0, self._spacing()) if np.any(slack) else self._spacing()
-        return Enclosed(np.minimum(a, b) - slack, np.maximum(a, b) + slack, step, self._between_powers(slack))
-
-    def _between_powers(self, slack: np.ndarray) -> bool:
-        return self.coding == POWER and self._mix[0] == 1 and not np.any(slack)
+        step = np.where(slack > 0, 0.0, self._spacing())
+        power = (slack == 0) & (self.coding == POWER and self._mix[0] == 1)
+        return Enclosed(np.minimum(a, b) - slack, np.maximum(a, b) + slack, step, power)
 
     def _spacing(self) -> Field:
         """Step of the grid where the straight-through step stays on it: a power of two; else 0."""
@@ -203,6 +209,12 @@ class Quantizer:
         carrier = np.maximum(np.abs(ends[0]), np.abs(ends[1]))
         levels = np.maximum(np.abs(first), np.abs(last))
         size = np.minimum(np.maximum(carrier, levels), np.finfo(np.float32).max)
-        lsb = np.minimum(np.abs(first), np.abs(last)) if self.coding == POWER else np.asarray(self._spacing())
+        lsb = self._finest(ends, first, last) if self.coding == POWER else np.asarray(self._spacing())
         exact = (carrier < 2.0**23 * lsb) & (self._mix[0] == 1)
         return np.where(moved & ~exact, 3.0 * np.spacing(f32(size)), 0.0)
+
+    def _finest(self, ends: tuple, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """The smallest power of two between two ends: of the ends, or the least of all where 0 lies between them."""
+        around_zero = (ends[0] < EPSILON) & (ends[1] > -EPSILON)
+        least = np.ldexp(1.0, (self.codes_range or (0, 0))[0])
+        return np.where(around_zero, least, np.minimum(np.abs(first), np.abs(last)))

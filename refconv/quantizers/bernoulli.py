@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from refconv.quantizers import words
 from refconv.quantizers.base import Enclosed, Quantized
 from refconv.quantizers.binary import sign_search
-from refconv.quantizers.float32 import EPSILON, Nudge, f32, flush, internal_sigmoid, real_sigmoid, sign
+from refconv.quantizers.float32 import EPSILON, Nudge, f32, flush, internal_sigmoid, sign
 from refconv.quantizers.parameters import Alpha, alpha, flag, number, parameter, process_state
 from refconv.quantizers.scaled import Scaled
 from refconv.quantizers.scales import Search, scaling_axes
@@ -59,7 +59,9 @@ class Bernoulli(Scaled):
     def _certain(self, x: np.ndarray) -> np.ndarray:
         """Where every conforming sigmoid is 1."""
         scaled = f32(self.temperature) * x / (self._deviation(x) * np.float32(1 + 2.0**-16))
-        return (real_sigmoid(scaled, -1) if self.use_real_sigmoid else internal_sigmoid(self.sigmoid, scaled, -1)) == 1
+        if self.use_real_sigmoid or self.sigmoid == "real":
+            return scaled > 18  # e⁻¹⁸ is lost in 1 + e⁻ˣ, with whatever error
+        return internal_sigmoid(self.sigmoid, scaled, 0) == 1
 
     def _deviation(self, x: np.ndarray) -> np.ndarray:
         if not self.auto:

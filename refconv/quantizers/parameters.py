@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields
+from math import frexp
 from typing import Any, TypeVar
 
 from refconv.errors import UnreadableModel
@@ -59,7 +60,7 @@ def _read(name: str, read: Reader, value: Any) -> Any:
 
 def whole(minimum: int | None = None) -> Reader:
     def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not float(value).is_integer():
             raise ValueError("a whole number is wanted")
         if minimum is not None and value < minimum:
             raise ValueError(f"at least {minimum} is wanted")
@@ -69,8 +70,8 @@ def whole(minimum: int | None = None) -> Reader:
 
 
 def number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("a number is wanted")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e30:
+        raise ValueError("a number below 1e30 is wanted")
     return float(value)
 
 
@@ -82,7 +83,7 @@ def at_least_zero(value: Any) -> float:
 
 def slope(value: Any) -> float:
     """A slope for negative inputs: QKeras takes 0 and powers of two."""
-    if at_least_zero(value) and (value in (float("inf"),) or float(value).hex().split("p")[0] != "0x1.0000000000000"):
+    if at_least_zero(value) and frexp(value)[0] != 0.5:
         raise ValueError("0 or a power of two is wanted")
     return float(value)
 

@@ -45,6 +45,11 @@ class Exponents:
         factor = 2 if self.quadratic else 1
         return factor * self.least, factor * self.greatest
 
+    @property
+    def corners(self) -> tuple[float, ...]:
+        """Where the exponent falls as |x| grows: at ε to the doubled least one."""
+        return (float(np.nextafter(EPSILON, np.float32(0))), float(EPSILON)) if self.quadratic else ()
+
     def of(self, x: np.ndarray, nudge: Nudge) -> np.ndarray:
         """Exponents of x ≥ 0 as float32."""
         filtered = np.where(x < EPSILON, EPSILON, x)

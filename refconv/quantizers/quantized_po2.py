@@ -52,17 +52,21 @@ class QuantizedPo2(Quantizer):
         bits = self.bits - 1 - sign_bit(self.max_value)
         return Exponents(bits, self.max_value, self.quadratic_approximation, self.log2_rounding == "floor")
 
+    def _corners(self) -> tuple[float, ...]:
+        above = self._exponents.corners
+        return (*above, *(-corner for corner in above))
+
     def _step(self) -> Field:
         return 1.0
 
     def _codes(self, x: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        return power_codes(levels)
+        return power_codes(levels, self._exponents.least)
 
     def _levels(self, x: np.ndarray, nudge: Nudge) -> np.ndarray:
         s = sign(x)
         return s * power(self._exponents.of(np.abs(x), nudge * s if nudge else 0))
 
 
-def power_codes(levels: np.ndarray) -> np.ndarray:
-    """The exponents of ± powers of two."""
-    return np.frexp(levels)[1].astype(np.int64) - 1
+def power_codes(levels: np.ndarray, least: int) -> np.ndarray:
+    """The exponents of ± powers of two; `least` where the power is a subnormal and so 0."""
+    return np.where(levels == 0, least, np.frexp(levels)[1].astype(np.int64) - 1)

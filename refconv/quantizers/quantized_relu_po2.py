@@ -52,11 +52,15 @@ class QuantizedReluPo2(Quantizer):
         bits = self.bits - sign_bit(self.max_value)
         return Exponents(bits, self.max_value, self.quadratic_approximation, self.log2_rounding == "floor")
 
+    def _corners(self) -> tuple[float, ...]:
+        above, slope = self._exponents.corners, self.negative_slope
+        return (*above, *(-corner / slope for corner in above if slope))
+
     def _step(self) -> Field:
         return 1.0
 
     def _codes(self, x: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        return power_codes(levels)
+        return power_codes(levels, self._exponents.least)
 
     def _carrier(self, x: np.ndarray) -> np.ndarray:
         rectified = rectify(x, self.negative_slope)

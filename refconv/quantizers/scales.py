@@ -73,6 +73,8 @@ class Search:
 
     def _round(self, low: np.ndarray, high: np.ndarray, scale: Pair) -> Pair:
         corners = [self.round(x, s) for x in (low, high) for s in scale]
+        # A scale of 0 gives NaN and so the code 0, but just above it every x ≠ 0 has its extreme code.
+        corners += [self.round(x, np.maximum(scale[0], np.abs(x) * np.float32(2.0**-30))) for x in (low, high)]
         return np.minimum.reduce(corners), np.maximum.reduce(corners)
 
     def _po2(self, scale: Pair) -> Pair:
