@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import click
@@ -15,16 +15,16 @@ COMMANDS = {"check": "Verify every layer of a model.", "env": "Tell which framew
 class Commands(click.Group):
     """One command per module of this package, which holds it under the name `command`."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"refconv.cli.{name}").command
+        found: click.Command = import_module(f"refconv.cli.{cmd_name}").command
         return found
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -38,19 +38,8 @@ def program() -> None:
     """
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Entry point: runs the command line (None: the process's own) and exits with its status."""
-    from refconv.cli.errors import INTERRUPTED
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status; `arguments` are the process's own by default."""
+    from refconv.cli.ending import run
 
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the program
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        status = program.main(arguments, prog_name="refconv", standalone_mode=False) or 0
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("refconv: interrupted", err=True)
-        status = INTERRUPTED
-    sys.exit(status)
+    raise SystemExit(run(program, arguments))

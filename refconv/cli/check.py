@@ -1,111 +1,176 @@
-"""refconv check MODEL."""
+"""refconv check: one model, verified."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from refconv.cli.errors import Command
+from refconv.cli import arguments
+from refconv.cli.ending import Command
+from refconv.cli.output import console, write
+from refconv.cli.progress import progress
+from refconv.errors import BadInput
 
-EXAMPLES = """\b
+if TYPE_CHECKING:
+    from refconv.pipeline import Options
+    from refconv.result import CheckResult
+
+EPILOG = """\b
 Examples:
   refconv check model.h5
-  refconv check model.keras --input images/ --preprocess unit
-  refconv check model.h5 --input x=a.npy --input y=b.npz:second
-  refconv check model.h5 --layer 'conv*' --mode xla --json report.json
+  refconv check model.keras --input photos/ --preprocess caffe
+  refconv check model.h5 --input image=x.npy --input tokens=y.npz:ids
+  refconv check model.h5 --layer 'block1*' --mode eager --json report.json
 
 \b
-Exit codes: 0 passes, 1 fails, 2 usage or a file that cannot be read or is refused, 3 incomplete.
+Exit codes:
+  0  pass: every layer agrees
+  1  fail: a layer differs from what the model says
+  2  usage, or a file that cannot be read or is refused
+  3  incomplete: something could not be verified
 """
 
 
-@click.command(cls=Command, epilog=EXAMPLES, context_settings={"max_content_width": 100})
+@click.command(cls=Command, epilog=EPILOG)
 @click.argument("model")
 @click.option(
     "--input",
-    "inputs",
+    "given",
     multiple=True,
     metavar="[NAME=]FILE",
-    help="What to feed the model: .npy, .npz (FILE:key), .csv(.gz), an image or a folder of images.",
+    help=".npy, .npz (FILE:key), .csv(.gz), an image or a folder of images; repeat it for several inputs.",
 )
 @click.option(
     "--samples",
     type=click.IntRange(1),
-    metavar="N",
-    help="Samples to draw (default 2), or to take of a file (default all).",
+    default=2,
+    show_default=True,
+    help="How many samples to draw, or to take of what --input gives (else all of it).",
 )
-@click.option("--seed", type=int, default=0, show_default=True, metavar="S", help="Of the samples drawn.")
-@click.option("--shape", "shapes", multiple=True, metavar="[NAME=]D,D…", help="Unknown dimensions of an input: H,W.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the samples drawn.")
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="[NAME=]H,W[,C]",
+    help="Sizes of the model's unknown dimensions, without the batch.",
+)
 @click.option(
     "--preprocess",
     type=click.Choice(["none", "unit", "caffe", "tf", "torch"]),
     default="none",
     show_default=True,
-    help="What to do with pixels 0…255, as keras.applications does it.",
+    help="For pixels in 0..255: unit is x/255, the others are Keras's.",
 )
-@click.option("--layer", "layers", multiple=True, metavar="GLOB", help="Check only the layers of these names.")
+@click.option("--layer", "layers", multiple=True, metavar="GLOB", help="Compare only these layers; repeat it for more.")
 @click.option(
     "--mode",
     type=click.Choice(["graph", "eager", "xla"]),
     default="graph",
     show_default=True,
-    help="How TensorFlow runs the model.",
+    help="How the framework runs the model.",
 )
 @click.option(
     "--keras",
     type=click.Choice(["auto", "2", "3"]),
     default="auto",
     show_default=True,
-    help="Which Keras loads the file; auto is the one that wrote it.",
+    help="Which Keras loads the file; auto takes the one that wrote it.",
 )
-@click.option("--engine", type=click.Choice(["numpy"]), default="numpy", show_default=True, help="The reference's.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(["numba", "numpy"]),
+    default="numpy",
+    show_default=True,
+    help="What computes the reference.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="Where the framework runs.",
+)
+@click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
+@click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
+@click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first layer that fails.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(0, min_open=True),
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="Time limit of the framework.",
+    help="How long the framework may take.",
 )
-@click.option("--lenient", is_flag=True, help="Let `suspect` pass.")
-@click.option("--strict", is_flag=True, help="`vacuous` leaves the check incomplete.")
-@click.option("--allow-unverified", is_flag=True, help="Let `unverified` pass.")
-@click.option("--fail-fast", is_flag=True, help="Stop at the first layer that fails.")
-@click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON.")
-@click.option("--junit", "junit_file", metavar="FILE", help="Write the result as JUnit XML.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
+@click.option("--junit", "junit_file", metavar="FILE", help="Write the report as JUnit XML.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the last line only.")
-@click.option("-v", "--verbose", is_flag=True, help="Print drift, times and evidence; tracebacks of errors.")
-@click.option("--no-progress", is_flag=True)
+@click.option("-v", "--verbose", is_flag=True, help="Add drift, time and evidence for each layer, and tracebacks.")
+@click.option("--no-progress", is_flag=True, help="Do not show what is being done.")
 @click.pass_context
-def command(context: click.Context, model: str, quiet: bool, verbose: bool, no_progress: bool, **given: Any) -> None:
-    """Verify every layer of a Keras MODEL (.h5, .hdf5, .keras) against an independent NumPy reference.
+def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progress: bool, **given: Any) -> None:
+    """Verify every layer of MODEL (.h5, .hdf5 or .keras).
 
-    Each layer's reference is fed the framework's own input to it; the difference must stay inside a bound that is
-    derived from the layer's arithmetic.
-    """
-    from rich.console import Console
+    The framework runs the model in a process of its own; refconv computes each layer itself, in NumPy, from the
+    framework's own input to it, and compares element by element. One line per layer shows the largest error, and
+    which share of the bound on rounding errors it used ("bits" where equality to the last bit is demanded).
+    """  # fmt: skip
+    if quiet and verbose:
+        raise click.UsageError("-q and -v exclude each other")
+    files = _files(given)
+    options, inputs = _options(given), arguments.inputs(given["given"], _first(ctx))
+    from refconv import pipeline
 
-    from refconv.cli.options import options, sources
-    from refconv.cli.progress import Progress
-    from refconv.pipeline import check
-    from refconv.report import files, terminal
-
-    for option, file in (("--json", given["json_file"]), ("--junit", given["junit_file"])):
-        if file:
-            files.check_writable(file, option)
-    with Progress(silent=quiet or no_progress) as progress:
-        result = check(model, sources(given["inputs"], given["samples"]), options=options(given), progress=progress)
-    _write(result, given)
-    verbosity = terminal.QUIET if quiet else terminal.VERBOSE if verbose else terminal.NORMAL
-    terminal.render(result, Console(), verbosity)
-    context.exit(result.exit_code)
+    with progress(shown=not (quiet or no_progress)) as update:
+        result = pipeline.check(model, inputs, options=options, progress=update)
+    _print(result, -1 if quiet else int(verbose))
+    _save(result, files)
+    ctx.exit(result.exit_code)
 
 
-def _write(result: Any, given: dict[str, Any]) -> None:
-    from refconv.report import files, json_report, junit
+def _first(ctx: click.Context) -> int | None:
+    """How many samples of a file to take: all, unless the user says."""
+    said = ctx.get_parameter_source("samples") is not ParameterSource.DEFAULT
+    return ctx.params["samples"] if said else None
 
-    for file, renderer in ((given["json_file"], json_report), (given["junit_file"], junit)):
-        if file:
-            files.write_text(file, renderer.render(result))
+
+def _files(given: dict[str, Any]) -> dict[str, str]:
+    """Where to write what, once it is known that it can be written."""
+    from refconv.report.files import check_writable
+
+    files = {kind: given[f"{kind}_file"] for kind in ("json", "junit") if given[f"{kind}_file"] is not None}
+    for kind, path in files.items():
+        check_writable(path, f"--{kind}")
+    if len(set(files.values())) < len(files):
+        raise BadInput("both reports are to go to one file", where="--json, --junit")
+    return files
+
+
+def _options(given: dict[str, Any]) -> Options:
+    from refconv.pipeline import Options
+    from refconv.result import Policy
+
+    same = ("samples", "seed", "preprocess", "layers", "mode", "keras", "engine", "device", "fail_fast", "timeout")
+    policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
+    return Options(**{name: given[name] for name in same}, shapes=arguments.shapes(given["shapes"]), policy=policy)
+
+
+def _print(result: CheckResult, verbosity: int) -> None:
+    from refconv.report import terminal
+
+    screen = console()
+    with screen.capture() as captured:
+        terminal.render(result, screen, verbosity)
+    write(captured.get())
+
+
+def _save(result: CheckResult, files: dict[str, str]) -> None:
+    from refconv.report import json_report, junit
+    from refconv.report.files import write_text
+
+    renderers = {"json": json_report.render, "junit": junit.render}
+    for kind, path in files.items():
+        write_text(path, renderers[kind](result))

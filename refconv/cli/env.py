@@ -1,34 +1,38 @@
-"""refconv env."""
+"""refconv env: what is usable here."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
-from refconv.cli.errors import Command
+from refconv.cli.ending import Command
+from refconv.cli.output import write
+from refconv.cli.progress import progress
+
+NOTHING_USABLE = 3
 
 
 @click.command(cls=Command)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("-v", "--verbose", is_flag=True, help="Tracebacks of errors.")
-def command(as_json: bool, verbose: bool) -> None:
-    """Tell which frameworks and devices can be used here, in which versions, and why not.
+@click.option("--json", "json_file", metavar="FILE", help="Write all that is known as JSON.")
+@click.option("-v", "--verbose", is_flag=True, help="Add tracebacks to errors.")
+@click.option("--no-progress", is_flag=True, help="Do not show what is being done.")
+@click.pass_context
+def command(ctx: click.Context, json_file: str | None, verbose: bool, no_progress: bool) -> None:
+    """Tell which frameworks and devices are usable here, in which versions, and why not.
 
-    Example: refconv env
+    Exit code 0 if any framework is usable, 3 if none is.
     """
-    from refconv.frameworks import probe
+    from refconv import frameworks
+    from refconv.report import environment
+    from refconv.report.files import check_writable, write_text
 
-    found = probe()
-    if as_json:
-        click.echo(json.dumps(found, indent=2, default=str))
-        return
-    for name, answer in found.items():
-        click.echo(f"{name}: {_line(answer)}")
-
-
-def _line(answer: dict[str, Any]) -> str:
-    from refconv.report import summary
-
-    return summary.environment(answer["environment"]) if answer["usable"] else f"not usable: {answer['reason']}"
+    if json_file is not None:
+        check_writable(json_file, "--json")
+    with progress(shown=not no_progress) as update:
+        update("starting each framework", None)
+        found = frameworks.probe()
+    write(environment.render(found))
+    if json_file is not None:
+        write_text(json_file, json.dumps(found, indent=1) + "\n")
+    ctx.exit(0 if any(framework["usable"] for framework in found.values()) else NOTHING_USABLE)

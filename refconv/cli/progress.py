@@ -1,37 +1,61 @@
-"""What is being done, on stderr: one moving line on a terminal, else a line whenever the stage changes."""
+"""What is being done, on stderr: a bar in a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
 import sys
-from types import TracebackType
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-import click
+from refconv.cli.output import escape
 
-from refconv.report.text import printable, shorten
+Progress = Callable[[str, "float | None"], None]
 
-WIDTH = 60
+SECONDS_BETWEEN_LINES = 10.0
+WIDEST = 40
 
 
-class Progress:
-    """Callable as `refconv.pipeline.check` wants it; leaves the terminal clean."""
+@contextmanager
+def progress(*, shown: bool) -> Iterator[Progress]:
+    """A function to call with what is being done, and the share of it that is done (None: unknown)."""
+    if not shown:
+        yield lambda what, share: None
+    elif sys.stderr.isatty():
+        with _bar() as bar:
+            yield bar
+    else:
+        yield Lines()
 
-    def __init__(self, *, silent: bool) -> None:
-        self._silent, self._moving = silent, sys.stderr.isatty()
-        self._stage = ""
 
-    def __enter__(self) -> Progress:
-        return self
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._moving and not self._silent:
-            click.echo("\r" + " " * (WIDTH + 8) + "\r", err=True, nl=False)
+    from refconv.report.text import shorten
+
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def update(what: str, share: float | None) -> None:
+            total = None if share is None else 1.0
+            bar.update(task, description=shorten(escape(what), WIDEST), total=total, completed=share or 0.0)
+
+        yield update
+
+
+class Lines:
+    """Prints a line when another kind of work begins, told by its first word, and otherwise every ten seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last, self._kind = -SECONDS_BETWEEN_LINES, ""
 
     def __call__(self, what: str, share: float | None) -> None:
-        if self._silent:
+        kind, now = what.split(" ")[0], self._clock()
+        if kind == self._kind and now - self._last < SECONDS_BETWEEN_LINES:
             return
-        if self._moving:
-            percent = "" if share is None else f"{share:4.0%} "
-            click.echo(f"\r{percent}{shorten(printable(what), WIDTH):{WIDTH}}", err=True, nl=False)
-        elif (stage := what.split()[0]) != self._stage:
-            self._stage = stage
-            click.echo(f"refconv: {'verifying the layers' if stage == 'verifying' else printable(what)} …", err=True)
+        self._last, self._kind = now, kind
+        done = "" if share is None else f" ({share:.0%})"
+        print(f"refconv: {escape(what)}{done}", file=sys.stderr, flush=True)

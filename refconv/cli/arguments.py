@@ -1,0 +1,62 @@
+"""Options of the form [NAME=]VALUE."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from refconv.errors import BadInput
+
+if TYPE_CHECKING:
+    from refconv.inputs import Source
+
+
+def shapes(given: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """["32,32", "tokens=16"] → {"": (32, 32), "tokens": (16,)}.
+
+    Raises:
+        BadInput: a size is no positive integer, or two shapes have one name.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for text in given:
+        name, _, sizes = text.rpartition("=")
+        if name in found:
+            raise BadInput(f"two shapes for {f'input {name!r}' if name else 'every input'}", where="--shape")
+        found[name] = tuple(_size(size, text) for size in sizes.split(","))
+    return found
+
+
+def _size(size: str, text: str) -> int:
+    if not (size.strip().isdecimal() and int(size) > 0):
+        raise BadInput(f"{text!r} is no shape", where="--shape", hint="[NAME=]H,W or [NAME=]H,W,C, without the batch")
+    return int(size)
+
+
+def inputs(given: Sequence[str], first: int | None) -> dict[str, Source] | list[Source] | None:
+    """["x.npy"] → [Source], ["a=x.npy", "b=y.npy"] → {name: Source}; None where nothing is given.
+
+    Raises:
+        BadInput: some have names and some not, or two have the same.
+    """
+    from refconv.inputs import Source
+
+    if not given:
+        return None
+    pairs = [_named(text) for text in given]
+    if not any(name for name, _ in pairs):
+        return [Source(path, first) for _, path in pairs]
+    found: dict[str, Source] = {}
+    for name, path in pairs:
+        if not name:
+            raise BadInput(f"{path} has no name", where="--input", hint="NAME=FILE for every input, or for none")
+        if name in found:
+            raise BadInput(f"two files for input {name!r}", where="--input")
+        found[name] = Source(path, first)
+    return found
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Name and path; a file whose own name holds "=" is found as it stands."""
+    name, equals, path = text.partition("=")
+    return ("", text) if not equals or os.path.exists(text) else (name, path)

@@ -1,0 +1,78 @@
+"""Every way in which the program may end: an exit code that says what happened and, where it went wrong, one line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from refconv.cli.output import escape, flush
+from refconv.errors import RefconvError
+
+FAILED = 2  # usage, or a file that cannot be read or is refused
+INTERRUPTED = 130  # as shells report SIGINT
+
+
+class Command(click.Command):
+    """A command whose errors become one line; its option `verbose`, if it has one, adds the traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            ctx.exit(report(error, verbose=bool(ctx.params.get("verbose"))))
+
+
+def run(program: click.Command, arguments: Sequence[str] | None) -> int:
+    """Run the program and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the program
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = program.main(arguments, prog_name="refconv", standalone_mode=False)
+    except click.ClickException as error:
+        status = _usage(error)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("refconv: interrupted", err=True)
+        status = INTERRUPTED
+    flush()
+    return status or 0
+
+
+def report(error: Exception, *, verbose: bool) -> int:
+    """Print what went wrong, and return the exit code for it."""
+    if verbose:
+        traceback.print_exception(error)
+    click.echo(f"refconv: {_line(error, verbose)}", err=True)
+    if not isinstance(error, RefconvError):
+        return FAILED
+    # The last lines of a framework that failed; a traceback shows them already.
+    for note in () if verbose else getattr(error, "__notes__", ()):
+        click.echo("\n".join(f"  {escape(line)}" for line in note.splitlines()), err=True)
+    return error.exit_code
+
+
+def _line(error: Exception, verbose: bool) -> str:
+    text = escape(" ".join(str(error).split()))
+    if isinstance(error, RefconvError):
+        return text
+    if isinstance(error, MemoryError):
+        return "out of memory (fewer --samples need less)"
+    advice = "please report it with the traceback above" if verbose else "run with -v to see where"
+    return f"{type(error).__name__}: {text} (this is a bug in refconv, {advice})"
+
+
+def _usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and later: the message is the help
+        error.show()
+        return FAILED
+    command = context.command_path if context else "refconv"
+    message = error.format_message().rstrip(".")
+    click.echo(f"refconv: {escape(' '.join(message.split()))} (see {command} --help)", err=True)
+    return FAILED
