@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from support.grids import every, powers, same, steps
 
 from refconv.quantizers.parameters import build
@@ -153,3 +156,27 @@ def test_real_functions_in_16_bits_take_a_neighbour_only_near_a_boundary(qkeras,
     assert steps_apart.max() <= 1
     assert enclosed.admits(found).all()
     assert np.mean(enclosed.low != enclosed.high) < 2 * 14 * 2.0**-24 / quantizer._step()  # both sides of 14u·|y|
+
+
+WIDE = {"bits": st.integers(9, 20), "integer": st.integers(0, 6), "qnoise_factor": st.sampled_from([1.0, 0.0, 0.37])}
+numbers = st.floats(width=32) | st.floats(-100, 100, width=32)
+LARGE = st.one_of(
+    st.tuples(st.just(BITS), st.fixed_dictionaries({
+        **WIDE, "symmetric": st.integers(0, 1), "keep_negative": st.booleans(), "use_ste": st.booleans(),
+        "alpha": st.none() | st.floats(1e-3, 1e3),
+    })),
+    st.tuples(st.just(RELU), st.fixed_dictionaries({
+        **WIDE, "negative_slope": st.sampled_from([0.0, 2.0**-5, 0.5]), "use_sigmoid": st.integers(0, 1),
+        "relu_upper_bound": st.none() | st.floats(0.1, 50), "is_quantized_clip": st.booleans(),
+        "use_ste": st.booleans(),
+    })),
+    st.tuples(st.just("quantized_hswish"), st.fixed_dictionaries({**WIDE, "relu_shift": st.integers(1, 5)})),
+    *(st.tuples(st.just(name), st.fixed_dictionaries({"bits": WIDE["bits"], "symmetric": st.booleans()}))
+      for name in ("quantized_tanh", "quantized_sigmoid")),
+)  # fmt: skip
+
+
+@given(case=LARGE, x=hnp.arrays(np.float32, (40,), elements=numbers))
+def test_beyond_8_bits(qkeras, case, x):
+    name, config = case
+    assert compare(qkeras, name, [config], lambda config: x)[1:] == (0, 0)
