@@ -8,11 +8,13 @@ imported, so each model is trained in a process of its own. digits.npy holds a f
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 SAMPLES = Path(__file__).resolve().parents[1] / "refconv" / "samples"
@@ -112,6 +114,17 @@ def save(model, path):
     options = {} if path.suffix == ".keras" else {"include_optimizer": False, "save_format": "h5"}
     model.optimizer = None
     model.save(path, **options)
+    if path.suffix == ".h5":
+        drop_optional(path)
+
+
+def drop_optional(path):
+    """Takes InputLayer's `optional`, False here, out of the file: tf-keras 2.21 writes it and 2.20 cannot read it."""
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        for layer in config["config"]["layers"]:
+            layer["config"].pop("optional", None)
+        file.attrs["model_config"] = json.dumps(config)
 
 
 def train_in_own_process(name):
