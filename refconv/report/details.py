@@ -13,6 +13,9 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
     """One string per line, not yet escaped or broken."""
     if layer.reason:
         yield layer.reason
+    for name, weight in layer.weights.items():
+        if weight.verdict in FAILING:
+            yield from failure(weight, f"effective {name}: ")
     for number, output in enumerate(layer.outputs):
         if output.verdict in FAILING:
             yield from failure(output, f"output {number}: " if len(layer.outputs) > 1 else "")

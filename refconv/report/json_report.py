@@ -53,6 +53,7 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in layer.findings],
         "seconds": dict(layer.seconds),
         **several,
+        **({"weights": {name: _comparison(c) for name, c in layer.weights.items()}} if layer.weights else {}),
     }
 
 

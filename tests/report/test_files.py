@@ -1,0 +1,38 @@
+"""Reports are written whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from refconv.errors import BadInput
+from refconv.report.files import check_writable, write_text
+
+
+def test_writes_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    write_text(str(tmp_path / "r.json"), "é\n")
+    assert (tmp_path / "r.json").read_text(encoding="utf-8") == "é\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "r.json"
+    target.write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(BadInput, match="No space left"):
+        write_text(str(target), "new")
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_refused_before_the_work_begins(tmp_path: Path) -> None:
+    check_writable(str(tmp_path / "r.json"), "--json")
+    with pytest.raises(BadInput, match="no folder"):
+        check_writable(str(tmp_path / "absent" / "r.json"), "--json")
+    with pytest.raises(BadInput, match="is a folder"):
+        check_writable(str(tmp_path), "--json")
