@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from refconv.errors import RefconvError
     from refconv.formats import load
+    from refconv.inventory.weights import weights
     from refconv.pipeline import Options, check, run
     from refconv.result import CheckResult, Policy, Verdict
 
 __version__ = "0.1.0"
 
-__all__ = ["CheckResult", "Options", "Policy", "RefconvError", "Verdict", "check", "load", "run"]
+__all__ = ["CheckResult", "Options", "Policy", "RefconvError", "Verdict", "check", "load", "run", "weights"]
 
 _HOME = {
     "CheckResult": "refconv.result",
@@ -25,6 +26,7 @@ _HOME = {
     "check": "refconv.pipeline",
     "load": "refconv.formats",
     "run": "refconv.pipeline",
+    "weights": "refconv.inventory.weights",
 }
 
 

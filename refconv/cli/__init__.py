@@ -9,7 +9,11 @@ import click
 
 from refconv import __version__
 
-COMMANDS = {"check": "Verify every layer of a model.", "env": "Tell which frameworks and devices are usable here."}
+COMMANDS = {
+    "check": "Verify every layer of a model.",
+    "weights": "List stored and effective weights.",
+    "env": "Tell which frameworks and devices are usable here.",
+}
 
 
 class Commands(click.Group):

@@ -13,7 +13,16 @@ from refconv.graph import Weight
 from refconv.ops.base import ANY, Shape, fits
 
 # Variables that no optimizer trains, by their name in any layer.
-STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count", "renorm_mean", "renorm_stddev"}
+STATISTICS = {
+    "moving_mean",
+    "moving_variance",
+    "mean",
+    "variance",
+    "count",
+    "renorm_mean",
+    "renorm_stddev",
+    "iteration",
+}
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from refconv.errors import BadInput
 
@@ -30,12 +35,31 @@ def write_text(path: str, text: str) -> None:
     Raises:
         BadInput: the system refuses.
     """
+    _write(path, text.encode())
+
+
+def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an .npz under a temporary name and rename it.
+
+    Raises:
+        BadInput: the system refuses.
+    """
+    buffer = io.BytesIO()
+    # Not savez: a name such as "file" would be taken for its own argument, and "../x" must stay a name.
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
+    _write(path, buffer.getvalue())
+
+
+def _write(path: str, data: bytes) -> None:
     target = Path(os.path.realpath(path))
     try:
         if _is_special(target):
-            target.write_text(text, encoding="utf-8")
+            target.write_bytes(data)
         else:
-            _replace(target, text)
+            _replace(target, data)
     except OSError as error:
         raise BadInput(f"cannot be written: {error.strerror}", where=path) from None
 
@@ -44,11 +68,11 @@ def _is_special(target: Path) -> bool:
     return target.exists() and not target.is_file()
 
 
-def _replace(target: Path, text: str) -> None:
+def _replace(target: Path, data: bytes) -> None:
     temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(data)
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)

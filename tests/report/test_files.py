@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from refconv.errors import BadInput
-from refconv.report.files import check_writable, write_text
+from refconv.report.files import check_writable, write_arrays, write_text
 
 
 def test_writes_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -36,3 +37,12 @@ def test_refused_before_the_work_begins(tmp_path: Path) -> None:
         check_writable(str(tmp_path / "absent" / "r.json"), "--json")
     with pytest.raises(BadInput, match="is a folder"):
         check_writable(str(tmp_path), "--json")
+
+
+def test_arrays_keep_their_names_and_values(tmp_path: Path) -> None:
+    given = {"file": np.arange(3), "../x/kernel": np.ones((2, 2), np.float32)}
+    write_arrays(str(tmp_path / "w.npz"), given)
+    with np.load(tmp_path / "w.npz", allow_pickle=False) as found:
+        assert sorted(found.files) == sorted(given)
+        assert all(np.array_equal(found[name], given[name]) for name in given)
+    assert [p.name for p in tmp_path.iterdir()] == ["w.npz"]
