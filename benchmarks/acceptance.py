@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # tf.keras, which QKeras imports, is Keras 2; `import keras` is Keras 3 still
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from support.live import capture_live, framework  # noqa: E402
@@ -31,7 +32,7 @@ from refconv.result import CheckResult  # noqa: E402
 def runs(path: Path, seeds: int, modes: list[str], samples: int) -> list[dict[str, Any]]:
     """One row per mode and seed."""
     graph = formats.load(path)
-    model = load_model(framework(graph.keras), str(path))
+    model = load_model(framework(graph.keras), str(path), graph.qkeras)
     rows = []
     for mode in modes:
         for seed in range(seeds):
