@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from support.models import MODELS
+from support.models import model_path, needs_models
 
 from refconv import formats, pipeline
-
-needs_models = pytest.mark.skipif(MODELS is None, reason="the real models are not here: set REFCONV_MODELS")
 
 
 @needs_models
 def test_rn07_fed_256ths_gives_its_authors_logits_bit_for_bit() -> None:
-    folder = MODELS / "known_answers" / "rn07"
+    folder = model_path("known_answers/rn07")
     vectors = np.load(folder / "vectors.npz")
     graph = formats.load(folder / "model.h5")
     found = pipeline.run(graph, (vectors["images"] / 256).astype(np.float32))
@@ -24,7 +21,7 @@ def test_rn07_fed_256ths_gives_its_authors_logits_bit_for_bit() -> None:
 
 @needs_models
 def test_dl4j_predictions_are_reproduced() -> None:
-    folder = MODELS / "known_answers" / "dl4j_cnn"
+    folder = model_path("known_answers/dl4j_cnn")
     graph = formats.load(folder / "cnn_batch_norm.h5")
     found = pipeline.run(graph, np.load(folder / "input.npy").astype(np.float32))
     assert np.abs(found.output.mid - np.load(folder / "predictions.npy")).max() <= 2e-7
