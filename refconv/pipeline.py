@@ -14,7 +14,7 @@ import numpy as np
 from refconv import formats, frameworks
 from refconv import inputs as model_inputs
 from refconv.compare.drift import drift
-from refconv.compare.layer import judge
+from refconv.compare.layer import judge, undeclared
 from refconv.compare.match import match
 from refconv.compare.plain import judge_plain
 from refconv.errors import BadInput, UnreadableModel
@@ -24,7 +24,7 @@ from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 from refconv.primitives import engines
 from refconv.reference.chained import Chain, mids
-from refconv.reference.forward import applied, forward, weights_of
+from refconv.reference.forward import forward, weights_of
 from refconv.reference.ranges import index_ranges
 from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, Verdict
 from refconv.trace import Call, Trace
@@ -82,6 +82,7 @@ def check(
     progress("reading the model", None)
     graph = formats.load(path)
     selected = select(graph, options.layers)
+    engines.get(options.engine)  # a wrong name is told before the framework runs
     _refuse_code(graph)
     arrays = draw_inputs(graph, inputs, options)
     trace, failure = _capture(graph, arrays, options, progress)
@@ -183,7 +184,7 @@ def run(graph: Graph, x: Given, *, engine: str = "numpy") -> Run:
             continue
         if node.attrs is None:
             raise UnreadableModel(node.reason or "no reference", where=f"layer {node.name}")
-        enclosures = forward(node, applied(node, weights_of(node)), chain.inputs(node) or (), context)
+        enclosures = forward(node, weights_of(node).applied, chain.inputs(node) or (), context)
         chain.put(node, mids(enclosures))
         found[node.name] = enclosures[0]
     output = graph.nodes[graph.outputs[0].node].name
@@ -234,13 +235,14 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
         chain.put(node, got)
         return replace(result, reason=node.reason or "no reference for this layer")
     weights = weights_of(node)
-    values = (
-        mids(forward(node, applied(node, weights), own, replace(context, need=Need.VALUES))) if own is not None else got
-    )
+    alone = replace(context, need=Need.VALUES)
+    values = mids(forward(node, weights.applied, own, alone)) if own is not None else got
     chain.put(node, values)
     chained_seconds = time.perf_counter() - started
     if call is None or not wanted:
         return replace(result, reason="the framework gave no output for this layer")
+    if reason := undeclared(node):
+        return replace(result, reason=reason)
     if len(call.inputs) < len(node.inputs):
         return replace(result, reason="the framework's inputs to this layer could not be matched")
     fed = tuple(trace.tensors[key] for key in call.inputs[: len(node.inputs)])

@@ -161,3 +161,16 @@ def test_a_layer_that_did_not_run_leaves_the_check_incomplete(original: Any) -> 
     result = verify(graph, trace, [x], Options())
     assert {layer.name: layer.verdict for layer in result.layers}["pool"] is Verdict.UNVERIFIED
     assert result.exit_code == 3
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_arithmetic_without_a_bound_is_incomplete_never_pass_or_fail(policy: str, tmp_path: Any) -> None:
+    layers = keras.layers
+    parts = [layers.Dense(4, name="dense", dtype=policy), layers.Reshape((2, 2), name="moved", dtype=policy)]
+    keras.Sequential([keras.Input((5,)), *parts]).save(tmp_path / "model.keras")
+    graph, model = formats.load(tmp_path / "model.keras"), keras.models.load_model(tmp_path / "model.keras")
+    x = np.random.default_rng(9).normal(size=(2, 5)).astype(np.float32)
+    dense, moved = (result := verify(graph, capture_live(model, [x], keras=3), [x], Options())).layers
+    assert (dense.verdict, result.exit_code) == (Verdict.UNVERIFIED, 3)
+    assert policy in dense.reason
+    assert moved.verdict is Verdict.EXACT  # it rounds nothing in any format

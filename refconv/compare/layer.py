@@ -13,11 +13,12 @@ from refconv.compare.tensor import Explain, Index, compare
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import FLOAT32
 from refconv.numerics.moments import Need
 from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
-from refconv.reference.forward import applied, effective, forward
+from refconv.reference.forward import NodeWeights, forward
 from refconv.result import Comparison, Verdict
 
 Arrays = Sequence[np.ndarray]
@@ -34,31 +35,35 @@ class Judgement:
     reason: str = ""
 
 
-def judge(node: Node, stored: Weights, recorded: Weights, inputs: Arrays, got: Arrays, context: Context) -> Judgement:
+def undeclared(node: Node) -> str:
+    """Why the node's arithmetic has no bound; "" where it has one, or where the layer rounds nothing."""
+    if node.dtype == FLOAT32.name or TABLE[node.type].exact:
+        return ""
+    return f"it computes in {node.dtype}, and bounds exist for {FLOAT32.name} only"
+
+
+def judge(
+    node: Node, weights: NodeWeights, recorded: Weights, inputs: Arrays, got: Arrays, context: Context
+) -> Judgement:
     """Judge one layer call by the framework's own inputs to it.
 
     Args:
-        stored: the weights in the file.
+        weights: the reference's.
         recorded: the effective weights that the framework used, where the layer is quantized: first they are judged,
             then the outputs with them.
         inputs, got: the framework's.
     """
-    weighed = _weigh(node, stored, recorded)
-    applied_weights = {**applied(node, stored), **{name: recorded[name] for name in weighed}}
-    outputs, reason = _outputs(node, applied_weights, inputs, got, context)
+    weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
+    applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
+    outputs, reason = _outputs(node, applied, inputs, got, context)
     verdicts = [c.verdict for c in (*outputs, *weighed.values())]
     if not outputs:
         return Judgement(Verdict.MISMATCH, outputs, weighed, reason)
     verdict = max(verdicts, key=lambda v: v.severity)
-    if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied_weights, inputs, got)):
+    if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied, inputs, got)):
         return Judgement(Verdict.VACUOUS, outputs, weighed, hollow)
-    return Judgement(verdict, outputs, weighed, _stored_used(node, stored, inputs, got, outputs, context) or reason)
-
-
-def _weigh(node: Node, stored: Weights, recorded: Weights) -> dict[str, Comparison]:
-    """Each effective weight that the framework used against the reference's own quantizer."""
-    own = effective(node, stored)
-    return {name: compare(own[name], recorded[name]) for name in own if name in recorded}
+    stored_used = _stored_used(node, weights.stored, inputs, got, outputs, context)
+    return Judgement(verdict, outputs, weighed, stored_used or reason)
 
 
 def _outputs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,21 +14,31 @@ from refconv.ops.base import Context
 from refconv.ops.table import TABLE
 
 
-def weights_of(node: Node) -> dict[str, np.ndarray]:
-    """The node's stored weights, read from the file now."""
-    return {name: weight.value for name, weight in node.weights.items()}
+@dataclass(frozen=True)
+class NodeWeights:
+    """The weights of one node, in memory.
+
+    Attributes:
+        stored: as in the file.
+        effective: what the layer multiplies by where a quantizer stands before it; empty where none does.
+    """
+
+    stored: Mapping[str, np.ndarray]
+    effective: Mapping[str, Enclosure]
+
+    @property
+    def applied(self) -> dict[str, np.ndarray]:
+        """What `forward` wants as weights: the effective ones in float32, or the stored ones."""
+        found = {name: e.mid.astype(np.float32) for name, e in self.effective.items()}
+        return found or dict(self.stored)
 
 
-def effective(node: Node, stored: Mapping[str, np.ndarray]) -> dict[str, Enclosure]:
-    """The weights that the layer multiplies by where a quantizer stands before them; empty where none does."""
+def weights_of(node: Node) -> NodeWeights:
+    """The node's weights, read from the file and quantized now."""
+    stored = {name: weight.value for name, weight in node.weights.items()}
     slots = TABLE[node.type].slots
-    return {name: slot.effective for name, slot in slots(node.attrs, stored).items()} if slots else {}
-
-
-def applied(node: Node, stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What `forward` wants as weights: the effective ones in float32, or the stored ones."""
-    found = {name: e.mid.astype(np.float32) for name, e in effective(node, stored).items()}
-    return found or dict(stored)
+    effective = {name: slot.effective for name, slot in slots(node.attrs, stored).items()} if slots else {}
+    return NodeWeights(stored, effective)
 
 
 def forward(
