@@ -52,6 +52,7 @@ class Comparison:
     worst: Element | None = None
     failing: int = 0  # elements outside the probable bound after stage 2
     explained: int = 0  # elements outside stage 1 that stage 2 explained
+    accumulator_bits: int | None = None  # of a certified sum: a signed integer of so many bits holds every partial sum
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class LayerResult:
     reason: str = ""
     chained: Drift | None = None
     findings: tuple[Finding, ...] = ()
-    nondeterministic: bool = False
+    nondeterministic: bool = False  # two runs may give other values
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -131,6 +132,14 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class QuantizedLayer:
+    """A layer that quantizes, in plain words by what it quantizes: kernel, bias, activation …"""
+
+    name: str
+    quantizers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """The whole answer of one check."""
 
@@ -143,6 +152,7 @@ class CheckResult:
     policy: Policy = Policy()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    quantized: tuple[QuantizedLayer, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
