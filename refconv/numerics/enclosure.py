@@ -78,8 +78,8 @@ class Enclosure:
             return f(v) if isinstance(v, np.ndarray) and v.ndim else v
 
         overflow = f(self.overflow) if isinstance(self.overflow, np.ndarray) else self.overflow
-        radii = (moved(v) for v in (self.sigma, self.worst, self.floor))
-        return Enclosure(f(self.mid), *radii, overflow, accumulator=self.accumulator)
+        sigma, worst, floor = (moved(v) for v in (self.sigma, self.worst, self.floor))
+        return Enclosure(f(self.mid), sigma, worst, floor, overflow, accumulator=self.accumulator)
 
     def full(self) -> tuple[np.ndarray, ...]:
         """The five fields as arrays of mid's shape, for operations that join tensors."""

@@ -133,13 +133,12 @@ def _quantized(quantizer: Quantizer, e: Enclosure) -> tuple[np.ndarray, tuple[En
 
 def _select(bits: np.ndarray, parts: dict[int, Enclosed]) -> Enclosed:
     """Of each element the lattice that its own integer bits give."""
-    where = [bits == b for b in parts]
-    fields = ("low", "high", "step", "power")
-    chosen = {
-        name: np.select(where, [np.broadcast_to(getattr(p, name), bits.shape) for p in parts.values()])
-        for name in fields
-    }
-    return Enclosed(**chosen)
+
+    def chosen(name: str) -> np.ndarray:
+        fields = [np.broadcast_to(getattr(part, name), bits.shape) for part in parts.values()]
+        return np.select([bits == b for b in parts], fields)
+
+    return Enclosed(chosen("low"), chosen("high"), chosen("step"), chosen("power"))
 
 
 ROWS = (
