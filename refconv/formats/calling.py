@@ -12,7 +12,8 @@ from refconv.graph import Ref
 # Words in the names of the layers that behave otherwise in training.
 TRAINED_DIFFERENTLY = ("Dropout", "Noise", "BatchNorm", "Batchnorm")
 # Layers with a row that take the mask of their input, which Keras hands on unseen.
-MASK_READERS = ("Softmax",)
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
+MASK_READERS = ("Softmax", *RECURRENT, *(f"Q{name}" for name in RECURRENT))
 
 
 def meaningful(arguments: Mapping[str, Any]) -> dict[str, Any]:
