@@ -46,6 +46,7 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "path": layer.path,
         "type": layer.type,
         **_comparison(layer.worst),
+        "output_shape": list(layer.shape) if layer.shape is not None else None,
         "verdict": layer.verdict.value,
         "reason": layer.reason,
         "nondeterministic": layer.nondeterministic,
@@ -69,6 +70,7 @@ def _comparison(output: Comparison | None) -> dict[str, Any]:
         "failing": output.failing if output else None,
         "explained": output.explained if output else None,
         "worst": _element(output.worst) if output and output.worst else None,
+        **({"step": output.name} if output and output.name else {}),
     }
 
 
