@@ -15,7 +15,7 @@ from refconv.ops.activations import Activation, quantized_activation
 from refconv.ops.attributes import attribute
 from refconv.ops.base import Row
 from refconv.ops.qkeras_layers import stored
-from refconv.ops.recurrent import SIGMOID
+from refconv.ops.recurrent import SIGMOID, gates
 from refconv.ops.slots import with_slots
 
 KERNELS, PLAIN = ("kernel_quantizer", "recurrent_quantizer"), ("bias_quantizer", "state_quantizer")
@@ -28,7 +28,7 @@ def _attributes(base: type) -> type:
 
     @dataclass(frozen=True, kw_only=True)
     class Gated(quantized):
-        recurrent_activation: Activation = attribute(quantized_activation, default=SIGMOID)
+        recurrent_activation: Activation = attribute(gates(quantized_activation), default=SIGMOID)
 
     return Gated
 

@@ -12,7 +12,7 @@ from refconv.errors import UnreadableModel
 from refconv.numerics.enclosure import Enclosure, join, point
 from refconv.ops import cells
 from refconv.ops.activations import Activation, activation
-from refconv.ops.attributes import attribute, flag, integer
+from refconv.ops.attributes import Reader, Unknown, attribute, flag, integer
 from refconv.ops.base import Close, Context, Forward, Row, Shape, States, Steps, Weights
 from refconv.ops.cells import Before, Cell
 
@@ -30,11 +30,23 @@ class Recurrent:
     go_backwards: bool = attribute(flag, default=False)
 
 
+def gates(read: Reader) -> Reader:
+    """The reader of an activation, for that of the gates: its errors name the field."""
+
+    def of_gates(value: Any) -> Any:
+        try:
+            return read(value)
+        except Unknown as error:
+            raise Unknown(f"recurrent_{error.what}") from error
+
+    return of_gates
+
+
 @dataclass(frozen=True, kw_only=True)
 class LSTM(Recurrent):
     """Keras's order of gates in every weight is i, f, g (the candidate), o."""
 
-    recurrent_activation: Activation = attribute(activation, default=SIGMOID)
+    recurrent_activation: Activation = attribute(gates(activation), default=SIGMOID)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +56,11 @@ class GRU(LSTM):
     reset_after: bool = attribute(flag, default=False)
 
 
-def shapes(gates: int) -> Any:
+def shapes(count: int) -> Any:
     """Weights of a cell with so many gates; a GRU with reset_after has two rows of biases."""
 
     def of(attrs: Recurrent) -> dict[str, Shape]:
-        width = gates * attrs.units
+        width = count * attrs.units
         bias: Shape = (2, width) if getattr(attrs, "reset_after", False) else (width,)
         found: dict[str, Shape] = {"kernel": (None, width), "recurrent_kernel": (attrs.units, width)}
         return {**found, "bias": bias} if attrs.use_bias else found
