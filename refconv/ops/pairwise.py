@@ -14,22 +14,24 @@ def product(a: Enclosure, b: Enclosure, arithmetic: Arithmetic) -> Enclosure:
     """a·b: one rounding, and what the factors' radii allow, r_a|b| + |a|r_b + r_a·r_b.
 
     After a quantizer the radii are the lattice's, so the product of neighbours is inside. A subnormal factor may be
-    read as 0, which loses |y| ≤ tiny·max(|a|, |b|), and a subnormal product is flushed (TRAPS 33). The product of exact
+    read as 0, which loses at most tiny·(max(|a|, |b|) + r), and a subnormal product is flushed (TRAPS 33). The product of exact
     factors that float32 can hold has no radius at all.
     """
-    fmt, y = arithmetic.format, a.mid * b.mid
-    spread = [
-        _unless_exact(np.abs(b.mid) * ra + np.abs(a.mid) * rb + ra * rb, ra, rb)
-        for ra, rb in zip(radii(a), radii(b), strict=True)
-    ]
+    with np.errstate(all="ignore"):
+        fmt, y = arithmetic.format, a.mid * b.mid
+        spread = [
+            _unless_exact((np.abs(b.mid) + fmt.tiny) * ra + (np.abs(a.mid) + fmt.tiny) * rb + ra * rb, ra, rb)
+            for ra, rb in zip(radii(a), radii(b), strict=True)
+        ]
     small = (_is_subnormal(a.mid, fmt) | _is_subnormal(b.mid, fmt)) & (y != 0)
-    size = 1 + np.maximum(np.abs(a.mid), np.abs(b.mid)) + spread[1]
-    return _rounded(y, spread, small, fmt.tiny * size, a, b, fmt)
+    floor = fmt.tiny * (1 + np.maximum(np.abs(a.mid), np.abs(b.mid)))
+    return _rounded(y, spread, small, floor, a, b, fmt)
 
 
 def total(a: Enclosure, b: Enclosure, arithmetic: Arithmetic) -> Enclosure:
     """a + b: one rounding, and both radii. The sum of exact terms that float32 can hold has no radius at all."""
-    fmt, y = arithmetic.format, a.mid + b.mid
+    with np.errstate(all="ignore"):
+        fmt, y = arithmetic.format, a.mid + b.mid
     spread = [_unless_exact(ra + rb, ra, rb) for ra, rb in zip(radii(a), radii(b), strict=True)]
     small = _is_subnormal(a.mid, fmt) | _is_subnormal(b.mid, fmt)
     return _rounded(y, spread, small, np.full_like(y, 3 * fmt.tiny), a, b, fmt)
