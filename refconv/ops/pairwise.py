@@ -14,8 +14,8 @@ def product(a: Enclosure, b: Enclosure, arithmetic: Arithmetic) -> Enclosure:
     """a·b: one rounding, and what the factors' radii allow, r_a|b| + |a|r_b + r_a·r_b.
 
     After a quantizer the radii are the lattice's, so the product of neighbours is inside. A subnormal factor may be
-    read as 0, which loses at most tiny·(max(|a|, |b|) + r), and a subnormal product is flushed (TRAPS 33). The product of exact
-    factors that float32 can hold has no radius at all.
+    read as 0, which loses at most tiny·(max(|a|, |b|) + r), and a subnormal product is flushed (TRAPS 33). The product
+    of exact factors that float32 can hold has no radius at all.
     """
     with np.errstate(all="ignore"):
         fmt, y = arithmetic.format, a.mid * b.mid

@@ -11,7 +11,10 @@ import pytest
 from support.live import capture_live
 
 from refconv import formats
+from refconv.formats.dialects.qkeras import owns
 from refconv.ops import qkeras_folded, qkeras_layers, qkeras_other
+from refconv.ops.qkeras_recurrent import ROWS as RECURRENT_ROWS
+from refconv.ops.table import TABLE
 from refconv.pipeline import Options, verify
 from refconv.result import CheckResult, Verdict
 
@@ -88,6 +91,8 @@ def test_the_layer_agrees_with_qkeras(name: str, tmp_path: Path) -> None:
 def test_every_row_is_here() -> None:
     rows = {row.keras for family in (qkeras_layers, qkeras_folded, qkeras_other) for row in family.ROWS}
     assert rows == set(LAYERS) | set(WITHOUT_PEER)
+    owned = rows | {row.keras for row in RECURRENT_ROWS} | {"QBidirectional"}  # those: test_qkeras_recurrent
+    assert owned == {name for name in TABLE if owns(name)}
 
 
 def test_stored_weights_where_effective_ones_belong_are_named(tmp_path: Path) -> None:
