@@ -44,7 +44,9 @@ LAYERS: dict[str, Callable[[], Any]] = {
     "unrolled, no bias": lambda: lstm(unroll=True, use_bias=False, return_sequences=True),
     "kernels alone": lambda: qkeras.QLSTM(4, activation="tanh", recurrent_activation="sigmoid", **KERNELS),
     "a scale for every step": lambda: lstm(state_quantizer="quantized_bits(4,0,1,alpha='auto_po2')"),
-    "powers of two": lambda: lstm(kernel_quantizer="quantized_po2(4)", recurrent_quantizer="ternary(alpha=1)"),
+    "powers of two": lambda: lstm(
+        kernel_quantizer="quantized_po2(4)", recurrent_quantizer="ternary(alpha=1)", kernel_initializer="zeros"
+    ),
     "both ways": lambda: qkeras.QBidirectional(lstm()),
     "both ways, fixed, sequences": lambda: qkeras.QBidirectional(lstm(return_sequences=True, **FIXED)),
     "both ways, summed, with states": lambda: qkeras.QBidirectional(lstm(return_state=True), merge_mode="sum"),
