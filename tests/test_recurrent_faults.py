@@ -118,7 +118,7 @@ FAULTS: dict[str, tuple[str, Plant]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_exactly_the_faulty_layer_fails_in_its_steps(major: int, fault: str, tmp_path: Path) -> None:
     name, plant = FAULTS[fault]
-    result = checked(major, tmp_path, plant)
+    result = checked(major, tmp_path, plant, mode="eager")
     assert [layer.name for layer in result.layers if layer.verdict in BAD] == [name]
     found = next(layer for layer in result.layers if layer.name == name)
     assert found.worst is not None
