@@ -252,7 +252,8 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
         return replace(result, reason="the framework's inputs to this layer could not be matched")
     fed = tuple(trace.tensors[key] for key in call.inputs[: len(node.inputs)])
     recorded = {name: trace.tensors[key] for name, key in call.weights}
-    judged = judge(node, weights, recorded, fed, got, context)
+    steps = {name: trace.tensors[key] for name, key in call.steps}
+    judged = judge(node, weights, recorded, fed, got, context, steps)
     total = time.perf_counter() - started
     return replace(
         result,

@@ -40,7 +40,8 @@ class Comparison:
     """One output tensor compared element by element.
 
     `bound_used` is the largest share of the probable bound that any element used (0 where all are equal,
-    inf where a bound of zero was left); `certified` says that bit equality was demanded of every element.
+    inf where a bound of zero was left); `certified` says that bit equality was demanded of every element. `name` is
+    that of a tensor inside the layer, what its steps left ("c"); "" for an output.
     """
 
     shape: tuple[int, ...]
@@ -53,6 +54,7 @@ class Comparison:
     failing: int = 0  # elements outside the probable bound after stage 2
     explained: int = 0  # elements outside stage 1 that stage 2 explained
     accumulator_bits: int | None = None  # of a certified sum: a signed integer of so many bits holds every partial sum
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Finding:
 class LayerResult:
     """One layer call. `outputs` is empty where nothing was compared; `reason` then says why.
 
+    Of a layer made of steps, what every step left stands in `outputs` after the outputs, under its name.
+
     Where the layer is quantized, the effective weights that the framework used have a verdict of their own, and the
     outputs are judged with them.
     """
@@ -98,6 +102,12 @@ class LayerResult:
     def worst(self) -> Comparison | None:
         """The output that decides: the gravest, then the one that used most of its bound."""
         return max(self.outputs, key=lambda o: (o.verdict.severity, o.bound_used), default=None)
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Shape of the output that decides, of the first one where a step does."""
+        worst = self.outputs[0] if self.worst and self.worst.name else self.worst
+        return worst.shape if worst else None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,17 +13,18 @@ from refconv.compare.stage1 import deviate
 from refconv.compare.tensor import Explain, Index, compare
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
-from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.enclosure import Enclosure, point
 from refconv.numerics.formats import FLOAT32
 from refconv.numerics.moments import Need
 from refconv.ops.activations import LINEAR
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Terms
 from refconv.ops.table import TABLE
-from refconv.reference.forward import NodeWeights, forward
+from refconv.reference.forward import NodeWeights, forward, step_names, stepwise
 from refconv.result import Comparison, Verdict
 
 Arrays = Sequence[np.ndarray]
 Weights = Mapping[str, np.ndarray]
+Find = Callable[[Node, Weights, Arrays, Arrays, Context], tuple[tuple[Comparison, ...], str]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,13 @@ def undeclared(node: Node) -> str:
 
 
 def judge(
-    node: Node, weights: NodeWeights, recorded: Weights, inputs: Arrays, got: Arrays, context: Context
+    node: Node,
+    weights: NodeWeights,
+    recorded: Weights,
+    inputs: Arrays,
+    got: Arrays,
+    context: Context,
+    steps: Weights | None = None,
 ) -> Judgement:
     """Judge one layer call by the framework's own inputs to it.
 
@@ -52,17 +60,22 @@ def judge(
         recorded: the effective weights that the framework used, where the layer is quantized: first they are judged,
             then the outputs with them.
         inputs, got: the framework's.
+        steps: what the framework's own steps left, by name, for a layer made of steps.
     """
+    names, steps = step_names(node), steps or {}
+    if missing := [name for name in names if name not in steps]:
+        return Judgement(Verdict.UNVERIFIED, reason=f"the framework's steps ({', '.join(missing)}) could not be seen")
+    find = partial(_of_steps, steps={name: steps[name] for name in names}) if names else _outputs
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
-    outputs, reason = _outputs(node, applied, inputs, got, context)
+    outputs, reason = find(node, applied, inputs, got, context)
     verdicts = [c.verdict for c in (*outputs, *weighed.values())]
     if not outputs:
         return Judgement(Verdict.MISMATCH, outputs, weighed, reason)
     verdict = max(verdicts, key=lambda v: v.severity)
     if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied, inputs, got)):
         return Judgement(Verdict.VACUOUS, outputs, weighed, hollow)
-    stored_used = _stored_used(node, weights.stored, inputs, got, outputs, context)
+    stored_used = _stored_used(node, weights.stored, inputs, got, outputs, context, find)
     return Judgement(verdict, outputs, weighed, stored_used or reason)
 
 
@@ -80,15 +93,53 @@ def _outputs(
     return compared, _reason(compared)
 
 
+def _of_steps(
+    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, *, steps: Weights
+) -> tuple[tuple[Comparison, ...], str]:
+    """The outputs by what the steps left, then what every step left by what the step before left."""
+    found = stepwise(node, weights, inputs, steps, replace(context, need=Need.PROBABLE))
+    if len(got) != len(found.outputs):
+        return (), f"the framework gave {len(got)} outputs, the reference {len(found.outputs)}"
+    if any(_needs_worst(found.steps[name], value) for name, value in steps.items()):
+        found = stepwise(node, weights, inputs, steps, replace(context, need=Need.WORST))
+    outputs = tuple(compare(e, g) for e, g in zip(found.outputs, got, strict=True))
+    inner = tuple(
+        replace(compare(e, steps[name], _explain_step(node, weights, inputs, steps, name, context)), name=name)
+        for name, e in found.steps.items()
+    )
+    return (*outputs, *inner), _reason(outputs)
+
+
+def _explain_step(node: Node, weights: Weights, inputs: Arrays, steps: Weights, name: str, context: Context) -> Explain:
+    row, given = TABLE[node.type].steps, tuple(point(x) for x in inputs)
+    states = {key: point(value) for key, value in steps.items()}
+    assert row is not None
+
+    def close(terms: Terms) -> Enclosure:
+        return stage2.enclose(terms, context.arithmetic)
+
+    def explain(index: Index) -> Enclosure | None:
+        with np.errstate(all="ignore"):
+            return row.explain(node.attrs, weights, given, states, name, index, context, close)
+
+    return explain
+
+
 def _stored_used(
-    node: Node, stored: Weights, inputs: Arrays, got: Arrays, outputs: Sequence[Comparison], context: Context
+    node: Node,
+    stored: Weights,
+    inputs: Arrays,
+    got: Arrays,
+    outputs: Sequence[Comparison],
+    context: Context,
+    find: Find,
 ) -> str:
     """Says so where a quantized layer's output is wrong with its effective weights and right with its stored ones."""
     wrong = any(c.verdict is Verdict.MISMATCH for c in outputs)
     if not wrong or TABLE[node.type].slots is None:
         return ""
     try:
-        raw, _ = _outputs(node, stored, inputs, got, context)
+        raw, _ = find(node, stored, inputs, got, context)
     except UnreadableModel:  # folded weights have other shapes than the stored ones
         return ""
     if any(c.verdict.severity >= Verdict.SUSPECT.severity for c in raw):

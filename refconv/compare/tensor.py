@@ -12,7 +12,7 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.result import Comparison, Element, Verdict
 
 Index = tuple[int, ...]
-Explain = Callable[[Index], Enclosure]
+Explain = Callable[[Index], Enclosure | None]
 
 
 def compare(enclosure: Enclosure, got: np.ndarray, explain: Explain | None = None) -> Comparison:
@@ -21,7 +21,8 @@ def compare(enclosure: Enclosure, got: np.ndarray, explain: Explain | None = Non
     Args:
         enclosure: the reference's output.
         got: the framework's output.
-        explain: index of an element → its enclosure under stage 2; None where the layer has no terms.
+        explain: index of an element → its enclosure under stage 2, or None where it has no terms; None where no
+            element of the layer has.
     """
     if got.shape != enclosure.mid.shape:
         return _wrong_shape(enclosure, got)
@@ -41,8 +42,8 @@ def _explained(deviation: Deviation, outside: np.ndarray, got: np.ndarray, expla
     worst_first = outside[np.argsort(-deviation.used.ravel()[outside])][:WORST_ELEMENTS]
     for count, flat in enumerate(worst_first):
         index = tuple(int(i) for i in np.unravel_index(flat, got.shape))
-        again = deviate(explain(index), np.asarray(got[index]))
-        if again.outside.any():
+        again = explain(index)
+        if again is None or deviate(again, np.asarray(got[index])).outside.any():
             return count
     return len(worst_first)
 

@@ -76,6 +76,31 @@ def no_weights(attrs: Any) -> dict[str, Shape]:
     return {}
 
 
+States = Mapping[str, Enclosure]
+Close = Callable[[Terms], Enclosure]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How to judge a layer made of steps, each on the framework's own result of the step before.
+
+    Attributes:
+        names: attrs → the tensors that a step leaves, such as an LSTM's h and c. What the framework recorded under such
+            a name has one axis more than the step's result: (N, steps, …), in the order in which the steps were run.
+        enclose: (attrs, weights, inputs, recorded, context) → the enclosure of every recorded tensor, all its steps.
+        outputs: (attrs, recorded, context) → the layer's outputs, given what its steps left.
+        explain: (attrs, weights, inputs, recorded, name, index, context, close) → the enclosure of one element, its
+            sums closed by `close` from their terms (stage 2); None where that is not to be had.
+    """
+
+    names: Callable[[Any], tuple[str, ...]]
+    enclose: Callable[[Any, Weights, Sequence[Enclosure], States, Context], dict[str, Enclosure]]
+    outputs: Callable[[Any, States, Context], tuple[Enclosure, ...]]
+    explain: Callable[
+        [Any, Weights, Sequence[Enclosure], States, str, tuple[int, ...], Context, Close], Enclosure | None
+    ]
+
+
 @dataclass(frozen=True)
 class Row:
     """One Keras class.
@@ -92,6 +117,7 @@ class Row:
         note: what a framework is known to do wrong with it, told beside the results; "" for most.
         slots: (attrs, stored weights) → the weights that the layer multiplies by, for `forward` and `terms`; None where
             those are the stored ones.
+        steps: how the layer is judged step by step; None where it is judged as a whole.
     """
 
     keras: str
@@ -103,3 +129,4 @@ class Row:
     source: str = ""
     slots: Callable[[Any, Weights], Mapping[str, Slot]] | None = None
     note: str = ""
+    steps: Steps | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from refconv.ops import (
     activation_layers,
+    bidirectional,
     convolution,
     dense,
     depthwise,
@@ -19,6 +20,8 @@ from refconv.ops import (
     qkeras_folded,
     qkeras_layers,
     qkeras_other,
+    qkeras_recurrent,
+    recurrent,
     resizing,
     separable,
     shaping,
@@ -43,10 +46,13 @@ FAMILIES = (
     identity,
     embedding,
     merging,
+    recurrent,
+    bidirectional,
     qkeras_layers,
     qkeras_folded,
     qkeras_other,
     qkeras_adaptive,
+    qkeras_recurrent,
 )
 
 TABLE: dict[str, Row] = {row.keras: row for family in FAMILIES for row in family.ROWS}

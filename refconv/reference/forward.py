@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +50,51 @@ def forward(
     Raises:
         UnreadableModel: the attributes or weights do not fit the inputs, naming the layer.
     """
+    with _blaming(node, inputs):
+        result = TABLE[node.type].forward(node.attrs, weights, tuple(point(x) for x in inputs), context)
+    return result if isinstance(result, tuple) else (result,)
+
+
+@dataclass(frozen=True)
+class Stepwise:
+    """A layer made of steps: enclosures of what each left, by name, and of the outputs that are made of that."""
+
+    steps: Mapping[str, Enclosure]
+    outputs: tuple[Enclosure, ...]
+
+
+def step_names(node: Node) -> tuple[str, ...]:
+    """What the steps of the node leave; empty where it is judged as a whole."""
+    steps = TABLE[node.type].steps
+    return steps.names(node.attrs) if steps else ()
+
+
+def stepwise(
+    node: Node,
+    weights: Mapping[str, np.ndarray],
+    inputs: Sequence[np.ndarray],
+    recorded: Mapping[str, np.ndarray],
+    context: Context,
+) -> Stepwise:
+    """Every step on the framework's own result of the step before, and the outputs on its own steps.
+
+    Raises:
+        UnreadableModel: as `forward` does.
+    """
+    steps, given = TABLE[node.type].steps, tuple(point(x) for x in inputs)
+    assert steps is not None
+    states = {name: point(value) for name, value in recorded.items()}
+    with _blaming(node, inputs):
+        enclosed = steps.enclose(node.attrs, weights, given, states, context)
+        return Stepwise(enclosed, steps.outputs(node.attrs, states, context))
+
+
+@contextmanager
+def _blaming(node: Node, inputs: Sequence[np.ndarray]) -> Iterator[None]:
+    """Errors that name the layer. NaN and Inf are values here, to be compared."""
     try:
-        with np.errstate(all="ignore"):  # NaN and Inf are values here, to be compared
-            result = TABLE[node.type].forward(node.attrs, weights, tuple(point(x) for x in inputs), context)
+        with np.errstate(all="ignore"):
+            yield
     except RefconvError as error:
         raise type(error)(error.what, where=f"layer {node.name}", hint=error.hint) from error
     except (ValueError, IndexError) as error:
@@ -59,4 +102,3 @@ def forward(
         raise UnreadableModel(
             f"{node.type} cannot be computed on an input of shape {shapes}: {error}", where=f"layer {node.name}"
         ) from error
-    return result if isinstance(result, tuple) else (result,)

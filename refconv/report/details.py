@@ -18,7 +18,8 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
             yield from failure(weight, f"effective {name}: ")
     for number, output in enumerate(layer.outputs):
         if output.verdict in FAILING:
-            yield from failure(output, f"output {number}: " if len(layer.outputs) > 1 else "")
+            name = f"after a step, {output.name}" if output.name else f"output {number}"
+            yield from failure(output, f"{name}: " if len(layer.outputs) > 1 else "")
     if layer.nondeterministic:
         yield "* not deterministic: it draws numbers at every call, and each is one that may be drawn"
     for finding in layer.findings:

@@ -47,6 +47,7 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "path": layer.path,
         "type": layer.type,
         **_comparison(layer.worst),
+        "output_shape": list(layer.shape) if layer.shape is not None else None,
         "verdict": layer.verdict.value,
         "reason": layer.reason,
         "nondeterministic": layer.nondeterministic,
@@ -71,6 +72,7 @@ def _comparison(output: Comparison | None) -> dict[str, Any]:
         "explained": output.explained if output else None,
         "accumulator_bits": output.accumulator_bits if output else None,
         "worst": _element(output.worst) if output and output.worst else None,
+        **({"step": output.name} if output and output.name else {}),
     }
 
 

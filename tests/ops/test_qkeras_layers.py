@@ -11,7 +11,10 @@ import pytest
 from support.live import capture_live
 
 from refconv import formats
+from refconv.formats.dialects.qkeras import owns
 from refconv.ops import qkeras_adaptive, qkeras_folded, qkeras_layers, qkeras_other
+from refconv.ops.qkeras_recurrent import ROWS as RECURRENT_ROWS
+from refconv.ops.table import TABLE
 from refconv.pipeline import Options, verify
 from refconv.result import CheckResult, Verdict
 
@@ -126,6 +129,8 @@ def test_every_row_is_here() -> None:
         row.keras for family in (qkeras_adaptive, qkeras_layers, qkeras_folded, qkeras_other) for row in family.ROWS
     }
     assert rows == set(LAYERS) | set(WITHOUT_PEER)
+    owned = rows | {row.keras for row in RECURRENT_ROWS} | {"QBidirectional"}  # those: test_qkeras_recurrent
+    assert owned == {name for name in TABLE if owns(name)}
 
 
 def test_stored_weights_where_effective_ones_belong_are_named(tmp_path: Path) -> None:

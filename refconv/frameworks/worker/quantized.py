@@ -2,7 +2,7 @@
 
 import importlib
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 Weights = Dict[str, Any]
 
@@ -23,6 +23,13 @@ STATISTICS = (
     ("moving_mean", "moving_mean", "mean_quantizer_internal"),
     ("moving_variance", "moving_variance", "variance_quantizer_internal"),
 )
+# A cell applies its "…_internal" quantizers where these attributes are set.
+RECURRENT = (
+    ("kernel", "kernel", "kernel_quantizer"),
+    ("recurrent_kernel", "recurrent_kernel", "recurrent_quantizer"),
+    ("bias", "bias", "bias_quantizer"),
+)
+CELLS = ("QLSTM", "QGRU", "QSimpleRNN")
 STORED = {
     "QDense": KERNEL,
     "QConv1D": KERNEL,
@@ -92,6 +99,10 @@ def effective_weights(layer: Any) -> Weights:
         return {"integer": layer.quantizer.integer + 0}
     if kind == "QSeparableConv1D":
         return dict(_separable_1d(layer))
+    if kind in CELLS:
+        return dict(_cell(layer.cell))
+    if kind in ("Bidirectional", "QBidirectional"):
+        return dict(_directions(layer))
     return dict(_stored(layer, STORED.get(kind, ())))
 
 
@@ -100,6 +111,21 @@ def _stored(layer: Any, slots: Tuple[Tuple[str, str, str], ...]) -> Iterator[Tup
         value = getattr(layer, variable, None)
         if value is not None:
             yield name, _quantized(getattr(layer, quantizer), value)
+
+
+def _cell(cell: Any) -> Iterator[Tuple[str, Any]]:
+    for name, variable, quantizer in RECURRENT:
+        value = getattr(cell, variable, None)
+        if value is not None:
+            used = getattr(cell, quantizer + "_internal") if getattr(cell, quantizer) else None
+            yield name, _quantized(used, value)
+
+
+def _directions(layer: Any) -> Iterator[Tuple[str, Any]]:
+    """Those of both layers, where any is quantized."""
+    for side in ("forward", "backward"):
+        for name, value in effective_weights(getattr(layer, side + "_layer")).items():
+            yield side + "_" + name, value
 
 
 def _folded(layer: Any, quantizer: str) -> Iterator[Tuple[str, Any]]:
@@ -117,5 +143,5 @@ def _separable_1d(layer: Any) -> Iterator[Tuple[str, Any]]:
         yield "bias", _quantized(layer.bias_quantizer_internal, layer.bias)
 
 
-def _quantized(quantizer: Callable[[Any], Any], value: Any) -> Any:
+def _quantized(quantizer: Optional[Callable[[Any], Any]], value: Any) -> Any:
     return quantizer(value) if quantizer is not None else value + 0  # a tensor of its own, not the variable
