@@ -44,6 +44,10 @@ def test_a_wrong_effective_weight_is_named() -> None:
     assert "effective kernel: at [0,2,1]" in text("weights")
 
 
+def test_a_wrong_step_is_named() -> None:
+    assert "after a step, c: at [0,2,1]" in text("a step")
+
+
 def test_reasons_and_drift() -> None:
     assert "no reference for Own" in text("incomplete")
     assert "55.5 dB" in text("degraded", verbosity=VERBOSE)

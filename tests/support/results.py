@@ -52,6 +52,12 @@ RESULTS = {
         layer(Verdict.MISMATCH, outputs=(comparison(Verdict.MISMATCH, nan, nan),), chained=Drift(inf, -inf))
     ),
     "two outputs": result(layer(Verdict.WITHIN, outputs=(comparison(Verdict.WITHIN), comparison(Verdict.EXACT)))),
+    "a step": result(
+        layer(
+            Verdict.MISMATCH,
+            outputs=(comparison(Verdict.EXACT, 0.0, 0.0), comparison(Verdict.MISMATCH, 0.25, inf, failing=3, name="c")),
+        )
+    ),
     "weights": result(layer(Verdict.MISMATCH, weights={"kernel": comparison(Verdict.MISMATCH, failing=1)})),
     "plain wrong": result(layer(Verdict.WITHIN), plain=PlainResult(0.5, inf, ok=False, reason="only predict is wrong")),
     "selection": result(layer(Verdict.WITHIN), partial=True),
