@@ -52,6 +52,7 @@ class Comparison:
     worst: Element | None = None
     failing: int = 0  # elements outside the probable bound after stage 2
     explained: int = 0  # elements outside stage 1 that stage 2 explained
+    slope: float | None = None  # the tensor's error of scale in units of u, where it can be told (compare/slope.py)
 
 
 @dataclass(frozen=True)
