@@ -49,7 +49,7 @@ def where(found: Outcome, bad: np.ndarray) -> str:
 
 
 def test_no_dot_product_leaves_the_worst_case(quick, long):
-    assert sum(len(found.got) for found in quick) >= 200_000
+    assert sum(len(found.got) for found in quick) >= 180_000
     assert {len(found.batch.x) for found in long} == {20_000, 100_000}
     for found in (*quick, *long):
         assert not found.outside.any(), where(found, found.outside)

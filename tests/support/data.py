@@ -166,6 +166,23 @@ def overflowing(rng, n, dots):
     return tuple(rng.normal(size=(n, dots)) * size for _ in range(2))
 
 
+def checkerboard(rng, n, dots):
+    """Two values in turn, of opposite signs: an accumulator beside others gets but one of them."""
+    size = rng.uniform(0.05, 1, (1, dots))
+    return np.where(position(n) % 2, size, -size * rng.uniform(0.9, 1.1, (1, dots))), rng.uniform(0.05, 1, (1, dots))
+
+
+def alternating(rng, n, dots):
+    return np.where(position(n) % 2, 1, -1) * rng.uniform(1, 2, (n, dots)), rng.uniform(0.5, 1, (1, dots))
+
+
+def periodic(rng, n, dots):
+    """The same 2, 4, 8 or 16 values, of both signs, over and over."""
+    period = 2 ** rng.integers(1, 5, dots)
+    values = rng.uniform(0.05, 1, (16, dots)) * rng.choice([-1, 1], (16, dots))
+    return np.take_along_axis(values, position(n) % period, axis=0), rng.uniform(0.05, 1, (1, dots))
+
+
 FINITE = (
     *(
         Kind(make.__name__.replace("_", " "), make)
@@ -201,6 +218,9 @@ FINITE = (
             nearly_equal,
             flat_image,
             two_values,
+            checkerboard,
+            alternating,
+            periodic,
         )
     ),
 )
