@@ -1,4 +1,4 @@
-"""TensorFlow's own kernels on the CPU, eagerly, beside refconv's rows: for every op that sums, on data of every kind."""
+"""TensorFlow's own kernels on the CPU, eagerly, beside refconv's rows: every op that sums, on data of every kind."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: how `compare` judges it, the largest |error|/σ, and the largest share of stage 2's radius, if it was asked."""
+    """One run: how `compare` judges it, the largest |error|/σ, and the largest share of a radius of stage 2."""
 
     comparison: Comparison
     sigmas: float
@@ -111,7 +111,7 @@ def _separable(x: Any, w: Arrays) -> Any:
 
 
 def statistics(c: int) -> dict[str, Shape]:
-    return {name: (c,) for name in ("gamma", "beta", "moving_mean", "moving_variance")}
+    return dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), (c,))
 
 
 def filters(size: int, count: int) -> Mapping[str, Any]:
@@ -194,15 +194,18 @@ KERNELS: dict[str, Kernel] = {
         lambda c: ((2, 4 * c, 64, 1), {}),
         lambda x, w: tf.reduce_mean(x, (1, 2)),
     ),
-    "batch normalization": Kernel("BatchNormalization", lambda c: {}, lambda c: ((2, 6, 6, c), statistics(c)), _normalize),
+    "batch normalization": Kernel(
+        "BatchNormalization", lambda c: {}, lambda c: ((2, 6, 6, c), statistics(c)), _normalize
+    ),
     "batch normalization, unfused": Kernel(
         "BatchNormalization", lambda c: {}, lambda c: ((2, 6, 6, c), statistics(c)), _unfused
     ),
-    "softmax": Kernel(
-        "Softmax", lambda c: {}, lambda c: ((2, 16 * c), {}), lambda x, w: tf.nn.softmax(x)
-    ),
+    "softmax": Kernel("Softmax", lambda c: {}, lambda c: ((2, 16 * c), {}), lambda x, w: tf.nn.softmax(x)),
     "log softmax": Kernel(
-        "Activation", lambda c: {"activation": "log_softmax"}, lambda c: ((2, 16 * c), {}), lambda x, w: tf.nn.log_softmax(x)
+        "Activation",
+        lambda c: {"activation": "log_softmax"},
+        lambda c: ((2, 16 * c), {}),
+        lambda x, w: tf.nn.log_softmax(x),
     ),
     "resizing": Kernel(
         "Resizing",
