@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,11 +22,13 @@ from refconv.graph import Graph, Node
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context
+from refconv.ops.slots import in_words, quantizers
+from refconv.ops.table import TABLE
 from refconv.primitives import engines
 from refconv.reference.chained import Chain, mids
 from refconv.reference.forward import forward, weights_of
 from refconv.reference.ranges import index_ranges
-from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, Verdict
+from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, QuantizedLayer, Verdict
 from refconv.trace import Call, Trace
 
 Given = None | np.ndarray | model_inputs.Source | Sequence[Any] | Mapping[str, Any]
@@ -170,12 +172,13 @@ def verify(
     return CheckResult(
         model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
         layers=tuple(layers),
-        plain=None if stopped else _plain(graph, trace, chain, layers),
+        plain=None if stopped or any(map(_draws, graph.nodes)) else _plain(graph, trace, chain, layers),
         environment=trace.environment,
         input={},
         partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=graph.notes,
+        notes=(*graph.notes, *_notes(graph)),
+        quantized=tuple(_quantized(graph)),
     )
 
 
@@ -243,7 +246,9 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
     started = time.perf_counter()
     got = tuple(trace.tensors[key] for key in call.outputs) if call else ()
     own = chain.inputs(node)
-    result = LayerResult(node.index, node.name, node.layer, node.type, Verdict.UNVERIFIED)
+    result = LayerResult(
+        node.index, node.name, node.layer, node.type, Verdict.UNVERIFIED, nondeterministic=_draws(node)
+    )
     if node.attrs is None:
         chain.put(node, got)
         return replace(result, reason=node.reason or "no reference for this layer")
@@ -271,6 +276,25 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
         chained=drift(values, got) if own is not None else None,
         seconds={"chained": chained_seconds, "isolated": total - chained_seconds, "framework": call.seconds},
     )
+
+
+def _draws(node: Node) -> bool:
+    """Whether the framework draws random numbers in this layer at inference."""
+    return node.attrs is not None and any(quantizer.random for quantizer in quantizers(node.attrs).values())
+
+
+def _quantized(graph: Graph) -> Iterator[QuantizedLayer]:
+    for node in graph.nodes:
+        if node.attrs is not None and node.call == 0 and (said := in_words(node.attrs)):
+            yield QuantizedLayer(node.layer, said)
+
+
+def _notes(graph: Graph) -> Iterator[str]:
+    for node in graph.nodes:
+        if _draws(node):
+            yield f"{node.name} draws numbers at every call, so predict has no one answer and is not judged"
+        if node.attrs is not None and node.index not in graph.inputs and (note := TABLE[node.type].note):
+            yield f"{node.name}: {note}"
 
 
 def _plain(graph: Graph, trace: Trace, chain: Chain, layers: Sequence[LayerResult]) -> PlainResult | None:

@@ -53,6 +53,7 @@ class Comparison:
     failing: int = 0  # elements outside the probable bound after stage 2
     explained: int = 0  # elements outside stage 1 that stage 2 explained
     slope: float | None = None  # the tensor's error of scale in units of u, where it can be told (compare/slope.py)
+    accumulator_bits: int | None = None  # of a certified sum: a signed integer of so many bits holds every partial sum
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class LayerResult:
     reason: str = ""
     chained: Drift | None = None
     findings: tuple[Finding, ...] = ()
-    nondeterministic: bool = False
+    nondeterministic: bool = False  # two runs may give other values
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -132,6 +133,14 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class QuantizedLayer:
+    """A layer that quantizes, in plain words by what it quantizes: kernel, bias, activation …"""
+
+    name: str
+    quantizers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """The whole answer of one check."""
 
@@ -144,6 +153,7 @@ class CheckResult:
     policy: Policy = Policy()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    quantized: tuple[QuantizedLayer, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -66,6 +66,7 @@ def _report(
         worst=_worst(enclosure, got, deviation, used),
         failing=failing,
         explained=explained,
+        accumulator_bits=(enclosure.accumulator or None) if enclosure.exact else None,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refconv.numerics.enclosure import Enclosure
-from refconv.numerics.exactness import certain
+from refconv.numerics.exactness import accumulator_bits, certain
 from refconv.numerics.formats import FLOAT32, FLOAT64, Format, gamma
 from refconv.numerics.moments import Moments
 
@@ -37,7 +37,8 @@ class Arithmetic:
         if m.A is None:
             return Enclosure(m.y, sigma, np.inf, floor)
         worst = (gamma(n + 1, self.u) + gamma(n, FLOAT64.u)) * m.A
-        overflow = m.A + worst > self.format.max
+        overflow, bits = m.A + worst > self.format.max, 0
         if m.grid and (exact := certain(m.A, m.grid) & (np.asarray(m.S) == 0)).any():
             sigma, worst, floor = (np.where(exact, 0.0, radius) for radius in (sigma, worst, floor))
-        return Enclosure(m.y, sigma, worst, floor, overflow if overflow.any() else False)
+            bits = accumulator_bits(m.A, m.grid) if exact.all() else 0
+        return Enclosure(m.y, sigma, worst, floor, overflow if overflow.any() else False, accumulator=bits)

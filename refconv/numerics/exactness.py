@@ -45,6 +45,11 @@ def sum_grid(x: np.ndarray) -> float:
     return product_grid(x, np.ones(1))
 
 
+def accumulator_bits(total: np.ndarray, step: float) -> int:
+    """Bits of the signed integer that holds every partial sum, in units of `step`, of terms with Σ|t| = `total`."""
+    return int(np.max(total, initial=0.0) / step).bit_length() + 1
+
+
 def certain(total: np.ndarray, step: float) -> np.ndarray:
     """Elements whose terms are multiples of `step` with Σ|t| = `total`: every partial sum is exact in float32."""
     return (total <= INTEGERS * step) & (step >= FLOAT32.tiny)

@@ -92,6 +92,7 @@ class Row:
             not a sum's.
         exact: True where the layer rounds nothing, so that bit equality is demanded.
         source: where the semantics are documented.
+        note: what a framework is known to do wrong with it, told beside the results; "" for most.
         slots: (attrs, stored weights) → the weights that the layer multiplies by, for `forward` and `terms`; None where
             those are the stored ones.
     """
@@ -104,3 +105,4 @@ class Row:
     exact: bool = False
     source: str = ""
     slots: Callable[[Any, Weights], Mapping[str, Slot]] | None = None
+    note: str = ""

@@ -6,7 +6,7 @@ import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
-from refconv.numerics.exactness import certain
+from refconv.numerics.exactness import accumulator_bits, certain
 from refconv.numerics.formats import FLOAT64, gamma
 from refconv.numerics.moments import Moments
 
@@ -36,7 +36,8 @@ def mean(m: Moments, arithmetic: Arithmetic) -> Enclosure:
     exact = _exact(m, n, arithmetic.format.tiny)
     if exact.any():
         sigma, worst, floor = (np.where(exact, 0.0, radius) for radius in (sigma, worst, floor))
-    return Enclosure(y, sigma, worst, floor, overflow if overflow.any() else False)
+    bits = accumulator_bits(m.A, m.grid) if exact.all() else 0
+    return Enclosure(y, sigma, worst, floor, overflow if overflow.any() else False, accumulator=bits)
 
 
 def _exact(m: Moments, n: np.ndarray, tiny: float) -> np.ndarray:

@@ -15,6 +15,7 @@ from refconv.ops import (
     padding,
     pooling,
     preprocessing,
+    qkeras_adaptive,
     qkeras_folded,
     qkeras_layers,
     qkeras_other,
@@ -45,6 +46,7 @@ FAMILIES = (
     qkeras_layers,
     qkeras_folded,
     qkeras_other,
+    qkeras_adaptive,
 )
 
 TABLE: dict[str, Row] = {row.keras: row for family in FAMILIES for row in family.ROWS}

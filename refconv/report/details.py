@@ -20,7 +20,7 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
         if output.verdict in FAILING:
             yield from failure(output, f"output {number}: " if len(layer.outputs) > 1 else "")
     if layer.nondeterministic:
-        yield "* not deterministic: a second run gave other values"
+        yield "* not deterministic: it draws numbers at every call, and each is one that may be drawn"
     for finding in layer.findings:
         yield f"{finding.code} {finding.title}"
         if verbose:
@@ -48,6 +48,8 @@ def measured(layer: LayerResult) -> list[str]:
         found.append(f"chained {error(layer.chained.max_abs_error)}, {decibel(layer.chained.sqnr_db)}")
     if worst is not None:
         found.append(f"{worst.max_ulp_error:.3g} ulp")
+        if worst.accumulator_bits:
+            found.append(f"every partial sum fits {worst.accumulator_bits} bits")
         if worst.explained:
             found.append(f"{worst.explained} explained by the order of summation")
     if layer.seconds:

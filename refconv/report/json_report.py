@@ -33,6 +33,7 @@ def document(result: CheckResult) -> dict[str, Any]:
         "counts": result.counts,
         "layers": [_layer(layer) for layer in result.layers],
         "plain": _plain(result.plain) if result.plain else None,
+        "quantized": [asdict(layer) for layer in result.quantized],
         "notes": list(result.notes),
         "seconds": result.seconds,
     }
@@ -69,6 +70,7 @@ def _comparison(output: Comparison | None) -> dict[str, Any]:
         "failing": output.failing if output else None,
         "explained": output.explained if output else None,
         "slope": output.slope if output else None,
+        "accumulator_bits": output.accumulator_bits if output else None,
         "worst": _element(output.worst) if output and output.worst else None,
     }
 

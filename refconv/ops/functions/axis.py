@@ -7,7 +7,7 @@ import numpy as np
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, Z
 from refconv.numerics.formats import gamma
-from refconv.ops.functions.base import DIVISION, EXP, LOG, Parameters
+from refconv.ops.functions.base import DIVISION, EXP, FLUSHED, LOG, Parameters
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.functions.smooth import logistic, sigmoid_error
 
@@ -37,7 +37,7 @@ def softmax(e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosure:
     Worst, in units of u·y: the difference d and exp, for the
     numerator d + e_exp, for the sum the weighted mean of the same and n additions, then a quotient or reciprocal and
     product. Over several axes Keras computes exp(x − logsumexp(x)), whose two roundings of the size of the maximum
-    replace the quotient, and which gives 0 beside an infinity where the quotient is NaN.
+    replace the quotient. Beside an infinity the limit is 0 and the quotient NaN: frameworks give one or the other.
 
     Incoming radii: the interval of y_i/(Σ y_j) over all x_j ± r_j.
     """
@@ -49,11 +49,19 @@ def softmax(e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosure:
     worst = u * y * (d + mean + n + 2 * EXP + DIVISION + 1)
     if len(over) > 1:
         lse = np.abs(top) + np.abs(np.log(total(np.exp(x - top), over))) * (LOG + 1)
-        y = np.where(np.isposinf(top) & (x < top), 0.0, y)
         joint = u * y * (2 * lse + 2 * d + mean + n + 2 * EXP)
         sigma, worst = np.maximum(sigma, joint / Z), np.maximum(worst, joint)
     probable, limit = (_softmax_spread(y, r, over) for r in radii(e))
-    return _finish(y, sigma + probable / Z, worst + limit, arithmetic.format.tiny, e)
+    closed = _finish(y, sigma + probable / Z, worst + limit, arithmetic.format.tiny, e)
+    return _beside_infinity(closed, np.isposinf(top) & (x < top))
+
+
+def _beside_infinity(e: Enclosure, where: np.ndarray) -> Enclosure:
+    """0 and nothing else but NaN, which counts as overflow."""
+    if not where.any():
+        return e
+    y, sigma, worst = (np.where(where, 0.0, v) for v in (e.mid, e.sigma, e.worst))
+    return Enclosure(y, sigma, worst, e.floor, e.overflow | where)
 
 
 def _softmax(x: np.ndarray, over: Axes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -169,7 +177,7 @@ def _finish(y: np.ndarray, sigma: np.ndarray, worst: np.ndarray, floor: float, e
     """NaN and ±Inf have no radius; a radius of Inf − Inf is infinite; overflow in the input stays where it was."""
     finite = np.isfinite(y)
     sigma, worst = (np.where(finite, np.nan_to_num(r, nan=np.inf, posinf=np.inf), 0.0) for r in (sigma, worst))
-    return Enclosure(y, sigma, worst, floor, e.overflow)
+    return Enclosure(y, sigma, worst, FLUSHED * floor, e.overflow)
 
 
 AXIS = {"softmax": softmax, "log_softmax": log_softmax, "sparsemax": sparsemax, "glu": glu}

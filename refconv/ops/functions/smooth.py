@@ -16,6 +16,7 @@ from refconv.ops.functions.base import (
     ERF,
     EXP,
     EXPM1,
+    FLUSHED,
     LOG1P,
     SQRT,
     TANH,
@@ -49,9 +50,9 @@ def softsign(x: np.ndarray, p: Parameters) -> np.ndarray:
 def sigmoid_error(x: np.ndarray, y: np.ndarray, fmt: Format) -> np.ndarray:
     """1/(1 + exp(−x)): e_exp·(1 − y) through the sum, whose rounding adds 1, and the quotient; all relative to y.
 
-    The result is subnormal or flushed below x = −87, so one `tiny` belongs to it when it is used further.
+    The result is subnormal or flushed below x = −86, so FLUSHED·tiny belong to it when it is used further.
     """
-    return fmt.u * y * (EXP + 1 + DIVISION) + fmt.tiny
+    return fmt.u * y * (EXP + 1 + DIVISION) + FLUSHED * fmt.tiny
 
 
 def softplus(x: np.ndarray, p: Parameters | None = None) -> np.ndarray:
@@ -181,10 +182,24 @@ def mish(x: np.ndarray, p: Parameters) -> np.ndarray:
 
 
 def mish_error(x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
-    """The error of softplus through tanh' = 1 − tanh², then tanh (flushed: `tiny`), all times |x|, and the product."""
+    """The error of softplus through tanh' = 1 − tanh², then tanh (flushed), all times |x|, and the product.
+
+    TensorFlow's graphs may fuse the formula into oneDNN's kernel, whichever of the two errs more counts.
+    """
     t = np.tanh(softplus(x))
-    inner = (1 - t * t) * softplus_error(x, softplus(x), fmt) + TANH * fmt.u * t + fmt.tiny
+    inner = (1 - t * t) * softplus_error(x, softplus(x), fmt) + TANH * fmt.u * t + FLUSHED * fmt.tiny
+    inner = np.maximum(inner, _fused_mish_error(x, t, fmt))
     return np.where(np.isinf(x), 0.0, np.abs(x) * inner) + fmt.u * np.abs(y)
+
+
+def _fused_mish_error(x: np.ndarray, t: np.ndarray, fmt: Format) -> np.ndarray:
+    """tanh(softplus(x)) = (w − 1)/(w + 1), w = (1 + e^x)²: below x = −10 the difference w − 1 is rounding alone.
+
+    In units of u: w carries k = 3 + 2·e_exp·e^x/(1 + e^x), which reaches numerator and denominator with the share
+    w/(w + 1); both round, and the quotient.
+    """
+    carried = (3 + 2 * EXP * logistic(x)) / (1 + 1 / (1 + np.exp(np.minimum(x, 40.0))) ** 2)
+    return fmt.u * (carried + t * (2 + carried + DIVISION))
 
 
 FUNCTIONS = (
