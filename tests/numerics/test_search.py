@@ -22,7 +22,7 @@ from refconv.compare import stage2
 from refconv.result import Verdict
 
 SEARCH = settings(max_examples=250, print_blob=True)
-DEEP = settings(max_examples=10_000, print_blob=True)
+DEEP = settings(max_examples=3000, print_blob=True)
 
 PLAIN = Kind("searched", lambda rng, n, dots: (np.zeros((n, dots)), np.zeros((n, dots))), ordered=True)
 
