@@ -40,7 +40,8 @@ def runs(path: Path, seeds: int, modes: list[str], samples: int) -> list[dict[st
             started = time.perf_counter()
             arrays = draw_inputs(graph, None, options)
             trace = capture_live(model, arrays, keras=graph.keras, mode=mode)
-            rows.append(_row(path, mode, seed, verify(graph, trace, arrays, options), time.perf_counter() - started))
+            result = verify(graph, trace, arrays, options, seeded=True)
+            rows.append(_row(path, mode, seed, result, time.perf_counter() - started))
             print(_line(rows[-1]), flush=True)
     return rows
 

@@ -88,7 +88,16 @@ def check(
     _refuse_code(graph)
     arrays = draw_inputs(graph, inputs, options)
     trace, failure = _capture(graph, arrays, options, progress)
-    result = verify(graph, trace, arrays, options, selected=selected, progress=progress, on_layer=on_layer)
+    result = verify(
+        graph,
+        trace,
+        arrays,
+        options,
+        selected=selected,
+        seeded=inputs is None,
+        progress=progress,
+        on_layer=on_layer,
+    )
     if failure:
         result = replace(result, notes=(*result.notes, failure))
     described = model_inputs.describe(graph.specs, arrays, inputs, options.samples, options.seed, options.preprocess)
@@ -135,13 +144,17 @@ def verify(
     options: Options,
     *,
     selected: frozenset[int] | None = None,
+    seeded: bool = False,
     progress: Progress = _silent,
     on_layer: OnLayer | None = None,
 ) -> CheckResult:
-    """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed."""
+    """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed.
+
+    `seeded` says that they were drawn at random: only then are a tensor's errors also judged together.
+    """
     selected = select(graph, options.layers) if selected is None else selected
     calls, chain = match(graph, trace), Chain(graph, arrays)
-    context = Context(engines.get(options.engine))
+    context = Context(engines.get(options.engine), seeded=seeded)
     layers: list[LayerResult] = []
     for node in graph.nodes:
         if node.index in graph.inputs:

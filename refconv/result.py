@@ -53,6 +53,7 @@ class Comparison:
     worst: Element | None = None
     failing: int = 0  # elements outside the probable bound after stage 2
     explained: int = 0  # elements outside stage 1 that stage 2 explained
+    slope: float | None = None  # the tensor's error of scale in units of u, where it can be told (compare/slope.py)
     accumulator_bits: int | None = None  # of a certified sum: a signed integer of so many bits holds every partial sum
     name: str = ""
 

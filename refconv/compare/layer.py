@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from refconv.compare import stage2
+from refconv.compare import slope, stage2
 from refconv.compare.stage1 import deviate
 from refconv.compare.tensor import Explain, Index, compare
 from refconv.errors import UnreadableModel
@@ -90,6 +90,9 @@ def _outputs(
         enclosures = forward(node, weights, inputs, replace(context, need=Need.WORST))
     explain = _explain(node, weights, inputs, context)
     compared = tuple(compare(e, g, explain) for e, g in zip(enclosures, got, strict=True))
+    if slope.applies(node, context):
+        compared, trend = slope.judge(compared, enclosures, got)
+        return compared, _reason(compared) or trend
     return compared, _reason(compared)
 
 

@@ -31,11 +31,14 @@ class Context:
 
     With `Need.PROBABLE` long sums (n ≥ 49, where 10σ is always below the worst case) leave out Σ|t|, which costs a
     third correlation; `compare` asks again with `Need.WORST` where an element leaves the probable bound.
+
+    `seeded` says that the model's inputs were drawn at random, so that a tensor's errors may be judged together.
     """
 
     engine: Engine
     arithmetic: Arithmetic = Arithmetic()
     need: Need = Need.WORST
+    seeded: bool = False
 
 
 @dataclass(frozen=True)

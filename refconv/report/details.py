@@ -32,6 +32,8 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
 
 def failure(output: Comparison, name: str = "") -> Iterator[str]:
     """The worst element, and how many there are like it."""
+    if output.slope is not None and not output.failing:
+        return  # no element is wrong alone: the layer's reason says what all of them are together
     if output.worst is not None:
         expected, got = pair(output.worst.expected, output.worst.got)
         place = "[" + ",".join(map(str, output.worst.index)) + "]"

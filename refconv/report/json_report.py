@@ -70,6 +70,7 @@ def _comparison(output: Comparison | None) -> dict[str, Any]:
         "bound_used": output.bound_used if output else None,
         "failing": output.failing if output else None,
         "explained": output.explained if output else None,
+        "slope": output.slope if output else None,
         "accumulator_bits": output.accumulator_bits if output else None,
         "worst": _element(output.worst) if output and output.worst else None,
         **({"step": output.name} if output and output.name else {}),
