@@ -14,6 +14,7 @@ from refconv.formats.policies import dtype_policy, refuse_unread
 from refconv.formats.wrappers import unwrapped
 from refconv.ops.attributes import Unknown, build
 from refconv.ops.base import Row, Shape
+from refconv.ops.qkeras_layers import NO_LAYERS
 from refconv.ops.table import TABLE
 
 OWN_PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
@@ -71,7 +72,7 @@ def _canonical(layer: Layer, dialect: str) -> tuple[str, dict[str, Any]]:
 def _from_table(kind: str, given: Mapping[str, Any], dtype: str, where: str) -> Resolved:
     row = TABLE.get(kind)
     if row is None:
-        return Resolved(kind, reason=f"no reference for {kind}", dtype=dtype)
+        return Resolved(kind, reason=NO_LAYERS.get(kind, f"no reference for {kind}"), dtype=dtype)
     return Resolved(kind, build(row.attributes, given, where), row, dtype=dtype)
 
 

@@ -133,6 +133,25 @@ def test_every_row_is_here() -> None:
     assert owned == {name for name in TABLE if owns(name)}
 
 
+def test_everything_that_qkeras_exports_has_a_row_or_a_reason() -> None:
+    exported = {name for name in dir(qkeras) if owns(name)}
+    assert exported - set(TABLE) == set(qkeras_layers.NO_LAYERS)
+    assert all(isinstance(getattr(qkeras, name), type) for name in exported & set(TABLE))
+
+
+def test_a_mobilenet_block_is_read_as_the_layers_that_it_is_made_of(tmp_path: Path) -> None:
+    inputs = tf_keras.Input(PLANE)
+    block = qkeras.QMobileNetSeparableConv2D(
+        4, 3, depthwise_quantizer=BITS, pointwise_quantizer=BITS, depthwise_activation=RELU, name="block"
+    )
+    model = drawn(tf_keras.Model(inputs, block(inputs)))
+    model.save(tmp_path / "model.h5")
+    x = np.random.default_rng(1).normal(size=(2, *PLANE)).astype(np.float32)
+    result = verify(formats.load(tmp_path / "model.h5"), capture_live(model, [x], keras=2), [x], Options())
+    assert {layer.type for layer in result.layers} >= {"QDepthwiseConv2D", "QConv2D"}
+    assert result.exit_code == 0
+
+
 def test_stored_weights_where_effective_ones_belong_are_named(tmp_path: Path) -> None:
     """The question this project grew from: the output of `get_weights()` is not the layer's."""
 
