@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from refconv.compare import stage2
+from refconv.compare.declared import SINGLE, Declared
+from refconv.compare.operands import Arrays, Weights, prepare
 from refconv.compare.stage1 import deviate
 from refconv.compare.tensor import Explain, Index, compare
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
-from refconv.numerics.formats import FLOAT32
+from refconv.numerics.formats import Format
 from refconv.numerics.moments import Need
 from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
@@ -21,8 +23,7 @@ from refconv.ops.table import TABLE
 from refconv.reference.forward import NodeWeights, forward
 from refconv.result import Comparison, Verdict
 
-Arrays = Sequence[np.ndarray]
-Weights = Mapping[str, np.ndarray]
+UNDECLARED = Declared(SINGLE.name, (SINGLE,))
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,14 @@ class Judgement:
     reason: str = ""
 
 
-def undeclared(node: Node) -> str:
-    """Why the node's arithmetic has no bound; "" where it has one, or where the layer rounds nothing."""
-    if node.dtype == FLOAT32.name or TABLE[node.type].exact:
-        return ""
-    return f"it computes in {node.dtype}, and bounds exist for {FLOAT32.name} only"
-
-
 def judge(
-    node: Node, weights: NodeWeights, recorded: Weights, inputs: Arrays, got: Arrays, context: Context
+    node: Node,
+    weights: NodeWeights,
+    recorded: Weights,
+    inputs: Arrays,
+    got: Arrays,
+    context: Context,
+    declared: Declared = UNDECLARED,
 ) -> Judgement:
     """Judge one layer call by the framework's own inputs to it.
 
@@ -52,31 +52,48 @@ def judge(
         recorded: the effective weights that the framework used, where the layer is quantized: first they are judged,
             then the outputs with them.
         inputs, got: the framework's.
+        declared: the arithmetic; float32 unless another is.
     """
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
-    outputs, reason = _outputs(node, applied, inputs, got, context)
+    outputs, reason = _best(node, applied, inputs, got, context, declared)
     verdicts = [c.verdict for c in (*outputs, *weighed.values())]
     if not outputs:
         return Judgement(Verdict.MISMATCH, outputs, weighed, reason)
     verdict = max(verdicts, key=lambda v: v.severity)
     if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied, inputs, got)):
         return Judgement(Verdict.VACUOUS, outputs, weighed, hollow)
-    stored_used = _stored_used(node, weights.stored, inputs, got, outputs, context)
-    return Judgement(verdict, outputs, weighed, stored_used or reason)
+    reason = _stored_used(node, weights.stored, inputs, got, outputs, context) or reason
+    return Judgement(verdict, outputs, weighed, reason)
 
 
-def _outputs(
+def _best(
+    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, declared: Declared
+) -> tuple[tuple[Comparison, ...], str]:
+    """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor."""
+    found = []
+    for arithmetic in declared.candidates:
+        outputs, reason = compare_outputs(node, weights, inputs, got, replace(context, arithmetic=arithmetic))
+        severity = max((c.verdict.severity for c in outputs), default=Verdict.MISMATCH.severity)
+        if severity <= Verdict.WITHIN.severity:
+            return outputs, reason
+        found.append((severity, outputs, reason))
+    return min(found, key=lambda one: one[0])[1:]
+
+
+def compare_outputs(
     node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context
 ) -> tuple[tuple[Comparison, ...], str]:
-    """The worst case is computed only where some element leaves the probable bound."""
+    """Under one arithmetic. The worst case is computed only where some element leaves the probable bound."""
+    storage = context.arithmetic.format
+    weights, inputs = prepare(node, weights, inputs, context.arithmetic)
     enclosures = forward(node, weights, inputs, replace(context, need=Need.PROBABLE))
     if len(got) != len(enclosures):
         return (), f"the framework gave {len(got)} outputs, the reference {len(enclosures)}"
-    if any(_needs_worst(e, g) for e, g in zip(enclosures, got, strict=True)):
+    if any(_needs_worst(e, g, storage) for e, g in zip(enclosures, got, strict=True)):
         enclosures = forward(node, weights, inputs, replace(context, need=Need.WORST))
     explain = _explain(node, weights, inputs, context)
-    compared = tuple(compare(e, g, explain) for e, g in zip(enclosures, got, strict=True))
+    compared = tuple(compare(e, g, explain, storage) for e, g in zip(enclosures, got, strict=True))
     return compared, _reason(compared)
 
 
@@ -88,7 +105,7 @@ def _stored_used(
     if not wrong or TABLE[node.type].slots is None:
         return ""
     try:
-        raw, _ = _outputs(node, stored, inputs, got, context)
+        raw, _ = compare_outputs(node, stored, inputs, got, context)
     except UnreadableModel:  # folded weights have other shapes than the stored ones
         return ""
     if any(c.verdict.severity >= Verdict.SUSPECT.severity for c in raw):
@@ -96,10 +113,10 @@ def _stored_used(
     return "the output is that of the stored weights, not of the effective (quantized) ones"
 
 
-def _needs_worst(enclosure: Enclosure, got: np.ndarray) -> bool:
+def _needs_worst(enclosure: Enclosure, got: np.ndarray, storage: Format) -> bool:
     if got.shape != enclosure.mid.shape:
         return False
-    return bool(deviate(enclosure, got).outside.any())
+    return bool(deviate(enclosure, got, storage).outside.any())
 
 
 def _explain(node: Node, weights: Weights, inputs: Arrays, context: Context) -> Explain | None:

@@ -96,4 +96,4 @@ def _fit(attrs: Convolution, kernel: np.ndarray, channels: int) -> None:
         raise UnreadableModel(f"kernel has shape {kernel.shape}, its layer wants {wanted}")
 
 
-ROWS = (Row("Conv2D", of_rank(2), convolution, shapes, terms, source="keras.layers.Conv2D"),)
+ROWS = (Row("Conv2D", of_rank(2), convolution, shapes, terms, operands=("kernel",), source="keras.layers.Conv2D"),)

@@ -28,7 +28,6 @@ from refconv.ops.functions.piecewise import constant, product
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 GELU_ENDS = -5.7
-SHORTCUT = math.log(2.0**-23) + 2  # TensorFlow's softplus: exp(x) below this, x above its negative
 
 
 def erfc(x: np.ndarray) -> np.ndarray:
@@ -65,7 +64,8 @@ def softplus_error(x: np.ndarray, y: np.ndarray, fmt: Format) -> np.ndarray:
     Written as max(x, 0) + log1p(exp(−|x|)) the sum rounds once more. TensorFlow leaves out log1p where it changes
     little: the term left out is e^2x/2 on the left and e^−x on the right.
     """
-    left_out = np.where(x < SHORTCUT, y * y / 2, np.where(x > -SHORTCUT, np.exp(-np.abs(x)), 0.0))
+    shortcut = math.log(2 * fmt.u) + 2  # TensorFlow's softplus: exp(x) below this, x above its negative
+    left_out = np.where(x < shortcut, y * y / 2, np.where(x > -shortcut, np.exp(-np.abs(x)), 0.0))
     return fmt.u * (EXP * logistic(x) + (LOG1P + 1) * y) + left_out
 
 
