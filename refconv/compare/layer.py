@@ -7,23 +7,23 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from refconv.compare import stage2
 from refconv.compare.declared import SINGLE, Declared
-from refconv.compare.operands import Arrays, Weights, prepare
+from refconv.compare.identify import identify
+from refconv.compare.operands import Arrays, Weights, enclose
 from refconv.compare.stage1 import deviate
-from refconv.compare.tensor import Explain, Index, compare
+from refconv.compare.tensor import compare
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.formats import Format
 from refconv.numerics.moments import Need
-from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
-from refconv.reference.forward import NodeWeights, forward
+from refconv.reference.forward import NodeWeights
 from refconv.result import Comparison, Verdict
 
 UNDECLARED = Declared(SINGLE.name, (SINGLE,))
+WRONG = (Verdict.MISMATCH, Verdict.SUSPECT)
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,11 @@ def judge(
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
     outputs, reason = _best(node, applied, inputs, got, context, declared)
-    verdicts = [c.verdict for c in (*outputs, *weighed.values())]
     if not outputs:
         return Judgement(Verdict.MISMATCH, outputs, weighed, reason)
-    verdict = max(verdicts, key=lambda v: v.severity)
+    if any(c.verdict in WRONG for c in outputs) and (lower := identify(node, applied, inputs, got, context, declared)):
+        outputs, reason = _degraded(outputs), lower
+    verdict = max((c.verdict for c in (*outputs, *weighed.values())), key=lambda v: v.severity)
     if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied, inputs, got)):
         return Judgement(Verdict.VACUOUS, outputs, weighed, hollow)
     reason = _stored_used(node, weights.stored, inputs, got, outputs, context) or reason
@@ -86,15 +87,18 @@ def compare_outputs(
 ) -> tuple[tuple[Comparison, ...], str]:
     """Under one arithmetic. The worst case is computed only where some element leaves the probable bound."""
     storage = context.arithmetic.format
-    weights, inputs = prepare(node, weights, inputs, context.arithmetic)
-    enclosures = forward(node, weights, inputs, replace(context, need=Need.PROBABLE))
+    enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.PROBABLE))
     if len(got) != len(enclosures):
         return (), f"the framework gave {len(got)} outputs, the reference {len(enclosures)}"
     if any(_needs_worst(e, g, storage) for e, g in zip(enclosures, got, strict=True)):
-        enclosures = forward(node, weights, inputs, replace(context, need=Need.WORST))
-    explain = _explain(node, weights, inputs, context)
+        enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.WORST))
     compared = tuple(compare(e, g, explain, storage) for e, g in zip(enclosures, got, strict=True))
     return compared, _reason(compared)
+
+
+def _degraded(outputs: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
+    """The outputs that failed, for a known reason."""
+    return tuple(replace(c, verdict=Verdict.DEGRADED) if c.verdict in WRONG else c for c in outputs)
 
 
 def _stored_used(
@@ -117,17 +121,6 @@ def _needs_worst(enclosure: Enclosure, got: np.ndarray, storage: Format) -> bool
     if got.shape != enclosure.mid.shape:
         return False
     return bool(deviate(enclosure, got, storage).outside.any())
-
-
-def _explain(node: Node, weights: Weights, inputs: Arrays, context: Context) -> Explain | None:
-    find = TABLE[node.type].terms
-    if find is None or not getattr(node.attrs, "activation", LINEAR).elementwise:
-        return None  # after a softmax no element has a sum of its own
-
-    def explain(index: Index) -> Enclosure:
-        return stage2.enclose(find(node.attrs, weights, inputs, index, context), context.arithmetic)
-
-    return explain
 
 
 def _vacuous(weights: Weights, inputs: Arrays, got: Arrays) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refconv.numerics.enclosure import Enclosure, Z
+from refconv.numerics.enclosure import Enclosure, Field, Z
 from refconv.numerics.exactness import certain
 from refconv.numerics.formats import FLOAT32, FLOAT64, NEAREST_EVEN, Format, Rule, gamma, round_to
 from refconv.numerics.moments import Moments
@@ -36,6 +36,7 @@ class Arithmetic:
         name: what reports call it.
         operand: rounding of the inputs and of the weights they are multiplied by; None where they are used as given.
         bias_apart: a sum is stored before its bias is added, and again afterwards.
+        fused: what one operation hands to the next may stay unrounded, as in XLA; inputs are known to u|x| only.
     """
 
     format: Format = FLOAT32
@@ -43,6 +44,7 @@ class Arithmetic:
     operand: Rounding | None = None
     name: str = FLOAT32.name
     bias_apart: bool = True
+    fused: bool = False
 
     @property
     def u(self) -> float:
@@ -79,7 +81,7 @@ class Arithmetic:
         if m.Q is None:
             return Enclosure(m.y)
         if m.before is None or m.bias is None or not self.splits:
-            return self.store(widen(self._sum(m)))
+            return self.store(self.blur(widen(self._sum(m)), m))
         return self.add(self.store(widen(self._sum(m.before))), m.bias)
 
     def add(self, e: Enclosure, term: np.ndarray | float) -> Enclosure:
@@ -114,6 +116,9 @@ class Arithmetic:
 
     def feed(self, e: Enclosure) -> Enclosure:
         """`e` as an operand of the next product: rounded as operands are."""
+        if self.fused:
+            blur = self.u * np.abs(e.mid)
+            return Enclosure(e.mid, np.asarray(e.sigma) + blur / Z, np.asarray(e.worst) + blur, e.floor, e.overflow)
         if self.operand is None or self.operand.format.u <= self.u:
             return e
         mid = self.operand(e.mid)
@@ -123,6 +128,14 @@ class Arithmetic:
         )
         finite = np.isfinite(mid)
         return Enclosure(mid, np.where(finite, probable, 0.0) / Z, np.where(finite, limit, 0.0), 0.0, e.overflow)
+
+    def blur(self, e: Enclosure, m: Moments, n: Field = 1.0) -> Enclosure:
+        """The sum (or the mean of n) of terms that are known to u|t| only; nearest, so that σ² grows by u²Q/3."""
+        if not self.fused or m.Q is None:
+            return e
+        sigma = np.hypot(e.sigma, self.u * np.sqrt(m.Q / 3) / n)
+        worst = np.inf if m.A is None else np.asarray(e.worst) + self.u * (1 + self.u) * m.A / n
+        return Enclosure(e.mid, sigma, worst, e.floor, e.overflow)
 
     def _sum(self, m: Moments) -> Enclosure:
         assert m.Q is not None

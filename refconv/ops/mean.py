@@ -25,7 +25,7 @@ def mean(m: Moments, arithmetic: Arithmetic) -> Enclosure:
     """
     if m.Q is None:
         return Enclosure(m.y / np.asarray(m.n, dtype=np.float64))
-    return arithmetic.store(_mean(m, arithmetic.sums))
+    return arithmetic.store(arithmetic.blur(_mean(m, arithmetic.sums), m, m.n))
 
 
 def _mean(m: Moments, fmt: Format) -> Enclosure:

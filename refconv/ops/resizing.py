@@ -91,6 +91,6 @@ def _widest(one: Enclosure, other: Enclosure) -> Enclosure:
 
 
 ROWS = (
-    Row("UpSampling2D", UpSampling, up_sampling, source="keras.layers.UpSampling2D"),
-    Row("Resizing", Resizing, resizing, source="keras.layers.Resizing, tf.image.resize"),
+    Row("UpSampling2D", UpSampling, up_sampling, wide=True, source="keras.layers.UpSampling2D"),
+    Row("Resizing", Resizing, resizing, wide=True, source="keras.layers.Resizing, tf.image.resize"),
 )

@@ -42,20 +42,21 @@ def weights_of(node: Node) -> NodeWeights:
 
 
 def forward(
-    node: Node, weights: Mapping[str, np.ndarray], inputs: Sequence[np.ndarray], context: Context
+    node: Node, weights: Mapping[str, np.ndarray], inputs: Sequence[np.ndarray | Enclosure], context: Context
 ) -> tuple[Enclosure, ...]:
-    """Enclosures of every output of `node`, given its input values (taken as exact) and what it multiplies by.
+    """Enclosures of every output of `node`, given its inputs (enclosures, or values: exact) and its effective weights.
 
     Raises:
         UnreadableModel: the attributes or weights do not fit the inputs, naming the layer.
     """
+    given = tuple(x if isinstance(x, Enclosure) else point(x) for x in inputs)
     try:
         with np.errstate(all="ignore"):  # NaN and Inf are values here, to be compared
-            result = TABLE[node.type].forward(node.attrs, weights, tuple(point(x) for x in inputs), context)
+            result = TABLE[node.type].forward(node.attrs, weights, given, context)
     except RefconvError as error:
         raise type(error)(error.what, where=f"layer {node.name}", hint=error.hint) from error
     except (ValueError, IndexError) as error:
-        shapes = ", ".join(str(np.shape(x)) for x in inputs)
+        shapes = ", ".join(str(x.mid.shape) for x in given)
         raise UnreadableModel(
             f"{node.type} cannot be computed on an input of shape {shapes}: {error}", where=f"layer {node.name}"
         ) from error
