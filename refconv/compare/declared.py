@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from refconv.graph import Node
-from refconv.numerics.arithmetic import Arithmetic, Rounding
+from refconv.numerics.arithmetic import FFT, WINOGRAD2, WINOGRAD4, Arithmetic, Rounding
 from refconv.numerics.formats import (
     BFLOAT16,
     FLOAT16,
@@ -45,6 +45,11 @@ def half_sums(fmt: Format) -> Arithmetic:
     return Arithmetic(fmt, None, Rounding(fmt), f"mixed_{fmt.name}")
 
 
+def unrounded(fmt: Format) -> Arithmetic:
+    """XLA's: what one operation hands to the next may not be rounded to `fmt` on the way."""
+    return replace(mixed(fmt)[1], fused=True)
+
+
 TF32S = tuple(operands(TF32, rule) for rule in (NEAREST_EVEN, NEAREST_AWAY, TRUNCATED))
 
 NAMED: dict[str, Candidates] = {
@@ -55,6 +60,10 @@ NAMED: dict[str, Candidates] = {
     "mixed_bfloat16": (*mixed(BFLOAT16), half_sums(BFLOAT16)),
     "mixed_float16": (*mixed(FLOAT16), half_sums(FLOAT16)),
 }
+
+# Nobody reports which algorithm cuDNN picked.
+ALGORITHMS = tuple(replace(SINGLE, algorithm=name) for name in (WINOGRAD2, WINOGRAD4, FFT))
+CONVOLUTIONS = ("Conv2D", "QConv2D", "QConv2DBatchnorm")
 
 # On a CPU these sum in float32 whatever TensorFlow's kernel; others do, and Dense in bfloat16, only where oneDNN or
 # XLA computes them. Measured with TensorFlow 2.21 in all modes, with oneDNN on and off.
@@ -115,7 +124,7 @@ def _single(row: Row, gpu: Mapping[str, Any] | None, environment: Mapping[str, A
     if gpu.get("type") != "GPU" or not capability or switch is None:
         return Declared("", (), f"it ran on {gpu.get('name') or gpu.get('type')}, whose arithmetic is not known")
     name = "tf32" if switch and float(capability) >= 8.0 else "float32"
-    return Declared(name, NAMED[name])
+    return Declared(name, (*NAMED[name], *(ALGORITHMS if row.keras in CONVOLUTIONS else ())))
 
 
 def _policy(row: Row, fmt: Format, gpu: Any, environment: Mapping[str, Any], mode: str) -> Candidates:
@@ -123,7 +132,7 @@ def _policy(row: Row, fmt: Format, gpu: Any, environment: Mapping[str, Any], mod
     if gpu is not None or (mode != "xla" and not _sums_in_float32(row, fmt, environment)):
         found += (half_sums(fmt),)
     if mode == "xla":
-        found += (replace(found[0], bias_apart=False, fused=True),)
+        found += (unrounded(fmt),)
     if row.wide:
         found += (SINGLE,)  # Keras 2 hands on the float32 result of a resizing
     return found

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from refconv.compare.declared import TF32S, Candidates, Declared, half_sums, mixed, operands
+from refconv.compare.declared import TF32S, Candidates, Declared, half_sums, mixed, operands, unrounded
 from refconv.compare.operands import Arrays, Weights, enclose
 from refconv.compare.stage1 import deviate
 from refconv.compare.stage2 import WORST_ELEMENTS
@@ -22,7 +22,7 @@ from refconv.ops.table import TABLE
 from refconv.result import Verdict
 
 OPERANDS: Candidates = (*TF32S, operands(FLOAT16), operands(BFLOAT16))
-POLICIES: Candidates = (*mixed(FLOAT16), *mixed(BFLOAT16), half_sums(FLOAT16))
+POLICIES: Candidates = tuple(a for fmt in (FLOAT16, BFLOAT16) for a in (*mixed(fmt), half_sums(fmt), unrounded(fmt)))
 TYPICAL = 1.0  # largest rms of error/σ of 16-bit sums, whose bound is wide; rounding gives about 0.4
 
 
@@ -34,7 +34,10 @@ def identify(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context:
     of that format. Operands that a candidate can hold exactly leave float32's own bound, which has been left already.
     """
     names = []
-    for candidate in (*(OPERANDS if TABLE[node.type].operands else ()), *POLICIES):
+    multiplies = bool(TABLE[node.type].operands)
+    for candidate in (*(OPERANDS if multiplies else ()), *POLICIES):
+        if candidate.fused and multiplies:
+            continue  # measured on no sum of products, whose bound it would widen most
         if candidate in declared.candidates or not all(_stored(g, candidate) for g in got):
             continue
         if _explains(node, weights, inputs, got, replace(context, arithmetic=candidate)):
@@ -45,10 +48,14 @@ def identify(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context:
 def _stored(got: np.ndarray, candidate: Arithmetic) -> bool:
     """Whether the results are numbers of the candidate's format; 16-bit sums are believed of 16-bit tensors only."""
     fmt = candidate.format
-    if fmt.u <= FLOAT32.u or got.dtype.name == fmt.name:
-        return True
+    if fmt.u <= FLOAT32.u or got.dtype.itemsize == 2:
+        return fmt.u <= FLOAT32.u or got.dtype.name == fmt.name
     values = got.astype(np.float64)
-    return candidate.sums.u < fmt.u and bool(np.array_equal(fmt.round(values), values, equal_nan=True))
+    return (
+        candidate.sums.u < fmt.u
+        and not candidate.fused
+        and bool(np.array_equal(fmt.round(values), values, equal_nan=True))
+    )
 
 
 def _explains(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from refconv.compare import stage2
 from refconv.compare.tensor import Explain, Index
 from refconv.graph import Node
-from refconv.numerics.arithmetic import Arithmetic
+from refconv.numerics.arithmetic import DIRECT, Arithmetic
 from refconv.numerics.enclosure import Enclosure, bounded
 from refconv.numerics.formats import FLOAT32, is_float
 from refconv.ops.activations import LINEAR
@@ -56,8 +56,12 @@ def _blurred(x: np.ndarray, u: float) -> np.ndarray | Enclosure:
 
 def _explain(node: Node, weights: Weights, inputs: Arrays, context: Context) -> Explain | None:
     find = TABLE[node.type].terms
-    if find is None or not getattr(node.attrs, "activation", LINEAR).elementwise:
-        return None  # after a softmax no element has a sum of its own
+    if (
+        find is None
+        or context.arithmetic.algorithm != DIRECT
+        or not getattr(node.attrs, "activation", LINEAR).elementwise
+    ):
+        return None  # Winograd and FFT add up no products; after a softmax no element has a sum of its own
 
     def explain(index: Index) -> Enclosure:
         return stage2.enclose(find(node.attrs, weights, inputs, index, context), context.arithmetic)

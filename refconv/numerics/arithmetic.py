@@ -12,6 +12,8 @@ from refconv.numerics.exactness import certain
 from refconv.numerics.formats import FLOAT32, FLOAT64, NEAREST_EVEN, Format, Rule, gamma, round_to
 from refconv.numerics.moments import Moments
 
+DIRECT, WINOGRAD2, WINOGRAD4, FFT = "direct", "Winograd F(2×2, 3×3)", "Winograd F(4×4, 3×3)", "FFT"
+
 
 @dataclass(frozen=True)
 class Rounding:
@@ -37,6 +39,7 @@ class Arithmetic:
         operand: rounding of the inputs and of the weights they are multiplied by; None where they are used as given.
         bias_apart: a sum is stored before its bias is added, and again afterwards.
         fused: what one operation hands to the next may stay unrounded, as in XLA; inputs are known to u|x| only.
+        algorithm: how a convolution is computed, where it can be computed so.
     """
 
     format: Format = FLOAT32
@@ -45,6 +48,7 @@ class Arithmetic:
     name: str = FLOAT32.name
     bias_apart: bool = True
     fused: bool = False
+    algorithm: str = DIRECT
 
     @property
     def u(self) -> float:

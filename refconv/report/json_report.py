@@ -47,6 +47,7 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "type": layer.type,
         **_comparison(layer.worst),
         "verdict": layer.verdict.value,
+        "arithmetic": layer.arithmetic or None,
         "reason": layer.reason,
         "nondeterministic": layer.nondeterministic,
         "chained": _drift(layer.chained) if layer.chained else None,
