@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from refconv.numerics.formats import Format
+from refconv.numerics.formats import FLOAT32, Format
 from refconv.ops.functions.base import (
     DIVISION,
     ERF,
@@ -48,9 +48,10 @@ def softsign(x: np.ndarray, p: Parameters) -> np.ndarray:
 def sigmoid_error(x: np.ndarray, y: np.ndarray, fmt: Format) -> np.ndarray:
     """1/(1 + exp(−x)): e_exp·(1 − y) through the sum, whose rounding adds 1, and the quotient; all relative to y.
 
-    The result is subnormal or flushed below x = −87, so one `tiny` belongs to it when it is used further.
+    The result is subnormal or flushed below x = −87, so one `tiny` belongs to it when it is used further. Where exp(−x)
+    passes the format's maximum (x = −11.1 in float16) the result is 0.
     """
-    return fmt.u * y * (EXP + 1 + DIVISION) + fmt.tiny
+    return np.where(x < -math.log(fmt.max), y, fmt.u * y * (EXP + 1 + DIVISION)) + fmt.tiny
 
 
 def softplus(x: np.ndarray, p: Parameters | None = None) -> np.ndarray:
@@ -160,9 +161,13 @@ def squareplus(x: np.ndarray, p: Parameters) -> np.ndarray:
 
 
 def squareplus_error(x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
-    """Square and sum round (2, halved by the root), the root itself, then a sum that cancels for negative x."""
+    """Square and sum round (2, halved by the root), the root itself, then a sum that cancels for negative x.
+
+    In a 16-bit format the square overflows where y does not; `squareplus_disputed` knows float32's range alone.
+    """
     root = np.sqrt(x * x + constant(p["b"]))
-    return fmt.u * (root * (1 + SQRT) / 2 + np.abs(y))
+    error = fmt.u * (root * (1 + SQRT) / 2 + np.abs(y))
+    return np.where((x * x > fmt.max / 2) & (fmt.u > FLOAT32.u), np.inf, error)
 
 
 def squareplus_disputed(x: np.ndarray, p: Parameters) -> np.ndarray:
