@@ -13,8 +13,9 @@ import numpy as np
 
 from refconv import formats, frameworks
 from refconv import inputs as model_inputs
+from refconv.compare.declared import declare
 from refconv.compare.drift import drift
-from refconv.compare.layer import judge, undeclared
+from refconv.compare.layer import judge
 from refconv.compare.match import match
 from refconv.compare.plain import judge_plain
 from refconv.errors import BadInput, UnreadableModel
@@ -49,6 +50,7 @@ class Options:
     keras: str = "auto"
     engine: str = "numpy"
     device: str = "auto"
+    arithmetic: str = ""  # of compare.declared.NAMED, in place of what the environment declares
     policy: Policy = Policy()
     fail_fast: bool = False
     timeout: float = 600.0
@@ -161,7 +163,7 @@ def verify(
             continue
         progress(f"verifying {node.name}", node.index / len(graph.nodes))
         wanted = node.index in selected
-        result = _layer(node, calls.get(node.index), trace, chain, context, wanted)
+        result = _layer(node, calls.get(node.index), trace, chain, context, options, wanted)
         if wanted:
             layers.append(result)
             if on_layer:
@@ -241,7 +243,9 @@ def _refuse_code(graph: Graph) -> None:
             )
 
 
-def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: Context, wanted: bool) -> LayerResult:
+def _layer(
+    node: Node, call: Call | None, trace: Trace, chain: Chain, context: Context, options: Options, wanted: bool
+) -> LayerResult:
     """One node's result; the chain gets the reference's own values, or the framework's where there is no reference."""
     started = time.perf_counter()
     got = tuple(trace.tensors[key] for key in call.outputs) if call else ()
@@ -259,14 +263,16 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
     chained_seconds = time.perf_counter() - started
     if call is None or not wanted:
         return replace(result, reason="the framework gave no output for this layer")
-    if reason := undeclared(node):
-        return replace(result, reason=reason)
+    declared = declare(node, trace.environment, options.mode, options.arithmetic)
+    if declared.reason:
+        return replace(result, reason=declared.reason)
+    result = replace(result, arithmetic=declared.name)
     if len(call.inputs) < len(node.inputs):
         return replace(result, reason="the framework's inputs to this layer could not be matched")
     fed = tuple(trace.tensors[key] for key in call.inputs[: len(node.inputs)])
     recorded = {name: trace.tensors[key] for name, key in call.weights}
     steps = {name: trace.tensors[key] for name, key in call.steps}
-    judged = judge(node, weights, recorded, fed, got, context, steps)
+    judged = judge(node, weights, recorded, fed, got, context, declared, steps)
     total = time.perf_counter() - started
     return replace(
         result,

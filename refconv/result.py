@@ -94,6 +94,7 @@ class LayerResult:
     outputs: tuple[Comparison, ...] = ()
     weights: Mapping[str, Comparison] = field(default_factory=dict)  # effective weights of a quantized layer
     reason: str = ""
+    arithmetic: str = ""  # that was declared; "" where the layer was not judged
     chained: Drift | None = None
     findings: tuple[Finding, ...] = ()
     nondeterministic: bool = False  # two runs may give other values

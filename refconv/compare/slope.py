@@ -79,10 +79,12 @@ def applies(node: Node, context: Context) -> bool:
     - What follows the sum leaves the error as it is: nothing, or relu where it is open.
     - Arithmetic that rounds to nearest in float32: `SLOPE` is known for no other.
     """
+    row = TABLE[node.type]
+    summed = row.terms is not None and bool(row.weights(node.attrs))
+    if not (context.seeded and summed and context.arithmetic == Arithmetic()):
+        return False
     activation = getattr(node.attrs, "activation", LINEAR)
-    plain = activation.name in ("linear", "relu") and not activation.parameters and activation.quantizer is None
-    summed = TABLE[node.type].terms is not None and bool(TABLE[node.type].weights(node.attrs))
-    return context.seeded and summed and plain and context.arithmetic == Arithmetic()
+    return activation.name in ("linear", "relu") and not activation.parameters and activation.quantizer is None
 
 
 def judge(

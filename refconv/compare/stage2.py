@@ -10,7 +10,7 @@ import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, Z
-from refconv.numerics.formats import FLOAT64, gamma
+from refconv.numerics.formats import FLOAT64, Format, gamma
 from refconv.ops.base import Terms
 
 WORST_ELEMENTS = 64  # the worst of a tensor: all of them explained, or the layer fails
@@ -28,16 +28,22 @@ class Path:
 
 
 def enclose(terms: Terms, arithmetic: Arithmetic) -> Enclosure:
-    """The element's enclosure under stage 2: probable radius 6σ_path + φ before what follows the sum."""
+    """The element's enclosure under stage 2: probable radius 6σ_path + φ before storage and what follows the sum."""
+    if terms.bias is None or not arithmetic.splits:
+        return terms.finish(arithmetic.store(terms.widen(_sum(terms, terms.bias, arithmetic.sums))))
+    alone = arithmetic.store(terms.widen(_sum(terms, None, arithmetic.sums)))
+    return terms.finish(arithmetic.add(alone, terms.bias))
+
+
+def _sum(terms: Terms, bias: float | None, fmt: Format) -> Enclosure:
     products = terms.products * terms.scale
-    values = _with_bias(products.ravel(), terms.bias, last=True)
+    values = _with_bias(products.ravel(), bias, last=True)
     n, y, total = len(values), float(values.sum()), float(np.abs(values).sum())
-    path = walk(products, terms.bias, arithmetic.u)
-    sigma = np.hypot(path.sigma, 0.0 if terms.scale == 1.0 else arithmetic.u * abs(y))
-    worst = float((gamma(n + 2, arithmetic.u) + gamma(n, FLOAT64.u)) * total)
-    floor = (n + 1) * arithmetic.format.tiny
+    path = walk(products, bias, fmt.u)
+    sigma = np.hypot(path.sigma, 0.0 if terms.scale == 1.0 else fmt.u * abs(y))
+    worst = float((gamma(n + 2, fmt.u) + gamma(n, FLOAT64.u)) * total)
     radius = (_SIGMAS * sigma + path.phase) / Z
-    return terms.finish(Enclosure(np.asarray(y), np.float64(radius), np.float64(worst), np.float64(floor)))
+    return Enclosure(np.asarray(y), np.float64(radius), np.float64(worst), np.float64((n + 1) * fmt.tiny))
 
 
 def walk(products: np.ndarray, bias: float | None, u: float) -> Path:

@@ -50,12 +50,14 @@ class Terms:
         bias: one more term, or None.
         finish: what the layer does after the sum (activation), from a 0-d enclosure to a 0-d enclosure.
         scale: factor on the sum before the bias (1/area of an average).
+        widen: adds to the sum's enclosure what its operands may have erred.
     """
 
     products: np.ndarray
     bias: float | None
     finish: Callable[[Enclosure], Enclosure]
     scale: float = 1.0
+    widen: Callable[[Enclosure], Enclosure] = lambda enclosure: enclosure
 
 
 class Slot(Protocol):
@@ -121,6 +123,8 @@ class Row:
         slots: (attrs, stored weights) → the weights that the layer multiplies by, for `forward` and `terms`; None where
             those are the stored ones.
         steps: how the layer is judged step by step; None where it is judged as a whole.
+        operands: names of the weights that the inputs are multiplied by: hardware may round both to a lower format.
+        wide: under a 16-bit policy it computes in float32 inside, on its weights as stored, and rounds once.
     """
 
     keras: str
@@ -133,3 +137,5 @@ class Row:
     slots: Callable[[Any, Weights], Mapping[str, Slot]] | None = None
     note: str = ""
     steps: Steps | None = None
+    operands: tuple[str, ...] = ()
+    wide: bool = False

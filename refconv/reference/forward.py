@@ -43,15 +43,16 @@ def weights_of(node: Node) -> NodeWeights:
 
 
 def forward(
-    node: Node, weights: Mapping[str, np.ndarray], inputs: Sequence[np.ndarray], context: Context
+    node: Node, weights: Mapping[str, np.ndarray], inputs: Sequence[np.ndarray | Enclosure], context: Context
 ) -> tuple[Enclosure, ...]:
-    """Enclosures of every output of `node`, given its input values (taken as exact) and what it multiplies by.
+    """Enclosures of every output of `node`, given its inputs (enclosures, or values: exact) and its effective weights.
 
     Raises:
         UnreadableModel: the attributes or weights do not fit the inputs, naming the layer.
     """
-    with _blaming(node, inputs):
-        result = TABLE[node.type].forward(node.attrs, weights, tuple(point(x) for x in inputs), context)
+    given = tuple(x if isinstance(x, Enclosure) else point(x) for x in inputs)
+    with _blaming(node, given):
+        result = TABLE[node.type].forward(node.attrs, weights, given, context)
     return result if isinstance(result, tuple) else (result,)
 
 
@@ -84,13 +85,13 @@ def stepwise(
     steps, given = TABLE[node.type].steps, tuple(point(x) for x in inputs)
     assert steps is not None
     states = {name: point(value) for name, value in recorded.items()}
-    with _blaming(node, inputs):
+    with _blaming(node, given):
         enclosed = steps.enclose(node.attrs, weights, given, states, context)
         return Stepwise(enclosed, steps.outputs(node.attrs, states, context))
 
 
 @contextmanager
-def _blaming(node: Node, inputs: Sequence[np.ndarray]) -> Iterator[None]:
+def _blaming(node: Node, given: Sequence[Enclosure]) -> Iterator[None]:
     """Errors that name the layer. NaN and Inf are values here, to be compared."""
     try:
         with np.errstate(all="ignore"):
@@ -98,7 +99,7 @@ def _blaming(node: Node, inputs: Sequence[np.ndarray]) -> Iterator[None]:
     except RefconvError as error:
         raise type(error)(error.what, where=f"layer {node.name}", hint=error.hint) from error
     except (ValueError, IndexError) as error:
-        shapes = ", ".join(str(np.shape(x)) for x in inputs)
+        shapes = ", ".join(str(x.mid.shape) for x in given)
         raise UnreadableModel(
             f"{node.type} cannot be computed on an input of shape {shapes}: {error}", where=f"layer {node.name}"
         ) from error

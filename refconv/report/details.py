@@ -13,6 +13,8 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
     """One string per line, not yet escaped or broken."""
     if layer.reason:
         yield layer.reason
+    if layer.arithmetic not in ("", "float32"):
+        yield f"declared arithmetic: {layer.arithmetic}"
     for name, weight in layer.weights.items():
         if weight.verdict in FAILING:
             yield from failure(weight, f"effective {name}: ")

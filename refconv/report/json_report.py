@@ -49,6 +49,7 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         **_comparison(layer.worst),
         "output_shape": list(layer.shape) if layer.shape is not None else None,
         "verdict": layer.verdict.value,
+        "arithmetic": layer.arithmetic or None,
         "reason": layer.reason,
         "nondeterministic": layer.nondeterministic,
         "chained": _drift(layer.chained) if layer.chained else None,

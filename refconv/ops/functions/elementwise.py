@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, Z
-from refconv.numerics.formats import Format
+from refconv.numerics.formats import FLOAT32, Format
 from refconv.ops.functions.base import FLUSHED, Function, Parameters
 
 BEYOND = float(np.finfo(np.float64).max)  # an infinity that NaN may replace: finite, and past every narrower format
@@ -27,6 +29,7 @@ def apply(function: Function, e: Enclosure, arithmetic: Arithmetic, p: Parameter
     then divided.
     """
     x, fmt = np.asarray(e.mid, dtype=np.float64), arithmetic.format
+    p = {name: _constant(value, fmt) for name, value in p.items()}
     y = np.asarray(function.f(x, p))
     rounds = function.error(x, y, p, fmt) is not None
     flushed = np.where(np.abs(x) < fmt.tiny, np.abs(x), 0.0) if rounds else 0.0
@@ -37,6 +40,11 @@ def apply(function: Function, e: Enclosure, arithmetic: Arithmetic, p: Parameter
     floor = FLUSHED * fmt.tiny if rounds else 0.0
     held = overflow if overflow.any() else False
     return Enclosure(y, probable / Z, limit, floor, held, accumulator=e.accumulator)
+
+
+def _constant(value: Any, fmt: Format) -> Any:
+    """A parameter in the format that the layer computes in; switches and None as they are."""
+    return fmt.round(value) if isinstance(value, float) and fmt.u > FLOAT32.u else value
 
 
 def _spread(f: Function, x: np.ndarray, y: np.ndarray, r: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
