@@ -13,9 +13,9 @@ import numpy as np
 
 from refconv import formats, frameworks
 from refconv import inputs as model_inputs
-from refconv.compare.declared import declare
-from refconv.compare.drift import drift
-from refconv.compare.layer import judge
+from refconv.compare.declared import Declared, declare
+from refconv.compare.drift import apart, drift
+from refconv.compare.layer import Judgement, judge
 from refconv.compare.match import match
 from refconv.compare.plain import judge_plain
 from refconv.errors import BadInput, UnreadableModel
@@ -27,13 +27,16 @@ from refconv.ops.slots import in_words, quantizers
 from refconv.ops.table import TABLE
 from refconv.primitives import engines
 from refconv.reference.chained import Chain, mids
-from refconv.reference.forward import forward, weights_of
+from refconv.reference.forward import NodeWeights, forward, weights_of
 from refconv.reference.ranges import index_ranges
+from refconv.reference.shadow import Shadow
 from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, QuantizedLayer, Verdict
 from refconv.trace import Call, Trace
 
 Given = None | np.ndarray | model_inputs.Source | Sequence[Any] | Mapping[str, Any]
 Progress = Callable[[str, float | None], None]
+SHADOWS = 2  # runs of the reference with errors drawn, beside which `predict` is judged
+
 OnLayer = Callable[[LayerResult], None]
 
 
@@ -155,7 +158,9 @@ def verify(
     `seeded` says that they were drawn at random: only then are a tensor's errors also judged together.
     """
     selected = select(graph, options.layers) if selected is None else selected
-    calls, chain = match(graph, trace), Chain(graph, arrays)
+    calls = match(graph, trace)
+    shadows = tuple(Shadow(graph, arrays, seed) for seed in range(SHADOWS)) if _has_plain(graph, trace) else ()
+    runs = _Runs(Chain(graph, arrays), shadows)
     context = Context(engines.get(options.engine), seeded=seeded)
     layers: list[LayerResult] = []
     for node in graph.nodes:
@@ -163,7 +168,7 @@ def verify(
             continue
         progress(f"verifying {node.name}", node.index / len(graph.nodes))
         wanted = node.index in selected
-        result = _layer(node, calls.get(node.index), trace, chain, context, options, wanted)
+        result = _layer(node, calls.get(node.index), trace, runs, context, options, wanted)
         if wanted:
             layers.append(result)
             if on_layer:
@@ -174,7 +179,7 @@ def verify(
     return CheckResult(
         model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
         layers=tuple(layers),
-        plain=None if stopped or any(map(_draws, graph.nodes)) else _plain(graph, trace, chain, layers),
+        plain=None if stopped or not shadows else _plain(graph, trace, runs, layers),
         environment=trace.environment,
         input={},
         partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
@@ -243,46 +248,69 @@ def _refuse_code(graph: Graph) -> None:
             )
 
 
+@dataclass(frozen=True)
+class _Runs:
+    """The reference on its own values, and as runs that round."""
+
+    chain: Chain
+    shadows: tuple[Shadow, ...]
+
+    def put(self, node: Node, outputs: Sequence[np.ndarray]) -> None:
+        """Go on with the framework's outputs of a layer without a reference."""
+        self.chain.put(node, outputs)
+        for shadow in self.shadows:
+            shadow.put(node, outputs)
+
+
 def _layer(
-    node: Node, call: Call | None, trace: Trace, chain: Chain, context: Context, options: Options, wanted: bool
+    node: Node, call: Call | None, trace: Trace, runs: _Runs, context: Context, options: Options, wanted: bool
 ) -> LayerResult:
-    """One node's result; the chain gets the reference's own values, or the framework's where there is no reference."""
+    """One node's result; the runs get the reference's own values, or the framework's where there is no reference."""
     started = time.perf_counter()
     got = tuple(trace.tensors[key] for key in call.outputs) if call else ()
-    own = chain.inputs(node)
+    own = runs.chain.inputs(node)
     result = LayerResult(
         node.index, node.name, node.layer, node.type, Verdict.UNVERIFIED, nondeterministic=_draws(node)
     )
     if node.attrs is None:
-        chain.put(node, got)
+        runs.put(node, got)
         return replace(result, reason=node.reason or "no reference for this layer")
-    weights = weights_of(node)
-    alone = replace(context, need=Need.VALUES)
+    weights, alone = weights_of(node), replace(context, need=Need.VALUES)
     values = mids(forward(node, weights.applied, own, alone)) if own is not None else got
-    chain.put(node, values)
+    runs.chain.put(node, values)
     chained_seconds = time.perf_counter() - started
-    if call is None or not wanted:
-        return replace(result, reason="the framework gave no output for this layer")
     declared = declare(node, trace.environment, options.mode, options.arithmetic)
-    if declared.reason:
-        return replace(result, reason=declared.reason)
-    result = replace(result, arithmetic=declared.name)
-    if len(call.inputs) < len(node.inputs):
-        return replace(result, reason="the framework's inputs to this layer could not be matched")
-    fed = tuple(trace.tensors[key] for key in call.inputs[: len(node.inputs)])
-    recorded = {name: trace.tensors[key] for name, key in call.weights}
-    steps = {name: trace.tensors[key] for name, key in call.steps}
-    judged = judge(node, weights, recorded, fed, got, context, declared, steps)
-    total = time.perf_counter() - started
+    judged = _judged(node, call if wanted else None, weights, declared, trace, context)
+    isolated_seconds = time.perf_counter() - started - chained_seconds
+    sigma = judged.sigma or apart(values, got)
+    for shadow in runs.shadows:
+        shadow.step(node, weights.applied, alone, sigma)
+    result = replace(result, verdict=judged.verdict, reason=judged.reason)
+    if call is None or not judged.outputs:
+        return result
     return replace(
         result,
-        verdict=judged.verdict,
         outputs=judged.outputs,
         weights=judged.weights,
-        reason=judged.reason,
+        arithmetic=declared.name,
         chained=drift(values, got) if own is not None else None,
-        seconds={"chained": chained_seconds, "isolated": total - chained_seconds, "framework": call.seconds},
+        seconds={"chained": chained_seconds, "isolated": isolated_seconds, "framework": call.seconds},
     )
+
+
+def _judged(
+    node: Node, call: Call | None, weights: NodeWeights, declared: Declared, trace: Trace, context: Context
+) -> Judgement:
+    """The layer on the framework's own inputs to it, or why that cannot be had."""
+    if call is None:
+        return Judgement(Verdict.UNVERIFIED, reason="the framework gave no output for this layer")
+    if declared.reason:
+        return Judgement(Verdict.UNVERIFIED, reason=declared.reason)
+    if len(call.inputs) < len(node.inputs):
+        return Judgement(Verdict.UNVERIFIED, reason="the framework's inputs to this layer could not be matched")
+    fed, got = ([trace.tensors[key] for key in keys] for keys in (call.inputs[: len(node.inputs)], call.outputs))
+    recorded, steps = ({name: trace.tensors[key] for name, key in named} for named in (call.weights, call.steps))
+    return judge(node, weights, recorded, fed, got, context, declared, steps)
 
 
 def _draws(node: Node) -> bool:
@@ -304,10 +332,16 @@ def _notes(graph: Graph) -> Iterator[str]:
             yield f"{node.name}: {note}"
 
 
-def _plain(graph: Graph, trace: Trace, chain: Chain, layers: Sequence[LayerResult]) -> PlainResult | None:
-    reference = chain.results()
-    if reference is None or not trace.plain:
+def _has_plain(graph: Graph, trace: Trace) -> bool:
+    """Whether there is an un-instrumented run, and one right answer to it."""
+    return bool(trace.plain) and not any(map(_draws, graph.nodes))
+
+
+def _plain(graph: Graph, trace: Trace, runs: _Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
+    reference, others = runs.chain.results(), [shadow.results() for shadow in runs.shadows]
+    if reference is None:
         return None
     last = {ref.node for ref in graph.outputs}
     allowed = [c.worst.allowed for r in layers if r.index in last for c in r.outputs if c.worst]
-    return judge_plain(trace.plain, trace.outputs, reference, slack=max(allowed, default=0.0))
+    rounding = [trace.outputs, *(other for other in others if other is not None)]
+    return judge_plain(trace.plain, rounding, reference, slack=max(allowed, default=0.0))

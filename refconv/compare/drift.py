@@ -29,6 +29,14 @@ def drift(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> Drift |
     return Drift(largest, _decibel(signal, noise))
 
 
+def apart(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[np.ndarray | float, ...]:
+    """|got − reference| of each tensor, 0 where they cannot be compared."""
+    if [r.shape for r in reference] != [g.shape for g in got]:
+        return (0.0,) * len(reference)
+    with np.errstate(all="ignore"):
+        return tuple(np.abs(np.subtract(g, r, dtype=np.float64)) for r, g in zip(reference, got, strict=True))
+
+
 def _decibel(signal: float, noise: float) -> float:
     if noise == 0.0:
         return float("inf")

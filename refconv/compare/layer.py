@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,16 +13,16 @@ from refconv.compare.declared import SINGLE, Declared
 from refconv.compare.identify import identify
 from refconv.compare.operands import Arrays, Weights, enclose
 from refconv.compare.stepwise import compare_steps
-from refconv.compare.tensor import compare, needs_worst, shape_reason
+from refconv.compare.tensor import Compared, compare, needs_worst, shape_reason
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
+from refconv.numerics.enclosure import Field
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
 from refconv.reference.forward import NodeWeights, step_names
 from refconv.result import Comparison, Verdict
 
-Compared = tuple[tuple[Comparison, ...], str]
 Find = Callable[[Node, Weights, Arrays, Arrays, Context], Compared]
 
 UNDECLARED = Declared(SINGLE.name, (SINGLE,))
@@ -37,6 +37,7 @@ class Judgement:
     outputs: tuple[Comparison, ...] = ()
     weights: Mapping[str, Comparison] = field(default_factory=dict)
     reason: str = ""
+    sigma: tuple[Field, ...] = ()  # of each output
 
 
 def judge(
@@ -65,31 +66,29 @@ def judge(
     find = partial(compare_steps, steps={name: steps[name] for name in names}) if names else compare_outputs
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
-    outputs, reason = _best(node, applied, inputs, got, context, declared, find)
-    if not outputs:
-        return Judgement(Verdict.MISMATCH, outputs, weighed, reason)
-    wrong = any(c.verdict in WRONG for c in outputs) and not names
-    if wrong and (lower := identify(node, applied, inputs, got, context, declared)):
-        outputs, reason = _degraded(outputs), lower
-    verdict = max((c.verdict for c in (*outputs, *weighed.values())), key=lambda v: v.severity)
+    found = _best(node, applied, inputs, got, context, declared, find)
+    if not found.tensors:
+        return Judgement(Verdict.MISMATCH, (), weighed, found.reason)
+    if found.verdict in WRONG and not names and (lower := identify(node, applied, inputs, got, context, declared)):
+        found = Compared(_degraded(found.tensors), lower, found.sigma)
+    verdict = max((found.verdict, *(c.verdict for c in weighed.values())), key=lambda v: v.severity)
     if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied, inputs, got)):
-        return Judgement(Verdict.VACUOUS, outputs, weighed, hollow)
-    reason = _stored_used(node, weights.stored, inputs, got, outputs, context, find) or reason
-    return Judgement(verdict, outputs, weighed, reason)
+        return Judgement(Verdict.VACUOUS, found.tensors, weighed, hollow, found.sigma)
+    reason = _stored_used(node, weights.stored, inputs, got, found, context, find) or found.reason
+    return Judgement(verdict, found.tensors, weighed, reason, found.sigma)
 
 
 def _best(
     node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, declared: Declared, find: Find
 ) -> Compared:
     """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor."""
-    found = []
+    tried = []
     for arithmetic in declared.candidates:
-        outputs, reason = find(node, weights, inputs, got, replace(context, arithmetic=arithmetic))
-        severity = max((c.verdict.severity for c in outputs), default=Verdict.MISMATCH.severity)
-        if severity <= Verdict.WITHIN.severity:
-            return outputs, reason
-        found.append((severity, outputs, reason))
-    return min(found, key=lambda one: one[0])[1:]
+        found = find(node, weights, inputs, got, replace(context, arithmetic=arithmetic))
+        if found.verdict.severity <= Verdict.WITHIN.severity:
+            return found
+        tried.append(found)
+    return min(tried, key=lambda one: one.verdict.severity)
 
 
 def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context) -> Compared:
@@ -97,14 +96,13 @@ def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, c
     storage = context.arithmetic.format
     enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.PROBABLE))
     if len(got) != len(enclosures):
-        return (), f"the framework gave {len(got)} outputs, the reference {len(enclosures)}"
+        return Compared(reason=f"the framework gave {len(got)} outputs, the reference {len(enclosures)}")
     if any(needs_worst(e, g, storage) for e, g in zip(enclosures, got, strict=True)):
         enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.WORST))
-    compared = tuple(compare(e, g, explain, storage) for e, g in zip(enclosures, got, strict=True))
+    compared, trend = tuple(compare(e, g, explain, storage) for e, g in zip(enclosures, got, strict=True)), ""
     if slope.applies(node, context):
         compared, trend = slope.judge(compared, enclosures, got)
-        return compared, shape_reason(compared) or trend
-    return compared, shape_reason(compared)
+    return Compared(compared, shape_reason(compared) or trend, tuple(e.sigma for e in enclosures))
 
 
 def _degraded(outputs: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
@@ -117,19 +115,18 @@ def _stored_used(
     stored: Weights,
     inputs: Arrays,
     got: Arrays,
-    outputs: Sequence[Comparison],
+    found: Compared,
     context: Context,
     find: Find,
 ) -> str:
     """Says so where a quantized layer's output is wrong with its effective weights and right with its stored ones."""
-    wrong = any(c.verdict is Verdict.MISMATCH for c in outputs)
-    if not wrong or TABLE[node.type].slots is None:
+    if found.verdict is not Verdict.MISMATCH or TABLE[node.type].slots is None:
         return ""
     try:
-        raw, _ = find(node, stored, inputs, got, context)
+        raw = find(node, stored, inputs, got, context)
     except UnreadableModel:  # folded weights have other shapes than the stored ones
         return ""
-    if any(c.verdict.severity >= Verdict.SUSPECT.severity for c in raw):
+    if raw.verdict.severity >= Verdict.SUSPECT.severity:
         return ""
     return "the output is that of the stored weights, not of the effective (quantized) ones"
 

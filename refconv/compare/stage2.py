@@ -71,7 +71,7 @@ def _phase(terms: np.ndarray, sums: np.ndarray, u: float) -> float:
     """φ = max over b and j of |Σ_{k≤j} (t_k − g·rne(t_k/g))|, g = 2⁻ᵇ·ulp(max|S|); of lanes (n/lanes, lanes) the sum.
 
     Equal terms added to a large sum repeat one rounding error: it does not average out as σ assumes. Each lane has a
-    grid of its own, and nothing makes their errors cancel.
+    grid of its own, and nothing makes their errors cancel. An element may have no terms at all.
     """
     peak = np.max(np.abs(sums), axis=0, initial=0.0)
     if not np.all(np.isfinite(peak)):
@@ -79,7 +79,8 @@ def _phase(terms: np.ndarray, sums: np.ndarray, u: float) -> float:
     with np.errstate(divide="ignore"):
         ulp = np.where(peak > 0, 2.0 * u * 2.0 ** np.floor(np.log2(peak)), 1.0)
     grids = (ulp * 2.0**-b for b in _GRIDS)
-    phases = [np.max(np.abs(np.cumsum(terms - g * np.rint(terms / g), axis=0)), axis=0) for g in grids]
+    missed = (np.cumsum(terms - g * np.rint(terms / g), axis=0) for g in grids)
+    phases = [np.max(np.abs(m), axis=0, initial=0.0) for m in missed]
     return float(np.sum(np.max(phases, axis=0)))
 
 

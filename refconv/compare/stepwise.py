@@ -8,23 +8,22 @@ import numpy as np
 
 from refconv.compare import stage2
 from refconv.compare.operands import Arrays, Weights
-from refconv.compare.tensor import Explain, Index, compare, needs_worst, shape_reason
+from refconv.compare.tensor import Compared, Explain, Index, compare, needs_worst, shape_reason
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure, point
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context, Terms
 from refconv.ops.table import TABLE
 from refconv.reference.forward import stepwise
-from refconv.result import Comparison
 
 
 def compare_steps(
     node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, *, steps: Weights
-) -> tuple[tuple[Comparison, ...], str]:
+) -> Compared:
     """The outputs by what the steps left, then what every step left by what the step before left."""
     found = stepwise(node, weights, inputs, steps, replace(context, need=Need.PROBABLE))
     if len(got) != len(found.outputs):
-        return (), f"the framework gave {len(got)} outputs, the reference {len(found.outputs)}"
+        return Compared(reason=f"the framework gave {len(got)} outputs, the reference {len(found.outputs)}")
     if any(needs_worst(found.steps[name], value) for name, value in steps.items()):
         found = stepwise(node, weights, inputs, steps, replace(context, need=Need.WORST))
     outputs = tuple(compare(e, g) for e, g in zip(found.outputs, got, strict=True))
@@ -32,7 +31,7 @@ def compare_steps(
         replace(compare(e, steps[name], _explain(node, weights, inputs, steps, name, context)), name=name)
         for name, e in found.steps.items()
     )
-    return (*outputs, *inner), shape_reason(outputs)
+    return Compared((*outputs, *inner), shape_reason(outputs))
 
 
 def _explain(node: Node, weights: Weights, inputs: Arrays, steps: Weights, name: str, context: Context) -> Explain:

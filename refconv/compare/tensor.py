@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from refconv.compare.stage1 import Deviation, deviate
 from refconv.compare.stage2 import WORST_ELEMENTS
-from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.enclosure import Enclosure, Field
 from refconv.numerics.formats import FLOAT32, Format
 from refconv.result import Comparison, Element, Verdict
 
 Index = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A layer's tensors compared: its outputs, then its steps; why, where a reason is due; σ of each output."""
+
+    tensors: tuple[Comparison, ...] = ()
+    reason: str = ""
+    sigma: tuple[Field, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gravest; a mismatch where nothing could be compared."""
+        return max((c.verdict for c in self.tensors), key=lambda v: v.severity, default=Verdict.MISMATCH)
+
+
 Explain = Callable[[Index], Enclosure | None]
 
 

@@ -129,3 +129,9 @@ def test_terms_that_alternate_beside_lanes_stay_inside(count, period):
 def test_what_follows_the_sum_is_applied():
     relu = Terms(np.array([-1.0, -2.0]), None, lambda e: Enclosure(np.maximum(e.mid, 0), 0.0, 0.0))
     assert enclose(relu, Arithmetic()).mid == 0.0
+
+
+def test_an_element_without_terms_is_its_bias() -> None:
+    """A transposed convolution leaves some outputs without any product."""
+    path = walk(np.zeros((1, 0)), None, Arithmetic().u)
+    assert (path.sigma, path.phase) == (0.0, 0.0)
