@@ -31,14 +31,15 @@ def identify(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context:
 
     A candidate explains the outputs if they all lie inside its own probable bound (stage 2 included), with the
     reference's operands rounded as it rounds them. Those that round results too must show it: every result is a number
-    of that format. Operands that a candidate can hold exactly leave float32's own bound, which has been left already.
+    of that format, and another one is declared (16-bit sums have a bound that many a wrong weight keeps). Operands that a candidate can hold exactly leave float32's own bound, which has been left already.
     """
     names = []
     multiplies = bool(TABLE[node.type].operands)
+    known = {a.format for a in declared.candidates if a.u > FLOAT32.u}
     for candidate in (*(OPERANDS if multiplies else ()), *POLICIES):
         if candidate.fused and multiplies:
             continue  # measured on no sum of products, whose bound it would widen most
-        if candidate in declared.candidates or not all(_stored(g, candidate) for g in got):
+        if candidate in declared.candidates or candidate.format in known or not all(_stored(g, candidate) for g in got):
             continue
         if _explains(node, weights, inputs, got, replace(context, arithmetic=candidate)):
             names.append(candidate)
