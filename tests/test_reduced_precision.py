@@ -96,7 +96,7 @@ FAULTS = {
     "epsilon": ("norm", lambda model: setattr(model.get_layer("norm"), "epsilon", 1.5e-3)),
     "depthwise kernel flipped": ("depthwise", set_weight("depthwise", 0, lambda w: w[::-1].copy())),
     "transposed kernel flipped": ("up", set_weight("up", 0, lambda w: w[::-1].copy())),
-    "dense: one weight by 1%": ("dense", set_weight("dense", 0, one_percent)),
+    "logits: weights by 1%": ("logits", set_weight("logits", 0, lambda w: w * np.float32(1.01))),
     "pointwise: one weight by 1%": ("pointwise", set_weight("pointwise", 0, one_percent)),
 }
 

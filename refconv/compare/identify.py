@@ -15,7 +15,7 @@ from refconv.compare.tensor import Explain, compare
 from refconv.graph import Node
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
-from refconv.numerics.formats import BFLOAT16, FLOAT16, FLOAT32, Format
+from refconv.numerics.formats import BFLOAT16, FLOAT16, FLOAT32, Format, float64
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
@@ -31,7 +31,8 @@ def identify(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context:
 
     A candidate explains the outputs if they all lie inside its own probable bound (stage 2 included), with the
     reference's operands rounded as it rounds them. Those that round results too must show it: every result is a number
-    of that format, and another one is declared (16-bit sums have a bound that many a wrong weight keeps). Operands that a candidate can hold exactly leave float32's own bound, which has been left already.
+    of that format, and another one is declared (16-bit sums have a bound that many a wrong weight keeps). Operands
+    that a candidate can hold exactly leave float32's own bound, which has been left already.
     """
     names = []
     multiplies = bool(TABLE[node.type].operands)
@@ -51,7 +52,7 @@ def _stored(got: np.ndarray, candidate: Arithmetic) -> bool:
     fmt = candidate.format
     if fmt.u <= FLOAT32.u or got.dtype.itemsize == 2:
         return fmt.u <= FLOAT32.u or got.dtype.name == fmt.name
-    values = got.astype(np.float64)
+    values = float64(got)
     return (
         candidate.sums.u < fmt.u
         and not candidate.fused
