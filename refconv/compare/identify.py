@@ -23,7 +23,6 @@ from refconv.result import Verdict
 
 OPERANDS: Candidates = (*TF32S, operands(FLOAT16), operands(BFLOAT16))
 POLICIES: Candidates = tuple(a for fmt in (FLOAT16, BFLOAT16) for a in (*mixed(fmt), half_sums(fmt), unrounded(fmt)))
-TYPICAL = 1.0  # largest rms of error/σ of 16-bit sums, whose bound is wide; rounding gives about 0.4
 
 
 def identify(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, declared: Declared) -> str:
@@ -74,15 +73,7 @@ def _inside(e: Enclosure, got: np.ndarray, explain: Explain | None, arithmetic: 
     deviation = deviate(e, got, fmt)
     if np.count_nonzero(deviation.outside) > WORST_ELEMENTS:  # stage 2 takes no more, and rarely all of so many
         return False
-    if fmt.u > FLOAT32.u and arithmetic.sums.u >= fmt.u and not _typical(deviation.error, e):
-        return False
     return compare(e, got, explain, fmt).verdict.severity <= Verdict.WITHIN.severity
-
-
-def _typical(error: np.ndarray, e: Enclosure) -> bool:
-    sigma = np.broadcast_to(e.sigma, error.shape)
-    known = (sigma > 0) & np.isfinite(error)
-    return bool(np.mean((error[known] / sigma[known]) ** 2) <= TYPICAL**2) if known.any() else True
 
 
 def _reason(found: Sequence[Arithmetic]) -> str:
