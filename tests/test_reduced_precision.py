@@ -83,12 +83,6 @@ def set_weight(layer: str, index: int, change: Callable[[np.ndarray], np.ndarray
     return plant
 
 
-def one_quadrupled(w: np.ndarray) -> np.ndarray:
-    changed = w.copy()
-    changed.flat[int(np.argmax(np.abs(w)))] *= 4
-    return changed
-
-
 def one_percent(w: np.ndarray) -> np.ndarray:
     changed = w.copy()
     changed.flat[int(np.argmax(np.abs(w)))] *= 1.01
@@ -102,10 +96,7 @@ FAULTS = {
     "epsilon": ("norm", lambda model: setattr(model.get_layer("norm"), "epsilon", 1.5e-3)),
     "depthwise kernel flipped": ("depthwise", set_weight("depthwise", 0, lambda w: w[::-1].copy())),
     "transposed kernel flipped": ("up", set_weight("up", 0, lambda w: w[::-1].copy())),
-    "dense: one weight times 4": (
-        "dense",
-        set_weight("dense", 0, one_quadrupled),
-    ),
+    "logits: weights by 1%": ("logits", set_weight("logits", 0, lambda w: w * np.float32(1.01))),
     "pointwise: one weight by 1%": ("pointwise", set_weight("pointwise", 0, one_percent)),
 }
 
@@ -189,7 +180,7 @@ def test_the_right_arithmetic_is_named_and_never_in_full_precision(tmp_path: Pat
 
 @pytest.mark.slow
 def test_the_same_over_many_seeds(tmp_path: Path) -> None:
-    runs, right, wrong = count(tmp_path, range(1, 13))
+    runs, right, wrong = count(tmp_path, range(1, 7))
     print({how: f"{right[how]} of {runs[how]}" for how in runs})
     assert wrong == []
 

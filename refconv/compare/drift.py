@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refconv.numerics.formats import is_float
+from refconv.numerics.formats import float64, is_float
 from refconv.result import Drift
 
 
@@ -20,7 +20,7 @@ def drift(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> Drift |
         return None
     largest = noise = signal = 0.0
     with np.errstate(all="ignore"):
-        for r, g in ((r, g.astype(np.float64) if is_float(g.dtype) else g) for r, g in pairs):
+        for r, g in ((r, float64(g) if is_float(g.dtype) else g) for r, g in pairs):
             error = np.where((g == r) | ((g != g) & (r != r)), 0.0, np.abs(np.subtract(g, r, dtype=np.float64)))
             error = np.where(np.isnan(error), np.inf, error)
             largest = max(largest, float(error.max()))

@@ -15,7 +15,7 @@ from refconv.compare.tensor import Explain, compare
 from refconv.graph import Node
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
-from refconv.numerics.formats import BFLOAT16, FLOAT16, FLOAT32, Format
+from refconv.numerics.formats import BFLOAT16, FLOAT16, FLOAT32, Format, float64
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
@@ -23,7 +23,6 @@ from refconv.result import Verdict
 
 OPERANDS: Candidates = (*TF32S, operands(FLOAT16), operands(BFLOAT16))
 POLICIES: Candidates = tuple(a for fmt in (FLOAT16, BFLOAT16) for a in (*mixed(fmt), half_sums(fmt), unrounded(fmt)))
-TYPICAL = 1.0  # largest rms of error/σ of 16-bit sums, whose bound is wide; rounding gives about 0.4
 
 
 def identify(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, declared: Declared) -> str:
@@ -31,18 +30,16 @@ def identify(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context:
 
     A candidate explains the outputs if they all lie inside its own probable bound (stage 2 included), with the
     reference's operands rounded as it rounds them. Those that round results too must show it: every result is a number
-    of that format. Where results are declared to be of a 16-bit format, nothing that differs only in how it sums is
-    named: its bound is so wide that a wrong weight lies inside. Operands that a candidate can hold exactly leave
-    float32's own bound, which has been left already.
+    of that format, and another one is declared (16-bit sums have a bound that many a wrong weight keeps). Operands
+    that a candidate can hold exactly leave float32's own bound, which has been left already.
     """
     names = []
     multiplies = bool(TABLE[node.type].operands)
-    kept = {a.format for a in declared.candidates if a.u > FLOAT32.u}
+    known = {a.format for a in declared.candidates if a.u > FLOAT32.u}
     for candidate in (*(OPERANDS if multiplies else ()), *POLICIES):
         if candidate.fused and multiplies:
             continue  # measured on no sum of products, whose bound it would widen most
-        known = candidate in declared.candidates or candidate.format in kept
-        if known or not all(_stored(g, candidate) for g in got):
+        if candidate in declared.candidates or candidate.format in known or not all(_stored(g, candidate) for g in got):
             continue
         if _explains(node, weights, inputs, got, replace(context, arithmetic=candidate)):
             names.append(candidate)
@@ -54,7 +51,7 @@ def _stored(got: np.ndarray, candidate: Arithmetic) -> bool:
     fmt = candidate.format
     if fmt.u <= FLOAT32.u or got.dtype.itemsize == 2:
         return fmt.u <= FLOAT32.u or got.dtype.name == fmt.name
-    values = got.astype(np.float64)
+    values = float64(got)
     return (
         candidate.sums.u < fmt.u
         and not candidate.fused
@@ -76,15 +73,7 @@ def _inside(e: Enclosure, got: np.ndarray, explain: Explain | None, arithmetic: 
     deviation = deviate(e, got, fmt)
     if np.count_nonzero(deviation.outside) > WORST_ELEMENTS:  # stage 2 takes no more, and rarely all of so many
         return False
-    if fmt.u > FLOAT32.u and arithmetic.sums.u >= fmt.u and not _typical(deviation.error, e):
-        return False
     return compare(e, got, explain, fmt).verdict.severity <= Verdict.WITHIN.severity
-
-
-def _typical(error: np.ndarray, e: Enclosure) -> bool:
-    sigma = np.broadcast_to(e.sigma, error.shape)
-    known = (sigma > 0) & np.isfinite(error)
-    return bool(np.mean((error[known] / sigma[known]) ** 2) <= TYPICAL**2) if known.any() else True
 
 
 def _reason(found: Sequence[Arithmetic]) -> str:

@@ -11,7 +11,7 @@ from refconv.compare.tensor import Explain, Index
 from refconv.graph import Node
 from refconv.numerics.arithmetic import DIRECT, Arithmetic
 from refconv.numerics.enclosure import Enclosure, bounded
-from refconv.numerics.formats import FLOAT32, is_float
+from refconv.numerics.formats import FLOAT32, float64, is_float
 from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
@@ -50,7 +50,7 @@ def _blurred(x: np.ndarray, u: float) -> np.ndarray | Enclosure:
     """What a tensor may have been before it was rounded."""
     if not is_float(x.dtype):
         return x
-    values = x.astype(np.float64)
+    values = float64(x)
     return bounded(values, np.where(np.isfinite(values), u * np.abs(values), 0.0))
 
 

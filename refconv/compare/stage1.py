@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refconv.numerics.enclosure import Enclosure
-from refconv.numerics.formats import FLOAT32, Format, is_float
+from refconv.numerics.formats import FLOAT32, Format, float64, is_float
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def deviate(enclosure: Enclosure, got: np.ndarray, storage: Format = FLOAT32) ->
     Correctly rounded means: to `storage`, in which the framework is said to keep its results.
     """
     mid, floats = enclosure.mid, is_float(got.dtype)
-    got = got.astype(np.float64) if floats else got
+    got = float64(got) if floats else got
     with np.errstate(all="ignore"):
         expected = storage.round(mid) if floats and mid.dtype.kind == "f" else mid
         equal = (got == expected) | ((got != got) & (mid != mid))

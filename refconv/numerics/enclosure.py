@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from refconv.numerics.formats import is_float
+from refconv.numerics.formats import float64, is_float
 
 Z = 10.0  # the probable bound in standard deviations: NUMERICS, stage 1
 
@@ -92,7 +92,7 @@ class Enclosure:
 def point(values: np.ndarray) -> Enclosure:
     """The enclosure of known values, float64 for floats, unchanged for integers and booleans."""
     values = np.asarray(values)
-    return Enclosure(values.astype(np.float64) if is_float(values.dtype) else values)
+    return Enclosure(float64(values) if is_float(values.dtype) else values)
 
 
 def bounded(mid: np.ndarray, radius: Field, floor: Field = 0.0) -> Enclosure:

@@ -62,6 +62,12 @@ def is_float(dtype: np.dtype) -> bool:
     return dtype.kind == "f" or dtype.name in FORMATS
 
 
+def float64(values: np.ndarray) -> np.ndarray:
+    """Any float array as float64; a NaN of bfloat16 is one, without NumPy's warning."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
+
+
 Rule = Callable[[np.ndarray], np.ndarray]  # to an integer
 
 
@@ -77,8 +83,8 @@ TRUNCATED: Rule = np.trunc
 
 def round_to(values: ArrayLike, fmt: Format, rule: Rule) -> np.ndarray:
     """`values` (float64, or narrower) as multiples of the format's spacing, chosen by `rule`; as float64."""
-    x = np.asarray(values, dtype=np.float64)
     with np.errstate(all="ignore"):
+        x = np.asarray(values, dtype=np.float64)
         spacing = fmt.spacing(x)
         rounded = np.where(np.isfinite(x), rule(x / spacing) * spacing, x)
         return np.where(np.abs(rounded) > fmt.max, np.copysign(np.inf, x), rounded)

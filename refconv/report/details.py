@@ -13,7 +13,7 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
     """One string per line, not yet escaped or broken."""
     if layer.reason:
         yield layer.reason
-    if layer.arithmetic not in ("", "float32"):
+    if layer.arithmetic not in ("", "float32") and (verbose or layer.verdict in FAILING):
         yield f"declared arithmetic: {layer.arithmetic}"
     for name, weight in layer.weights.items():
         if weight.verdict in FAILING:
