@@ -126,7 +126,8 @@ def _single(row: Row, gpu: Mapping[str, Any] | None, environment: Mapping[str, A
     if gpu.get("type") != "GPU" or not capability or switch is None:
         return Declared("", (), f"it ran on {gpu.get('name') or gpu.get('type')}, whose arithmetic is not known")
     name = "tf32" if switch and float(capability) >= 8.0 else "float32"
-    return Declared(name, (*NAMED[name], *(ALGORITHMS if row.keras in CONVOLUTIONS else ())))
+    cores = tuple(replace(a, truncates=True) for a in TF32S) if name == "tf32" else ()
+    return Declared(name, (*NAMED[name], *cores, *(ALGORITHMS if row.keras in CONVOLUTIONS else ())))
 
 
 def _policy(row: Row, fmt: Format, gpu: Any, environment: Mapping[str, Any], mode: str) -> Candidates:

@@ -40,6 +40,7 @@ class Arithmetic:
         bias_apart: a sum is stored before its bias is added, and again afterwards.
         fused: what one operation hands to the next may stay unrounded, as in XLA; inputs are known to u|x| only.
         algorithm: how a convolution is computed, where it can be computed so.
+        truncates: sums are cut off instead of rounded, as tensor cores may do: simulated only (NUMERICS).
     """
 
     format: Format = FLOAT32
@@ -49,6 +50,7 @@ class Arithmetic:
     bias_apart: bool = True
     fused: bool = False
     algorithm: str = DIRECT
+    truncates: bool = False
 
     @property
     def u(self) -> float:
@@ -144,11 +146,14 @@ class Arithmetic:
     def _sum(self, m: Moments) -> Enclosure:
         assert m.Q is not None
         n, fmt = np.asarray(m.n, dtype=np.float64), self.sums
+        u = 2 * fmt.u if self.truncates else fmt.u
         sigma = fmt.u * np.sqrt((n + 1) * (m.y**2 / 3 + m.Q / 6))
+        if self.truncates:  # every sum errs towards 0: 10σ + 2u·Σ|S_k|, of which Σ|S_k| ≤ √n·√ΣS_k²
+            sigma = sigma * (1 + np.sqrt(n) * 2 / Z)
         floor = (n + 1) * fmt.tiny + m.S
         if m.A is None:
             return Enclosure(m.y, sigma, np.inf, floor)
-        worst = (gamma(n + 1, fmt.u) + gamma(n, FLOAT64.u)) * m.A
+        worst = (gamma(n + 1, u) + gamma(n, FLOAT64.u)) * m.A
         overflow, bits = m.A + worst > fmt.max, 0
         if m.grid and (exact := certain(m.A, m.grid, fmt) & (np.asarray(m.S) == 0)).any():
             sigma, worst, floor = (np.where(exact, 0.0, radius) for radius in (sigma, worst, floor))
