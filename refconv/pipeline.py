@@ -17,6 +17,7 @@ from refconv.compare.drift import drift
 from refconv.compare.layer import judge, undeclared
 from refconv.compare.match import match
 from refconv.compare.plain import judge_plain
+from refconv.compare.power import with_power
 from refconv.errors import BadInput, UnreadableModel
 from refconv.graph import Graph, Node
 from refconv.numerics.enclosure import Enclosure
@@ -50,6 +51,7 @@ class Options:
     engine: str = "numpy"
     device: str = "auto"
     policy: Policy = Policy()
+    power: bool = False
     fail_fast: bool = False
     timeout: float = 600.0
 
@@ -161,7 +163,7 @@ def verify(
             continue
         progress(f"verifying {node.name}", node.index / len(graph.nodes))
         wanted = node.index in selected
-        result = _layer(node, calls.get(node.index), trace, chain, context, wanted)
+        result = _layer(node, calls.get(node.index), trace, chain, context, wanted, power=options.power)
         if wanted:
             layers.append(result)
             if on_layer:
@@ -241,7 +243,9 @@ def _refuse_code(graph: Graph) -> None:
             )
 
 
-def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: Context, wanted: bool) -> LayerResult:
+def _layer(
+    node: Node, call: Call | None, trace: Trace, chain: Chain, context: Context, wanted: bool, *, power: bool
+) -> LayerResult:
     """One node's result; the chain gets the reference's own values, or the framework's where there is no reference."""
     started = time.perf_counter()
     got = tuple(trace.tensors[key] for key in call.outputs) if call else ()
@@ -268,7 +272,7 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
     steps = {name: trace.tensors[key] for name, key in call.steps}
     judged = judge(node, weights, recorded, fed, got, context, steps)
     total = time.perf_counter() - started
-    return replace(
+    result = replace(
         result,
         verdict=judged.verdict,
         outputs=judged.outputs,
@@ -277,6 +281,7 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
         chained=drift(values, got) if own is not None else None,
         seconds={"chained": chained_seconds, "isolated": total - chained_seconds, "framework": call.seconds},
     )
+    return with_power(result, node, weights, fed, steps, context) if power else result
 
 
 def _draws(node: Node) -> bool:

@@ -93,6 +93,7 @@ Exit codes:
     show_default=True,
     help="Where the framework runs.",
 )
+@click.option("--power", is_flag=True, help="Tell for each layer which faults this input would have exposed.")
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
@@ -153,7 +154,19 @@ def _options(given: dict[str, Any]) -> Options:
     from refconv.pipeline import Options
     from refconv.result import Policy
 
-    same = ("samples", "seed", "preprocess", "layers", "mode", "keras", "engine", "device", "fail_fast", "timeout")
+    same = (
+        "samples",
+        "seed",
+        "preprocess",
+        "layers",
+        "mode",
+        "keras",
+        "engine",
+        "device",
+        "power",
+        "fail_fast",
+        "timeout",
+    )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(**{name: given[name] for name in same}, shapes=arguments.shapes(given["shapes"]), policy=policy)
 
