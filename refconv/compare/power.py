@@ -202,7 +202,8 @@ def _smallest(part: Sample, base: Sequence[Enclosure], context: Context) -> tupl
     name, axis = filters(case) if "kernel" in kernels or "pointwise_kernel" in kernels else (next(iter(kernels)), -1)
     w = np.moveaxis(kernels[name], axis, -1)
     single = [visible(_one(case, name, typical(w, rank), axis)) for rank in RANKS]
-    return float(np.median(single)), visible(scaled(_wide(case), 1 + DELTA))
+    least = context.arithmetic.u  # no two weights in this format are closer
+    return max(float(np.median(single)), least), max(visible(scaled(_wide(case), 1 + DELTA)), least)
 
 
 def _one(case: Case, name: str, place: tuple[int, ...], axis: int) -> Case:

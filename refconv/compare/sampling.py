@@ -1,4 +1,4 @@
-"""A small part of a layer call that is a layer call itself: one sample of the batch, some channels, some positions.
+"""A small part of a layer call that is a layer call itself: some samples, channels and positions.
 
 What the layer gives for them is what it gives in the whole tensor, bit for bit but for the rounding of the reference
 itself, and with the same bound. So a fault that shows in the part shows in the whole.
@@ -35,6 +35,7 @@ from refconv.primitives.geometry import window
 CHANNELS = 4  # two pairs of neighbours, so that a channel in its neighbour's place shows
 POSITIONS = 16  # along an axis, for layers that treat every position alike
 STEPS = 8
+ENOUGH = 1 << 15  # numbers in the inputs
 
 Keep = Callable[[np.ndarray], np.ndarray]
 
@@ -64,15 +65,16 @@ def whole(case: Case) -> Sample:
 
 
 def sampled(case: Case) -> Sample:
-    """One sample, and of a large layer some channels and positions; everything, where elements depend on the rest."""
+    """Some channels, positions and samples of a large layer; everything, where elements depend on the rest."""
     if _global(case):
         return whole(case)
-    said, case = _one_sample(case)
+    said: list[str] = []
     for part in (_channels, _steps, _spread):
         words, case = part(case)
         said += words
-    words, case, keep = _crop(case)
-    return Sample(case, keep, ", ".join(said + words))
+    cut, case, keep = _crop(case)
+    few, case = _samples(case)
+    return Sample(case, keep, ", ".join(few + said + cut))
 
 
 def _global(case: Case) -> bool:
@@ -81,12 +83,16 @@ def _global(case: Case) -> bool:
     return any(computed) or (isinstance(case.attrs, Concatenate) and case.attrs.axis == 0)
 
 
-def _one_sample(case: Case) -> tuple[list[str], Case]:
+def _samples(case: Case) -> tuple[list[str], Case]:
+    """As many samples of the batch as hold ENOUGH numbers, at least one."""
     count = case.inputs[0].shape[0] if case.inputs and case.inputs[0].ndim else 0
-    if count < 2 or any(x.shape[0] != count for x in case.inputs):
+    if count < 2 or any(x.shape[:1] != (count,) for x in case.inputs):
         return [], case
-    steps = {name: v[:1] for name, v in case.steps.items()}
-    return [f"1 of {count} samples"], replace(case, inputs=tuple(x[:1] for x in case.inputs), steps=steps)
+    most = max(ENOUGH * count // max(sum(x.size for x in case.inputs), 1), 1)
+    if most >= count:
+        return [], case
+    steps = {name: v[:most] for name, v in case.steps.items()}
+    return [f"{most} of {count} samples"], replace(case, inputs=tuple(x[:most] for x in case.inputs), steps=steps)
 
 
 def _elementwise(case: Case) -> bool:
