@@ -91,6 +91,7 @@ class Power:
 
     Attributes:
         caught: faults that would have been reported.
+        by_shape: those of them that change the output's shape, which shows whatever the numbers are.
         missed: faults that would not.
         equivalent: faults that are none in this layer, whatever its input: a bias of zeros left out.
         smallest_weight_error, smallest_scale_error: relative, of one weight of median effect and of all weights; None
@@ -101,6 +102,7 @@ class Power:
     caught: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     equivalent: tuple[str, ...] = ()
+    by_shape: tuple[str, ...] = ()
     smallest_weight_error: float | None = None
     smallest_scale_error: float | None = None
     sampled: str = ""
@@ -108,6 +110,11 @@ class Power:
     @property
     def applicable(self) -> int:
         return len(self.caught) + len(self.missed)
+
+    @property
+    def by_value(self) -> bool:
+        """Whether any fault would have shown in the numbers."""
+        return len(self.caught) > len(self.by_shape)
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,7 @@ HOLLOW = {
         "Dense", np.abs(draw(2, 5)), {"kernel": -np.ones((5, 3)), "bias": -np.ones(3)}, units=3, activation="relu"
     ),
     "relu alone, of positive values": case("ReLU", np.abs(draw(2, 40, 40, 3)) + 1),
+    "all weights are zero, and SAME has its shape": conv(draw(1, 8, 8, 2), np.zeros((3, 3, 2, 2)), padding="same"),
     "the largest of equal values": case("MaxPooling2D", np.full((1, 8, 8, 2), 0.3)),
 }
 
@@ -169,7 +170,7 @@ def test_what_proves_nothing_is_vacuous(name: str) -> None:
     found = judged(HOLLOW[name])
     assert found.verdict is Verdict.VACUOUS
     assert found.reason == power.NOTHING
-    assert found.power is not None and found.power.caught == ()
+    assert found.power is not None and found.power.caught == found.power.by_shape
 
 
 def test_a_relu_that_is_always_off_shows_only_that_it_is_there() -> None:

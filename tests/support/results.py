@@ -73,7 +73,13 @@ RESULTS = {
         layer(
             Verdict.WITHIN,
             power=Power(
-                ("kernel flipped", "bias missing"), (Missed("bias doubled", 0.5),), (), 1.5e-5, inf, "1 of 2 samples"
+                ("kernel flipped", "bias missing"),
+                (Missed("bias doubled", 0.5),),
+                (),
+                (),
+                1.5e-5,
+                inf,
+                "1 of 2 samples",
             ),
         ),
         layer(

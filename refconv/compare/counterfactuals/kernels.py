@@ -42,7 +42,8 @@ def typical(w: np.ndarray, share: float = 0.5) -> tuple[int, ...]:
     """Index of the weight whose magnitude has that rank among the nonzero ones; of the first where all are zero."""
     size = np.abs(w).ravel()
     some = np.flatnonzero(size)
-    flat = some[np.argsort(size[some], kind="stable")[int(share * (len(some) - 1))]] if len(some) else 0
+    rank = int(share * (len(some) - 1))
+    flat = some[np.argpartition(size[some], rank)[rank]] if len(some) else 0
     return tuple(int(i) for i in np.unravel_index(flat, w.shape))
 
 
