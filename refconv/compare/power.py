@@ -140,7 +140,7 @@ def _moved(part: Sample, base: Enclosure, altered: Enclosure, context: Context, 
     error, limit = part.keep(to.error), part.keep(np.maximum(to.limit, back.limit))
     probable = part.keep(np.maximum(to.probable, back.probable))
     error = np.where(part.keep(to.equal), 0.0, error)
-    changed = bool(np.any(error > OWN * limit))
+    changed = bool(np.any(error > OWN * part.keep(to.limit)))
     if not error.size or not changed or np.any(error > FACTOR * limit):
         return Shift(_largest(error, probable)[0] if changed else 0.0, changed)
     if step_names(part.case.node):

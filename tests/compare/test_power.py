@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from refconv.compare import power, sampling
-from refconv.compare.counterfactuals.base import Case
+from refconv.compare.counterfactuals.base import Case, Counterfactual
 from refconv.compare.counterfactuals.table import FAMILIES, ROWS, applicable
+from refconv.compare.layer import judge
 from refconv.graph import Node, Origin
 from refconv.numerics.moments import Need
 from refconv.ops.attributes import build
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
 from refconv.primitives import engines
-from refconv.result import LayerResult, Power, Verdict
+from refconv.reference.forward import NodeWeights
+from refconv.result import FAILING, LayerResult, Power, Verdict
 
 CONTEXT = Context(engines.get("numpy"))
 RNG = np.random.default_rng(3)
@@ -154,15 +156,8 @@ def result(one: Case, verdict: Verdict) -> LayerResult:
     return LayerResult(1, "layer", "layer", one.node.type, verdict)
 
 
-class Held:
-    """Weights as `reference.forward` has them."""
-
-    def __init__(self, one: Case) -> None:
-        self.applied, self.stored = dict(one.weights), dict(one.stored)
-
-
 def judged(one: Case, verdict: Verdict = Verdict.WITHIN) -> LayerResult:
-    return power.with_power(result(one, verdict), one.node, Held(one), one.inputs, {}, CONTEXT)  # type: ignore[arg-type]
+    return power.with_power(result(one, verdict), one.node, NodeWeights(one.weights, {}), one.inputs, {}, CONTEXT)
 
 
 @pytest.mark.parametrize("name", [n for n in HOLLOW if "nothing through" not in n])
@@ -285,3 +280,89 @@ def test_values_alone_are_enough_to_alter() -> None:
         for row in applicable(one):
             row.alter(one)
         assert np.array_equal(before, one.enclose(Context(CONTEXT.engine, need=Need.VALUES))[0].mid)
+
+
+def tampered(one: Case, factor: float) -> Counterfactual:
+    """The first weight times `factor`."""
+    name = next(iter(one.weights))
+
+    def alter(c: Case) -> Case:
+        w = c.weights[name].astype(np.float64)
+        w.flat[0] *= factor
+        return c.with_weights(**{name: w})
+
+    return Counterfactual("first weight", (object,), alter)
+
+
+def claimed(one: Case, row: Counterfactual) -> bool:
+    return bool(power._measured(sampling.whole(one), [row], CONTEXT).caught)
+
+
+def failed(one: Case, row: Counterfactual) -> bool:
+    got = tuple(e.mid.astype(np.float32) for e in row.alter(one).enclose(CONTEXT))
+    return judge(one.node, NodeWeights(one.weights, {}), {}, one.inputs, got, CONTEXT).verdict in FAILING
+
+
+def ordered(n: int) -> Case:
+    """Half of the terms positive, then half negative: partial sums outgrow stage 1, and stage 2 knows."""
+    kernel = np.abs(draw(n, 1)) + 0.5
+    kernel[n // 2 :] *= -1
+    return case("Dense", np.abs(draw(1, n)) + 0.5, {"kernel": kernel}, units=1, use_bias=False)
+
+
+def test_softmax_over_a_long_sum_is_seen_to_be_missing() -> None:
+    """Sums of 60 terms, of whose altered layer no worst case is asked."""
+    weights = {"kernel": draw(60, 5), "bias": draw(5)}
+    found = measured(case("Dense", draw(2, 60), weights, units=5, activation="softmax"))
+    assert {"activation missing", "a variant of the activation"} <= set(found.caught)
+
+
+def test_resizing_to_the_same_size_interpolates_nothing() -> None:
+    assert power.measure(case("Resizing", draw(1, 4, 6, 2), height=4, width=6), CONTEXT) is None
+    assert measured(case("Resizing", draw(1, 4, 6, 2), height=6, width=4)).caught == ("the other interpolation",)
+
+
+def test_what_stage_2_would_explain_is_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five times stage 1's bound on ordered terms: `check` lets it pass, and so it is not called caught."""
+    one = ordered(20_000)
+    (e,) = one.enclose(CONTEXT)
+    term = float(one.weights["kernel"][0, 0] * one.inputs[0][0, 0])
+    row = tampered(one, 1 + 5 * float(np.max(e.probable)) / term)
+    assert not failed(one, row)
+    assert not claimed(one, row)
+    monkeypatch.setattr(power, "_explained", lambda *_: 1e-30)
+    assert claimed(one, row)  # by stage 1 alone it would be claimed, and wrongly
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_a_claim_below_the_factor_would_be_wrong(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than the bound: `check` passes. The claim needs twice the bound; with a smaller factor it would be false."""
+    one = case("Dense", draw(3, 40), {"kernel": draw(40, 1)}, units=1, use_bias=False)
+    (e,) = one.enclose(CONTEXT)
+    terms = np.abs(one.weights["kernel"][0, 0] * one.inputs[0][:, 0])
+    row = tampered(one, 1 + share * float(np.min(e.probable[:, 0] / terms)))
+    assert not failed(one, row) and not claimed(one, row)
+    monkeypatch.setattr(power, "FACTOR", 0.01)
+    assert claimed(one, row)
+
+
+def test_twice_the_bound_is_claimed_and_fails() -> None:
+    one = case("Dense", draw(3, 40), {"kernel": draw(40, 1)}, units=1, use_bias=False)
+    (e,) = one.enclose(CONTEXT)
+    term = float(np.max(np.abs(one.weights["kernel"][0, 0] * one.inputs[0][:, 0])))
+    row = tampered(one, 1 + 5 * float(np.max(e.probable)) / term)
+    assert claimed(one, row) and failed(one, row)
+
+
+def test_an_altered_layer_with_a_wider_bound_is_measured_by_that() -> None:
+    """The relu of a sum far below zero leaves no radius; a fault that lifts it to just above may be cut off again."""
+    kernel = np.ones((2, 1))
+    one = case("Dense", [[1.0, -1.0]], {"kernel": kernel, "bias": [-1e-3]}, units=1, activation="relu")
+
+    def lifted(c: Case) -> Case:
+        return c.with_weights(bias=np.full(1, 2.0**-30))
+
+    row = Counterfactual("bias off", (object,), lifted)
+    (e,) = row.alter(one).enclose(CONTEXT)
+    assert float(np.max(e.mid)) > 0 == float(np.max(one.enclose(CONTEXT)[0].mid))
+    assert claimed(one, row) == bool(np.max(e.mid) > power.FACTOR * np.max(e.probable))

@@ -73,7 +73,11 @@ def _other_interpolation(case: Case) -> Case:
 
 
 def _interpolable(case: Case) -> bool:
-    return case.inputs[0].dtype.kind == "f"
+    """Where the size changes; integers are not interpolated."""
+    attrs, shape = case.attrs, case.inputs[0].shape
+    spatial = shape[2:] if attrs.data_format == CHANNELS_FIRST else shape[1:-1]
+    same = (attrs.height, attrs.width) == spatial if isinstance(attrs, Resizing) else max(attrs.size) == 1
+    return not same and case.inputs[0].dtype.kind == "f"
 
 
 def _next_row(case: Case) -> Case:
