@@ -281,7 +281,7 @@ def _layer(
         chained=drift(values, got) if own is not None else None,
         seconds={"chained": chained_seconds, "isolated": total - chained_seconds, "framework": call.seconds},
     )
-    return with_power(result, node, weights, fed, steps, context) if power else result
+    return with_power(result, node, weights, fed, got, steps, context) if power else result
 
 
 def _draws(node: Node) -> bool:

@@ -17,9 +17,9 @@ import numpy as np
 
 from refconv.compare import stage2
 from refconv.compare.counterfactuals.base import Case, Counterfactual, Weights
-from refconv.compare.counterfactuals.kernels import filters, named, scaled, typical, with_factor
+from refconv.compare.counterfactuals.kernels import named, scaled, single, with_factor
 from refconv.compare.counterfactuals.table import applicable
-from refconv.compare.sampling import CHANNELS, Sample, sampled, whole
+from refconv.compare.sampling import Sample, by_input, channels_axis, sampled, whole
 from refconv.compare.stage1 import deviate
 from refconv.errors import RefconvError
 from refconv.graph import Node
@@ -73,6 +73,7 @@ def with_power(
     node: Node,
     weights: NodeWeights,
     inputs: tuple[np.ndarray, ...],
+    got: tuple[np.ndarray, ...],
     steps: Weights,
     context: Context,
 ) -> LayerResult:
@@ -84,12 +85,23 @@ def with_power(
         return result
     started = time.perf_counter()
     case = Case(node, weights.applied, inputs, weights.stored, {name: steps[name] for name in step_names(node)})
+    case = replace(case, unit=_liveliest(case, got[0]))
     power = measure(case, context)
     seconds = {**result.seconds, "power": time.perf_counter() - started}
     result = replace(result, power=power, seconds=seconds)
     if power and result.verdict in (Verdict.EXACT, Verdict.WITHIN) and (reason := hollow(power, case)):
         return replace(result, verdict=Verdict.VACUOUS, reason=reason)
     return result
+
+
+def _liveliest(case: Case, got: np.ndarray) -> int:
+    """The channel with the fewest zeros in the framework's output: behind a relu that is off, no fault shows."""
+    axis = channels_axis(case)
+    if axis is None or got.ndim < 2 or not got.size:
+        return 0
+    others = tuple(a for a in range(got.ndim) if a != axis % got.ndim)
+    unit = int(np.argmax(np.count_nonzero(got, axis=others)))
+    return unit // getattr(case.attrs, "depth_multiplier", 1) if by_input(case.attrs) else unit
 
 
 def hollow(power: Power, case: Case) -> str:
@@ -197,9 +209,10 @@ def _smallest(part: Sample, base: Sequence[Enclosure], context: Context) -> tupl
 
     Weights are moved by DELTA, and the deviation taken as proportional to the error: the smallest that shows is
     DELTA · min over the sampled outputs of FACTOR·r/|deviation|, r the stage 1 radius, at least one unit roundoff of
-    the output. Of one weight: the median over weights at RANKS of the magnitudes of those that were sampled; inf where
-    half of them move nothing. Of all: every kernel, not the biases. None for a layer without a kernel, or where a
-    quantizer comes last. `check` may see less: on random inputs the slope test finds a scale error of some 1e-7.
+    the output. Of one weight: the median over weights at RANKS of the magnitudes in one filter; inf where half of them
+    move nothing. Of all: every kernel, not the biases. None for a layer without a kernel, or where a quantizer comes
+    last; never below the format's unit roundoff. `check` may see less: on random inputs the slope test finds errors of
+    scale of some 1e-7.
     """
     case = part.case
     kernels = named(case, "kernel")
@@ -211,15 +224,9 @@ def _smallest(part: Sample, base: Sequence[Enclosure], context: Context) -> tupl
         moved = zip(base, altered.enclose(quick), strict=True)
         return min((_visible(part, b, a, context.arithmetic.u) for b, a in moved), default=np.inf)
 
-    name, axis = filters(case) if "kernel" in kernels or "pointwise_kernel" in kernels else (next(iter(kernels)), -1)
-    w = np.moveaxis(kernels[name], axis, -1)[..., :CHANNELS]
-    single = [visible(_one(case, name, typical(w, rank), axis)) for rank in RANKS]
+    one = [visible(with_factor(_wide(case), *single(case, rank), 1 + DELTA)) for rank in RANKS]
     least = context.arithmetic.u  # no two weights in this format are closer
-    return max(float(np.median(single)), least), max(visible(scaled(_wide(case), 1 + DELTA)), least)
-
-
-def _one(case: Case, name: str, place: tuple[int, ...], axis: int) -> Case:
-    return with_factor(_wide(case), name, place, axis, 1 + DELTA)
+    return max(float(np.median(one)), least), max(visible(scaled(_wide(case), 1 + DELTA)), least)
 
 
 def _wide(case: Case) -> Case:

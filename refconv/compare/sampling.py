@@ -100,21 +100,25 @@ def _elementwise(case: Case) -> bool:
 
 
 def _channels(case: Case) -> tuple[list[str], Case]:
-    """Only a few output channels, where each is computed without the others."""
+    """Only a few output channels, the case's unit among them, where each is computed without the others."""
     attrs = case.attrs
     if not _elementwise(case) or getattr(attrs, "groups", 1) > 1:
         return [], case
     count, take = _taking(case)
-    if take is None or count <= CHANNELS:
+    if take is None or count <= CHANNELS + 1:
         return [], case
-    middle = count // 4 * 2
-    return [f"{CHANNELS} of {count} channels"], take(np.array([0, 1, middle, middle + 1]) % count)
+    first = min(case.unit // 2, count // 2 - 1) * 2
+    second = (first + count // 4 * 2) % (count // 2 * 2)
+    alone = [case.unit] if case.unit == count // 2 * 2 else []  # of an odd number the last has no neighbour
+    chosen = np.sort([first, first + 1, second, second + 1, *alone])
+    part = replace(take(chosen), unit=int(np.searchsorted(chosen, case.unit)))
+    return [f"{len(chosen)} of {count} channels"], part
 
 
 def _taking(case: Case) -> tuple[int, Callable[[np.ndarray], Case] | None]:
     """How many channels there are, and how to take some of them; None where they are not to be had apart."""
     attrs = case.attrs
-    if isinstance(attrs, (Depthwise, Convolution, Transposed)) and not _by_input(attrs):
+    if isinstance(attrs, (Depthwise, Convolution, Transposed)) and not by_input(attrs):
         name, axis = filters(case)
         return case.weights[name].shape[axis], lambda chosen: _filters(case, chosen, "filters")
     if isinstance(attrs, Dense):
@@ -127,7 +131,19 @@ def _taking(case: Case) -> tuple[int, Callable[[np.ndarray], Case] | None]:
     return 0, None
 
 
-def _by_input(attrs: Any) -> bool:
+def channels_axis(case: Case) -> int | None:
+    """The axis of the output's channels; None where the layer has none that can be taken apart."""
+    attrs = case.attrs
+    if isinstance(attrs, BatchNormalization):
+        return attrs.axis
+    if isinstance(attrs, GlobalPooling) and not attrs.keepdims:
+        return -1
+    if isinstance(attrs, (Convolution, Depthwise, Transposed, Pooling, GlobalPooling)):
+        return 1 if attrs.data_format == CHANNELS_FIRST else -1
+    return -1 if isinstance(attrs, Dense) else None
+
+
+def by_input(attrs: Any) -> bool:
     """A depthwise layer's output channels are its input's; a separable one's are its own."""
     return isinstance(attrs, Depthwise) and not isinstance(attrs, Separable)
 

@@ -157,7 +157,8 @@ def result(one: Case, verdict: Verdict) -> LayerResult:
 
 
 def judged(one: Case, verdict: Verdict = Verdict.WITHIN) -> LayerResult:
-    return power.with_power(result(one, verdict), one.node, NodeWeights(one.weights, {}), one.inputs, {}, CONTEXT)
+    got = tuple(e.mid.astype(np.float32) for e in one.enclose(CONTEXT))
+    return power.with_power(result(one, verdict), one.node, NodeWeights(one.weights, {}), one.inputs, got, {}, CONTEXT)
 
 
 @pytest.mark.parametrize("name", [n for n in HOLLOW if "nothing through" not in n])
@@ -280,6 +281,18 @@ def test_values_alone_are_enough_to_alter() -> None:
         for row in applicable(one):
             row.alter(one)
         assert np.array_equal(before, one.enclose(Context(CONTEXT.engine, need=Need.VALUES))[0].mid)
+
+
+@pytest.mark.parametrize("alive", [0, 5, 12])
+def test_channels_that_relu_shuts_are_not_asked_first(alive: int) -> None:
+    """Of 13 channels all but one are off: faults of weights show only in that one."""
+    bias = np.full(13, -99.0)
+    bias[alive] = 0
+    found = judged(conv(draw(1, 8, 8, 3), draw(3, 3, 3, 13), bias, activation="relu")).power
+    assert found is not None and found.sampled == f"{4 + (alive == 12)} of 13 channels"  # the last has no neighbour
+    assert {"kernel flipped", "all weights off by 0.1%", "one weight off by 1%"} <= set(found.caught)
+    assert ("neighbouring channels swapped" in found.caught) == (alive < 12)
+    assert found.smallest_weight_error is not None and found.smallest_weight_error < 1e-2
 
 
 def tampered(one: Case, factor: float) -> Counterfactual:

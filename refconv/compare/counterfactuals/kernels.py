@@ -86,10 +86,18 @@ def _grouped(case: Case) -> bool:
     return case.attrs.groups > 1 and case.weights["kernel"].shape[-2] > 1
 
 
+def single(case: Case, share: float = 0.5) -> tuple[str, tuple[int, ...], int]:
+    """One weight of the case's unit, by magnitude: its kernel, its place with the filters' axis last, and that axis."""
+    if isinstance(case.attrs, (*SPATIAL, Dense)):
+        (name, axis), unit = filters(case), case.unit
+    else:
+        name, axis, unit = next(iter(named(case, "kernel"))), -1, 0
+    return name, (*typical(case.weights[name].take(unit, axis), share), unit), axis
+
+
 def _one_off(case: Case) -> Case:
-    """The weight of median magnitude of the first filter, by 1%."""
-    name, axis = (next(iter(named(case, "kernel"))), -1) if not isinstance(case.attrs, SPATIAL) else filters(case)
-    return with_factor(case, name, (*typical(case.weights[name].take(0, axis)), 0), axis, ONE)
+    """A weight of median magnitude of one filter, by 1%."""
+    return with_factor(case, *single(case), ONE)
 
 
 def with_factor(case: Case, name: str, place: tuple[int, ...], axis: int, factor: np.floating | float) -> Case:
