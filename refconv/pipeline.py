@@ -18,6 +18,7 @@ from refconv.compare.drift import apart, drift
 from refconv.compare.layer import Judgement, judge
 from refconv.compare.match import match
 from refconv.compare.plain import judge_plain
+from refconv.compare.power import with_power
 from refconv.errors import BadInput, UnreadableModel
 from refconv.graph import Graph, Node
 from refconv.numerics.enclosure import Enclosure
@@ -55,6 +56,7 @@ class Options:
     device: str = "auto"
     arithmetic: str = ""  # of compare.declared.NAMED, in place of what the environment declares
     policy: Policy = Policy()
+    power: bool = False
     fail_fast: bool = False
     timeout: float = 600.0
 
@@ -288,7 +290,7 @@ def _layer(
     result = replace(result, verdict=judged.verdict, reason=judged.reason)
     if call is None or not judged.outputs:
         return result
-    return replace(
+    result = replace(
         result,
         outputs=judged.outputs,
         weights=judged.weights,
@@ -296,6 +298,10 @@ def _layer(
         chained=drift(values, got) if own is not None else None,
         seconds={"chained": chained_seconds, "isolated": isolated_seconds, "framework": call.seconds},
     )
+    if not options.power:
+        return result
+    seen, judging = _seen(node, call, trace), replace(context, arithmetic=declared.candidates[0])
+    return with_power(result, node, weights, seen.inputs, got, seen.steps, judging)
 
 
 def _judged(
@@ -308,9 +314,26 @@ def _judged(
         return Judgement(Verdict.UNVERIFIED, reason=declared.reason)
     if len(call.inputs) < len(node.inputs):
         return Judgement(Verdict.UNVERIFIED, reason="the framework's inputs to this layer could not be matched")
-    fed, got = ([trace.tensors[key] for key in keys] for keys in (call.inputs[: len(node.inputs)], call.outputs))
-    recorded, steps = ({name: trace.tensors[key] for name, key in named} for named in (call.weights, call.steps))
-    return judge(node, weights, recorded, fed, got, context, declared, steps)
+    seen = _seen(node, call, trace)
+    return judge(node, weights, seen.weights, seen.inputs, seen.outputs, context, declared, seen.steps)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the framework's call took, gave, multiplied by and left after its steps."""
+
+    inputs: tuple[np.ndarray, ...]
+    outputs: tuple[np.ndarray, ...]
+    weights: Mapping[str, np.ndarray]
+    steps: Mapping[str, np.ndarray]
+
+
+def _seen(node: Node, call: Call, trace: Trace) -> _Seen:
+    inputs, outputs = (
+        tuple(trace.tensors[key] for key in keys) for keys in (call.inputs[: len(node.inputs)], call.outputs)
+    )
+    weights, steps = ({name: trace.tensors[key] for name, key in named} for named in (call.weights, call.steps))
+    return _Seen(inputs, outputs, weights, steps)
 
 
 def _draws(node: Node) -> bool:

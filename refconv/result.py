@@ -77,6 +77,47 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Missed:
+    """A fault that the input would not have exposed; `ratio` is its largest deviation in units of the bound."""
+
+    name: str
+    ratio: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Power:
+    """Whether a layer's check could have failed (compare/power.py).
+
+    Attributes:
+        caught: faults that would have been reported.
+        by_shape: those of them that change the output's shape, which shows whatever the numbers are.
+        missed: faults that would not.
+        equivalent: faults that are none in this layer, whatever its input: a bias of zeros left out.
+        smallest_weight_error, smallest_scale_error: relative, of one weight of median effect and of all weights; None
+            where there is no such thing.
+        sampled: the part of the layer that was asked; "" for all of it.
+    """
+
+    caught: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    equivalent: tuple[str, ...] = ()
+    by_shape: tuple[str, ...] = ()
+    smallest_weight_error: float | None = None
+    smallest_scale_error: float | None = None
+    sampled: str = ""
+
+    @property
+    def applicable(self) -> int:
+        return len(self.caught) + len(self.missed)
+
+    @property
+    def by_value(self) -> bool:
+        """Whether any fault would have shown in the numbers."""
+        return len(self.caught) > len(self.by_shape)
+
+
+@dataclass(frozen=True)
 class LayerResult:
     """One layer call. `outputs` is empty where nothing was compared; `reason` then says why.
 
@@ -98,6 +139,7 @@ class LayerResult:
     chained: Drift | None = None
     findings: tuple[Finding, ...] = ()
     nondeterministic: bool = False  # two runs may give other values
+    power: Power | None = None  # None where it was not asked for, or no fault applies
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property

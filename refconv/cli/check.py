@@ -100,6 +100,7 @@ Exit codes:
     help="What every layer may compute in, instead of what its dtype policy and the device say. tf32, bfloat16 and "
     "float16 round operands of products; the mixed ones also results.",
 )
+@click.option("--power", is_flag=True, help="Tell for each layer which faults this input would have exposed.")
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
@@ -160,7 +161,19 @@ def _options(given: dict[str, Any]) -> Options:
     from refconv.pipeline import Options
     from refconv.result import Policy
 
-    same = ("samples", "seed", "preprocess", "layers", "mode", "keras", "engine", "device", "fail_fast", "timeout")
+    same = (
+        "samples",
+        "seed",
+        "preprocess",
+        "layers",
+        "mode",
+        "keras",
+        "engine",
+        "device",
+        "power",
+        "fail_fast",
+        "timeout",
+    )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(
         **{name: given[name] for name in same},

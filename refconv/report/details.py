@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from refconv.report.text import decibel, error, pair
-from refconv.result import FAILING, Comparison, LayerResult
+from refconv.report.text import decibel, error, pair, share
+from refconv.result import FAILING, Comparison, LayerResult, Missed, Power
 
 
 def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
@@ -24,6 +24,8 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
             yield from failure(output, f"{name}: " if len(layer.outputs) > 1 else "")
     if layer.nondeterministic:
         yield "* not deterministic: it draws numbers at every call, and each is one that may be drawn"
+    if layer.power is not None:
+        yield from exposed(layer.power, verbose)
     for finding in layer.findings:
         yield f"{finding.code} {finding.title}"
         if verbose:
@@ -42,6 +44,25 @@ def failure(output: Comparison, name: str = "") -> Iterator[str]:
         yield f"{name}at {place} expected {expected} got {got} allowed ±{error(output.worst.allowed)}"
     if output.failing and prod(output.shape) > 1:
         yield f"{name}{output.failing} of {prod(output.shape)} elements are outside the bound"
+
+
+def exposed(power: Power, verbose: bool) -> Iterator[str]:
+    """The faults that the input would not have exposed; with -v also the smallest errors that it would have."""
+    if power.missed:
+        yield "would not have shown: " + ", ".join(map(_missed, power.missed))
+    if not verbose:
+        return
+    least = {"one weight": power.smallest_weight_error, "all weights": power.smallest_scale_error}
+    if said := [f"{what} off by {error(value)}" for what, value in least.items() if value is not None]:
+        yield "would have shown: " + ", ".join(said)
+    if power.equivalent:
+        yield "no faults here: " + ", ".join(power.equivalent)
+    if power.sampled:
+        yield f"faults were tried on {power.sampled}"
+
+
+def _missed(missed: Missed) -> str:
+    return f"{missed.name} ({missed.reason or share(missed.ratio) + ' of the bound'})"
 
 
 def measured(layer: LayerResult) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from refconv import __version__
-from refconv.result import CheckResult, Comparison, Drift, Element, LayerResult, PlainResult
+from refconv.result import CheckResult, Comparison, Drift, Element, LayerResult, PlainResult, Power
 
 SCHEMA = 1
 
@@ -56,6 +56,7 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in layer.findings],
         "seconds": dict(layer.seconds),
         **several,
+        **({"power": _power(layer.power)} if layer.power else {}),
         **({"weights": {name: _comparison(c) for name, c in layer.weights.items()}} if layer.weights else {}),
     }
 
@@ -80,6 +81,10 @@ def _comparison(output: Comparison | None) -> dict[str, Any]:
 
 def _element(element: Element) -> dict[str, Any]:
     return {**asdict(element), "index": list(element.index)}
+
+
+def _power(power: Power) -> dict[str, Any]:
+    return {**asdict(power), "applicable": power.applicable}
 
 
 def _drift(chained: Drift) -> dict[str, float]:

@@ -44,12 +44,20 @@ def _properties(result: CheckResult) -> xml.Element:
         "verdict": result.verdict,
         "partial": str(result.partial).lower(),
         "model.sha256": result.model.sha256,
+        **_power(result),
         **{f"environment.{name}": str(value) for name, value in result.environment.items()},
     }
     properties = xml.Element("properties")
     for name, value in found.items():
         xml.SubElement(properties, "property", name=legal(name), value=legal(value))
     return properties
+
+
+def _power(result: CheckResult) -> dict[str, str]:
+    """Of all faults tried in all layers, how many this input would have exposed."""
+    found = [layer.power for layer in result.layers if layer.power]
+    caught, tried = sum(len(p.caught) for p in found), sum(p.applicable for p in found)
+    return {"power": f"{caught}/{tried}"} if found else {}
 
 
 def _case(layer: LayerResult, result: CheckResult) -> xml.Element:

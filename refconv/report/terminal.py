@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from refconv.report import quantized, summary
-from refconv.report.columns import HEADER, Columns, cells, fit
+from refconv.report.columns import Columns, cells, fit, header
 from refconv.report.details import details
 from refconv.report.text import error, share, wrap
 from refconv.result import CheckResult, LayerResult, Verdict
@@ -58,9 +58,10 @@ PLAIN = str.maketrans({"×": "x", "…": "~", "±": "+-"})
 
 def _lines(result: CheckResult, columns: int, verbose: bool) -> Iterator[Text]:
     yield from _head(result, columns)
-    layout = fit([HEADER, *map(cells, result.layers)], columns)
+    head = header(result.layers)
+    layout = fit([head, *map(cells, result.layers)], columns)
     if result.layers:
-        yield Text(layout.line(HEADER), "bold")
+        yield Text(layout.line(head), "bold")
     for layer in result.layers:
         yield _row(layer, layout)
         for detail in details(layer, verbose):

@@ -49,7 +49,7 @@ def test_options_reach_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "check", lambda *a, **k: seen.update(k) or RESULTS["pass"])
     assert run("check", "m.h5", "--seed", "7", "--layer", "a*", "--layer", "b", "--lenient", "--shape", "x=4,5") == 0
     found = seen["options"]
-    assert found.arithmetic == ""
+    assert found.arithmetic == "" and not found.power
     assert (found.seed, found.layers, found.policy.lenient, found.shapes) == (7, ("a*", "b"), True, {"x": (4, 5)})
 
 
@@ -59,6 +59,14 @@ def test_every_arithmetic_that_may_be_allowed_is_known(monkeypatch: pytest.Monke
     for name in NAMED:
         assert run("check", "m.h5", "--arithmetic", name) == 0
         assert seen["options"].arithmetic == name
+
+
+def test_power_reaches_the_pipeline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(pipeline, "check", lambda *a, **k: seen.update(k) or RESULTS["power"])
+    assert run("check", "m.h5", "--power") == 0
+    assert seen["options"].power
+    assert "2/3" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -50,3 +50,10 @@ def test_a_step_that_decides_is_named() -> None:
 def test_numbers_that_json_lacks_are_text() -> None:
     (layer,) = json.loads(render(RESULTS["not finite"]))["layers"]
     assert (layer["max_abs_error"], layer["chained"]) == ("nan", {"max_abs_error": "inf", "sqnr_db": "-inf"})
+
+
+def test_power() -> None:
+    first, second, third = json.loads(render(RESULTS["power"]))["layers"]
+    assert (first["power"]["applicable"], first["power"]["caught"]) == (3, ["kernel flipped", "bias missing"])
+    assert (first["power"]["smallest_scale_error"], second["power"]["smallest_scale_error"]) == ("inf", None)
+    assert "power" not in third

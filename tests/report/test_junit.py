@@ -36,6 +36,11 @@ def test_the_failure_names_the_element() -> None:
     assert "1.75" in text
 
 
+def test_power_is_a_property() -> None:
+    assert '<property name="power" value="2/4" />' in render(RESULTS["power"])
+    assert 'name="power"' not in render(RESULTS["pass"])
+
+
 def test_characters_that_xml_has_not() -> None:
     assert "\x00" not in legal("a\x00b")
     assert "\x1b" not in render(RESULTS["hostile names"])

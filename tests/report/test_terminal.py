@@ -48,6 +48,16 @@ def test_a_wrong_step_is_named() -> None:
     assert "after a step, c: at [0,2,1]" in text("a step")
 
 
+def test_power_has_a_column_only_where_it_was_measured() -> None:
+    lines = text("power", width=120).splitlines()
+    assert any(line.split()[-2:] == ["power", "verdict"] for line in lines)
+    assert any(line.split()[-2:] == ["2/3", "within"] for line in lines)
+    assert "would not have shown: bias doubled (50% of the bound)" in text("power", width=120)
+    assert "one weight off by 1.5e-05, all weights off by inf" in text("power", width=120, verbosity=VERBOSE)
+    assert "tried on 1 of 2 samples" in text("power", verbosity=VERBOSE)
+    assert "power" not in text("pass")
+
+
 def test_reasons_and_drift() -> None:
     assert "no reference for Own" in text("incomplete")
     assert "55.5 dB" in text("degraded", verbosity=VERBOSE)

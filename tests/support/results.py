@@ -12,9 +12,11 @@ from refconv.result import (
     Element,
     Finding,
     LayerResult,
+    Missed,
     ModelInfo,
     PlainResult,
     Policy,
+    Power,
     QuantizedLayer,
     Verdict,
 )
@@ -67,6 +69,27 @@ RESULTS = {
         layer(Verdict.EXACT, outputs=(comparison(Verdict.EXACT, 0.0, 0.0, accumulator_bits=17),)),
         layer(Verdict.WITHIN, 2, "drawn", nondeterministic=True),
         quantized=(QuantizedLayer("conv", {"kernel": "4 bits"}), QuantizedLayer(HOSTILE, {"kernel": "4 bits"})),
+    ),
+    "power": result(
+        layer(
+            Verdict.WITHIN,
+            power=Power(
+                ("kernel flipped", "bias missing"),
+                (Missed("bias doubled", 0.5),),
+                (),
+                (),
+                1.5e-5,
+                inf,
+                "1 of 2 samples",
+            ),
+        ),
+        layer(
+            Verdict.VACUOUS,
+            2,
+            "relu",
+            power=Power((), (Missed("layer left out", 0.0, "it changes no output here"),), ("alpha doubled",)),
+        ),
+        layer(Verdict.EXACT, 3, "pool"),
     ),
     "nothing": result(),
 }

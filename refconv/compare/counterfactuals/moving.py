@@ -1,0 +1,119 @@
+"""Faults of layers that move, look up or merge elements: order, sides, operands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from refconv.compare.counterfactuals.base import Case, Counterfactual
+from refconv.ops.embedding import Embedding
+from refconv.ops.identity import Nothing
+from refconv.ops.merging import Concatenate, Merge
+from refconv.ops.padding import Cropping, Padding
+from refconv.ops.resizing import Resizing, UpSampling
+from refconv.ops.shaping import Flatten, Permute, Reshape
+from refconv.ops.spatial import CHANNELS_FIRST, CHANNELS_LAST
+
+
+def _other_order(case: Case) -> Case:
+    """H, W, C for C, H, W and the other way."""
+    other = CHANNELS_LAST if case.attrs.data_format == CHANNELS_FIRST else CHANNELS_FIRST
+    return case.with_attrs(data_format=other)
+
+
+def _two_orders(case: Case) -> bool:
+    """At least two axes beside the batch that are longer than one."""
+    return sum(n > 1 for n in case.inputs[0].shape[1:]) > 1
+
+
+def _channels_first(case: Case) -> Case:
+    return case.with_input(np.moveaxis(case.inputs[0], -1, 1))
+
+
+def _reordered(case: Case) -> bool:
+    shape = case.inputs[0].shape
+    return len(shape) > 2 and shape[-1] > 1 and int(np.prod(shape[1:-1])) > 1
+
+
+def _inverse(case: Case) -> Case:
+    return case.with_attrs(dims=tuple(int(i) + 1 for i in np.argsort(case.attrs.dims)))
+
+
+def _not_its_inverse(case: Case) -> bool:
+    return _inverse(case).attrs != case.attrs
+
+
+def _unmoved(case: Case) -> Case:
+    return case.as_type("Identity", Nothing())
+
+
+def _moves(case: Case) -> bool:
+    return case.attrs.dims != tuple(range(1, len(case.attrs.dims) + 1))
+
+
+def _padding_swapped(case: Case) -> Case:
+    return case.with_attrs(padding=tuple(pair[::-1] for pair in case.attrs.padding))
+
+
+def _uneven_padding(case: Case) -> bool:
+    return any(before != after for before, after in case.attrs.padding)
+
+
+def _cropping_swapped(case: Case) -> Case:
+    return case.with_attrs(cropping=tuple(pair[::-1] for pair in case.attrs.cropping))
+
+
+def _uneven_cropping(case: Case) -> bool:
+    return any(before != after for before, after in case.attrs.cropping)
+
+
+def _other_interpolation(case: Case) -> Case:
+    return case.with_attrs(interpolation="nearest" if case.attrs.interpolation == "bilinear" else "bilinear")
+
+
+def _interpolable(case: Case) -> bool:
+    """Where the size changes; integers are not interpolated."""
+    attrs, shape = case.attrs, case.inputs[0].shape
+    spatial = shape[2:] if attrs.data_format == CHANNELS_FIRST else shape[1:-1]
+    same = (attrs.height, attrs.width) == spatial if isinstance(attrs, Resizing) else max(attrs.size) == 1
+    return not same and case.inputs[0].dtype.kind == "f"
+
+
+def _next_row(case: Case) -> Case:
+    return case.with_input((case.inputs[0].astype(np.int64) + 1) % case.attrs.input_dim)
+
+
+def _reversed(case: Case) -> Case:
+    return replace(case, inputs=case.inputs[::-1])
+
+
+def _without_last(case: Case) -> Case:
+    """Without the last operand: 0 for a sum, 1 for a product, nothing for an extreme."""
+    if case.node.type in ("Maximum", "Minimum"):
+        return replace(case, inputs=case.inputs[:-1])
+    fill = np.ones_like if case.node.type == "Multiply" else np.zeros_like
+    return replace(case, inputs=(*case.inputs[:-1], fill(case.inputs[-1])))
+
+
+def _several(case: Case) -> bool:
+    return len(case.inputs) > 1
+
+
+def _subtracts(case: Case) -> bool:
+    return case.node.type == "Subtract"
+
+
+ROWS = (
+    Counterfactual("channels flattened in the other order", (Flatten,), _other_order, _two_orders),
+    Counterfactual("channels taken first", (Reshape,), _channels_first, _reordered),
+    Counterfactual("permutation inverted", (Permute,), _inverse, _not_its_inverse),
+    Counterfactual("layer left out", (Permute,), _unmoved, _moves),
+    Counterfactual("sides swapped", (Padding,), _padding_swapped, _uneven_padding),
+    Counterfactual("sides swapped", (Cropping,), _cropping_swapped, _uneven_cropping),
+    Counterfactual("the other interpolation", (UpSampling, Resizing), _other_interpolation, _interpolable),
+    Counterfactual("next row looked up", (Embedding,), _next_row),
+    Counterfactual("inputs in reverse order", (Concatenate,), _reversed, _several),
+    Counterfactual("last operand missing", (Merge,), _without_last, _several),
+    Counterfactual("operands swapped", (Merge,), _reversed, _subtracts),
+)

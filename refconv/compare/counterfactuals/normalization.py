@@ -1,0 +1,79 @@
+"""Faults of normalization and of preprocessing: statistics, epsilon, scale and offset."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refconv.compare.counterfactuals.base import Case, Counterfactual
+from refconv.ops.normalization import BatchNormalization
+from refconv.ops.preprocessing import Normalization, Rescaling
+
+BATCH = (BatchNormalization,)
+
+
+def _epsilon(case: Case) -> Case:
+    """Keras's 1e-3 for PyTorch's 1e-5, and the other way."""
+    return case.with_attrs(epsilon=1e-5 if case.attrs.epsilon > 1e-4 else 1e-3)
+
+
+def _swapped(case: Case) -> Case:
+    mean, variance = (case.weights[name] for name in ("moving_mean", "moving_variance"))
+    return case.with_weights(moving_mean=variance, moving_variance=np.abs(mean))
+
+
+def _without_gamma(case: Case) -> Case:
+    return case.with_weights(gamma=np.ones_like(case.weights["gamma"]))
+
+
+def _without_beta(case: Case) -> Case:
+    return case.with_weights(beta=np.zeros_like(case.weights["beta"]))
+
+
+def _mean_off(case: Case) -> Case:
+    return case.with_weights(moving_mean=case.weights["moving_mean"] * np.float32(1.01))
+
+
+def _variance_off(case: Case) -> Case:
+    return case.with_weights(moving_variance=case.weights["moving_variance"] * np.float32(1.01))
+
+
+def _scales(case: Case) -> bool:
+    return case.attrs.scale
+
+
+def _centers(case: Case) -> bool:
+    return case.attrs.center
+
+
+def _without_offset(case: Case) -> Case:
+    return case.with_attrs(offset=0.0)
+
+
+def _without_scale(case: Case) -> Case:
+    return case.with_attrs(scale=1.0)
+
+
+def _unnormalized(case: Case) -> Case:
+    return case.with_weights(variance=np.ones_like(case.weights["variance"]))
+
+
+def _uncentred(case: Case) -> Case:
+    return case.with_weights(mean=np.zeros_like(case.weights["mean"]))
+
+
+def _adapted(case: Case) -> bool:
+    return "variance" in case.weights
+
+
+ROWS = (
+    Counterfactual("another epsilon", BATCH, _epsilon),
+    Counterfactual("mean and variance swapped", BATCH, _swapped),
+    Counterfactual("gamma missing", BATCH, _without_gamma, _scales),
+    Counterfactual("beta missing", BATCH, _without_beta, _centers),
+    Counterfactual("means off by 1%", BATCH, _mean_off),
+    Counterfactual("variances off by 1%", BATCH, _variance_off),
+    Counterfactual("offset missing", (Rescaling,), _without_offset),
+    Counterfactual("scale missing", (Rescaling,), _without_scale),
+    Counterfactual("mean missing", (Normalization,), _uncentred, _adapted),
+    Counterfactual("variance missing", (Normalization,), _unnormalized, _adapted),
+)

@@ -1,0 +1,23 @@
+"""Every counterfactual. To add one: a row in its family's file, and one in the tests."""
+
+from __future__ import annotations
+
+from refconv.compare.counterfactuals import (
+    activations,
+    kernels,
+    moving,
+    normalization,
+    quantization,
+    recurrence,
+    windows,
+)
+from refconv.compare.counterfactuals.base import Case, Counterfactual
+
+FAMILIES = (kernels, windows, activations, normalization, moving, quantization, recurrence)
+
+ROWS: tuple[Counterfactual, ...] = tuple(row for family in FAMILIES for row in family.ROWS)
+
+
+def applicable(case: Case) -> list[Counterfactual]:
+    """The counterfactuals that the layer has what it needs for."""
+    return [row for row in ROWS if row.concerns(case)]
