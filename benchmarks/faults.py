@@ -5,19 +5,19 @@
     python benchmarks/faults.py faults [--fault-seeds 2] [--mode graph]  # one fault at a time, at every layer it fits
     python benchmarks/faults.py report                                   # FOLDER/faults.md and FOLDER/faults.json
 
-Without MODEL: the shipped samples and every model of the folder that REFCONV_MODELS names (see tests/support/models.py).
+Without MODEL: the shipped samples and every model of the folder that REFCONV_MODELS names (tests/support/models.py).
 
-**Clean runs.** model × seed × {graph, eager, xla} × {oneDNN on, off} × {1, 2 threads}; oneDNN and threads are fixed when
-TensorFlow is imported, so each combination runs in a process of its own. A verdict of `suspect`, `mismatch`, `degraded`
-or `unverified` is a false alarm, and `predict` away from the chained reference too. `--quick` takes one seed, and one
-mode per model and process.
+**Clean runs.** model × seed × {graph, eager, xla} × {oneDNN on, off} × {1, 2 threads}; oneDNN and threads are fixed
+when TensorFlow is imported, so each combination runs in a process of its own. A verdict of `suspect`, `mismatch`,
+`degraded` or `unverified` is a false alarm, and `predict` away from the chained reference too. `--quick` takes one
+seed, and one mode per model and process.
 
-**Faults.** A verdict is isolated: each layer is judged on the framework's own input to it. So a fault needs one layer to
-run: it takes the inputs that a clean run of the whole model recorded, the live layer is changed (its weights, its
-attributes, or what is computed before and after it), runs in the framework, and `refconv.compare.layer.judge` judges its
-output; the other policies (detection/baselines.py) judge the same output against the reference's values in float32. A
-mutant whose output is bit-identical to the clean layer's is equivalent, by that proof, and counted apart. Operators:
-detection/operators/, one file per family.
+**Faults.** A verdict is isolated: each layer is judged on the framework's own input to it. So a fault needs one layer
+to run: it takes the inputs that a clean run of the whole model recorded, the live layer is changed (its weights, its
+attributes, or what is computed before and after it), runs in the framework, and `refconv.compare.layer.judge` judges
+its output; the other policies (detection/baselines.py) judge the same output against the reference's values in
+float32. A mutant whose output is bit-identical to the clean layer's is equivalent, by that proof, and counted apart.
+Operators: detection/operators/, one file per family.
 
 Rows are written to FOLDER as they are found, and what is there is not run again: an interrupted run goes on.
 """

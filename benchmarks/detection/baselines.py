@@ -44,7 +44,7 @@ Score = Callable[[Expected, np.ndarray], "float | None"]
 def score_all(expected: Expected, got: np.ndarray) -> dict[str, float | None]:
     """Policy → score; None where the policy says nothing about this kind of layer."""
     if expected.values.shape != got.shape:
-        return {name: np.inf for name in POLICIES}
+        return dict.fromkeys(POLICIES, np.inf)
     with np.errstate(all="ignore"):
         return {name: score(expected, got) for name, score in POLICIES.items()}
 

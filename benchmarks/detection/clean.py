@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from detection.lines import append, read
-from detection.models import Model
 from support.framework import trace_of
 from support.live import framework
 
+from detection.lines import append, read
+from detection.models import Model
 from refconv.frameworks.worker.capture import LayerFailure, Session, capture
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.passes import Pass
@@ -172,7 +172,13 @@ def _alarming(verdict: Verdict, failure: str) -> bool:
 def _alarm(layer: Any) -> Row:
     worst = layer.worst
     used = worst.bound_used if worst else None
-    return {"layer": layer.name, "type": layer.type, "verdict": layer.verdict.value, "reason": layer.reason, "used": used}
+    return {
+        "layer": layer.name,
+        "type": layer.type,
+        "verdict": layer.verdict.value,
+        "reason": layer.reason,
+        "used": used,
+    }
 
 
 def _limit_threads(threads: int) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from support.live import capture_live, framework
+
 from detection.baselines import Expected, magnitude_of, score_all
 from detection.memo import Memo
 from detection.models import Model
 from detection.operators.base import Mutant, Operator
 from detection.subject import Arrays, Subject, find_layer
-from support.live import capture_live, framework
-
 from refconv.compare.layer import Judgement, judge, undeclared
 from refconv.compare.match import match
 from refconv.compare.stage1 import deviate

@@ -35,7 +35,9 @@ class Model:
 
 
 def named(paths: list[Path]) -> list[Model]:
-    return [Model(path, path.name, formats.load(path)) for path in paths]
+    """The models of these files, under the labels that `all_models` gives them."""
+    labels = {path.resolve(): label for path, label in _files()}
+    return [Model(path, labels.get(path.resolve(), path.name), formats.load(path)) for path in paths]
 
 
 def all_models() -> list[Model]:

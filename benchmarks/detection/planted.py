@@ -38,5 +38,7 @@ def plant_all(
             whole.rename(path)
             found = sum(row["found"] for row in rows)
             seconds = time.perf_counter() - started
-            print(f"{model.label[:40]:40} {mode:5} seed {seed} {len(rows):5} mutants, {found:5} found, {seconds:6.1f} s")
+            print(
+                f"{model.label[:40]:40} {mode:5} seed {seed} {len(rows):5} mutants, {found:5} found, {seconds:6.1f} s"
+            )
             sys.stdout.flush()

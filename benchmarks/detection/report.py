@@ -57,8 +57,8 @@ def _clean(clean: Mapping[str, Any]) -> str:
     lines = [
         "## Clean runs",
         f"{clean['runs']} runs, {clean['checks']} layer checks: {_counts(clean['by_verdict'])}.",
-        f"False alarms: {_counts(clean['alarms_by_verdict'])}; `predict`: {len(clean['plain_alarms'])}. Largest share of"
-        f" a probable bound {clean['bound_used']:.2f} ({clean['bound_used_where']}); stage 2 explained"
+        f"False alarms: {_counts(clean['alarms_by_verdict'])}; `predict`: {len(clean['plain_alarms'])}. Largest share"
+        f" of a probable bound {clean['bound_used']:.2f} ({clean['bound_used_where']}); stage 2 explained"
         f" {clean['explained']} elements. {len(clean['not_run'])} runs that the framework could not finish here.",
     ]
     for a in clean["alarms"][:TOP]:
@@ -79,9 +79,9 @@ def _unsized(faults: Faults) -> str:
         if operator.sizes == (0.0,):
             mutants = faults.groups.get((operator.name, 0.0), [])
             rows.append([operator.name, str(len(mutants)), str(equivalent[operator.name]), *_cells(mutants)])
-    return "## Faults without a size\nFound of the mutants that differ in any bit.\n\n" + _table(
-        ["operator", "mutants", "equivalent", *NAMES], rows
-    )
+    text = "Found of the mutants that differ in any bit; of TOSA, of those in dot products, which it speaks of."
+    table = _table(["operator", "mutants", "equivalent", *NAMES], rows)
+    return f"## Faults without a size\n{text}\n\n{table}"
 
 
 def _sized(faults: Faults) -> str:
@@ -115,9 +115,9 @@ def _paired(faults: Faults) -> str:
         factor = f"{faults.factors[name]:.3g}"
         rows.append([name, factor, *(_signed(faults.paired(decide, mutants)) for mutants in scopes.values())])
     text = (
-        "## At equal false alarms\nEach policy's tolerance is multiplied by the factor at which none of the clean layers"
-        " here raises an alarm, as none does with refconv unless the table above says so. refconv's detection rate less"
-        " the policy's on the same mutants, in points, with 95% interval.\n\n"
+        "## At equal false alarms\nEach policy's tolerance is multiplied by the factor at which none of the clean"
+        " layers here raises an alarm, as none does with refconv unless the table above says so. refconv's detection"
+        " rate less the policy's on the same mutants, in points, with 95% interval.\n\n"
     )
     return text + _table(["policy", "factor", *scopes], rows)
 
@@ -126,7 +126,7 @@ def _beaten(faults: Faults) -> str:
     found = faults.beaten()
     if not found:
         return "## Operators at which a policy with as few alarms finds more\nNone."
-    rows = [[o, f"{size:.0e}" if size else "", name, _signed(paired)] for o, size, name, paired in found]
+    rows = [[o, _size({"size": size}), name, _signed(paired)] for o, size, name, paired in found]
     return "## Operators at which a policy with as few alarms finds more\n" + _table(
         ["operator", "size", "policy", "difference in points"], rows
     )
@@ -143,24 +143,30 @@ def _near(faults: Faults) -> str:
 
 
 def _misses(faults: Faults) -> str:
+    why = summary.reason
     groups: dict[tuple[str, str], list[summary.Row]] = defaultdict(list)
     for row in faults.misses:
-        groups[row["scope"], summary.reason(row)].append(row)
+        groups[row["scope"], why(row)].append(row)
     classes = [
-        [scope, why, str(len(rows)), _sizes(rows), f"{max(r['ratio'] for r in rows):.2g}"]
-        for (scope, why), rows in sorted(groups.items(), key=lambda item: -len(item[1]))
+        [scope, reason, str(len(rows)), _sizes(rows), _number(max(r["ratio"] for r in rows))]
+        for (scope, reason), rows in sorted(groups.items(), key=lambda item: -len(item[1]))
     ]
+    # One line where several seeds missed the same; a fault without a size counts as large.
+    largest = {(r["operator"], r["size"], r["model"], r["layer"]): r for r in faults.misses[::-1]}.values()
     top = [
-        [r["operator"], f"{r['size']:.0e}" if r["size"] else "", r["model"], r["layer"], _number(r["bound_used"]),
-         _number(r["ratio"]), summary.reason(r)]
-        for r in sorted(faults.misses, key=lambda r: (-r["size"] if r["size"] else -1.0, -r["bound_used"]))[:TOP]
-    ]  # fmt: skip
+        [r["operator"], _size(r), r["model"], r["layer"], _number(r["bound_used"]), _number(r["ratio"]), why(r)]
+        for r in sorted(largest, key=lambda r: (-(r["size"] or 1.0), -r["bound_used"]))[:TOP]
+    ]
     return (
         f"## What refconv missed\n{len(faults.misses)} of {len(faults.mutants)}; every one is in the JSON.\n\n"
         + _table(["scope", "reason", "missed", "by size", "largest share of the worst case"], classes)
         + f"\n\nThe {TOP} largest faults among them:\n\n"
         + _table(["operator", "size", "model", "layer", "of probable", "of worst case", "reason"], top)
     )
+
+
+def _size(row: summary.Row) -> str:
+    return f"{row['size']:.0e}" if row["size"] else ""
 
 
 def _sizes(rows: Sequence[summary.Row]) -> str:

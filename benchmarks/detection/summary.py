@@ -106,10 +106,10 @@ def as_it_is(name: str) -> Decide:
 
 
 def found_by(rows: Sequence[Row], name: str) -> Share:
-    """Detections of refconv or of a policy as it is; where the policy says nothing it found nothing."""
+    """Detections of refconv, or of a policy as it is among the mutants that it says anything about."""
     if name == REFCONV:
         return Share(sum(row["found"] for row in rows), len(rows))
-    return Share(sum((row["scores"][name] or 0.0) > 1 for row in rows), len(rows))
+    return _share(rows, as_it_is(name))
 
 
 def _share(rows: Iterable[Row], decide: Decide) -> Share:
@@ -146,11 +146,13 @@ class Goal:
 def goals(faults: Faults) -> list[Goal]:
     """The promised detection rates."""
     large = [r for r in faults.mutants if r["scope"] in ("tensor", "channel") and r["size"] >= 0.99e-5]
+    parameters = [r for r in faults.mutants if r["scope"] == "parameter" and r["size"] >= 0.99e-5]
     single = [r for r in faults.mutants if r["scope"] == "weight" and r["size"] >= 0.99e-2]
     scaled = [r for r in faults.mutants if r["operator"] == "all weights" and 0.99e-6 <= r["size"] < 0.99e-5]
     beyond = [r for r in structural(faults) if r["ratio"] > BEYOND]
     return [
-        Goal("a whole tensor or channel off by 1e-5 and more", 0.99, found_by(large, REFCONV)),
+        Goal("weights of a whole tensor or channel off by 1e-5 and more", 0.99, found_by(large, REFCONV)),
+        Goal("the same, biases and epsilon among them", 0.99, found_by([*large, *parameters], REFCONV)),
         Goal("one weight off by 1e-2 and more", 0.97, found_by(single, REFCONV)),
         Goal(f"structural faults beyond {BEYOND:g} worst-case radii", 1.0, found_by(beyond, REFCONV)),
         Goal("all weights of a layer off by 1e-6", 0.99, found_by(scaled, REFCONV)),
@@ -190,7 +192,9 @@ def clean_summary(rows: Sequence[Row]) -> Mapping[str, Any]:
 
 
 def _verdicts(row: Row) -> dict[str, int]:
-    return {name: n for name, n in row["counts"].items() if n and name not in ("layers", "verified", "nondeterministic")}
+    return {
+        name: n for name, n in row["counts"].items() if n and name not in ("layers", "verified", "nondeterministic")
+    }
 
 
 def _where(row: Row) -> Row:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+
 from detection.subject import Arrays, Subject
 
 SIZES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
@@ -28,6 +29,7 @@ class Scope(StrEnum):
     TENSOR = "tensor"
     CHANNEL = "channel"
     WEIGHT = "weight"
+    PARAMETER = "parameter"  # a bias or an epsilon: little or nothing of the output may depend on it
     FORMAT = "format"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from detection.operators.base import (
     CONVOLUTIONS,
     POOLING,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from detection.operators.base import LINEAR, NORMALIZATION, POOLING, Mutant, structural
 from detection.subject import Subject
 
@@ -25,7 +26,9 @@ def flatten_order(s: Subject, size: float, rng: Rng) -> Mutant | None:
 def _column_major(s: Subject) -> Mutant | None:
     """A vector laid out column by column."""
     y = s.run()[0]
-    return Mutant((s.x.reshape(len(y), *y.shape[:0:-1]).transpose(0, *range(y.ndim - 1, 0, -1)),)) if y.ndim > 2 else None
+    return (
+        Mutant((s.x.reshape(len(y), *y.shape[:0:-1]).transpose(0, *range(y.ndim - 1, 0, -1)),)) if y.ndim > 2 else None
+    )
 
 
 def permutation_ignored(s: Subject, size: float, rng: Rng) -> Mutant | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from detection.operators.base import Mutant, structural
 from detection.subject import Subject
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from detection.operators.base import FOLDED, LINEAR, NORMALIZATION, Mutant, Scope, sized, structural
 from detection.operators.weights import planted
 from detection.subject import Subject
@@ -83,7 +84,7 @@ def _variants(s: Subject) -> dict[str, Callable[[Any], Any]]:
 
 
 def activation_variant(s: Subject, size: float, rng: Rng) -> Mutant | None:
-    """Another function of the same family: relu6 for relu, selu for elu, another slope, a hard sigmoid …"""
+    """Another function of the same family: relu6 for relu, selu for elu, another slope, a hard sigmoid."""
     if s.node.type in ("LeakyReLU", "ReLU"):
         return _other_relu(s)
     if s.node.type == "PReLU":
@@ -125,13 +126,13 @@ def rescaling_divisor(s: Subject, size: float, rng: Rng) -> Mutant:
 def resizing_variant(s: Subject, size: float, rng: Rng) -> Mutant:
     """Corners aligned, as resizing was before half-pixel centres."""
     lengths = (s.layer.height, s.layer.width)
-    resize = s.tf.compat.v1.image.resize_bilinear
-    return Mutant(s.compute(lambda x: resize(x, lengths, align_corners=True), s.x))
+    resize = s.tf.raw_ops.ResizeBilinear
+    return Mutant(s.compute(lambda x: resize(images=x, size=lengths, align_corners=True), s.x))
 
 
 OPERATORS = (
     structural("epsilon of another library", epsilon_other, *NORMALIZING),
-    sized("epsilon scaled", epsilon_scaled, Scope.TENSOR, *NORMALIZING),
+    sized("epsilon scaled", epsilon_scaled, Scope.PARAMETER, *NORMALIZING),
     structural("moving statistics swapped", statistics_swapped, *NORMALIZING),
     structural("gamma and beta swapped", gamma_beta_swapped, *NORMALIZING),
     structural("batch statistics", batch_statistics, *NORMALIZATION),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import ml_dtypes
 import numpy as np
+
 from detection.operators.base import (
     CONVOLUTIONS,
     DENSE,
@@ -220,7 +221,7 @@ OPERATORS = (
     sized("one channel", one_channel, Scope.CHANNEL, *LINEAR, *NORMALIZATION),
     sized("all weights", all_weights, Scope.TENSOR, *LINEAR, *NORMALIZATION),
     sized("stale weights", stale_weights, Scope.TENSOR, *LINEAR, *NORMALIZATION),
-    sized("bias scaled", bias_scaled, Scope.TENSOR, *BIASED),
+    sized("bias scaled", bias_scaled, Scope.PARAMETER, *BIASED),
     Operator("weights in float16", everywhere(as_float16), FORMATS, Scope.FORMAT),
     Operator("weights in bfloat16", everywhere(as_bfloat16), FORMATS, Scope.FORMAT),
     Operator("TF32 operands", tf32_operands, (*CONVOLUTIONS, *SEPARABLE, *TRANSPOSED, *DENSE), Scope.FORMAT),
