@@ -19,7 +19,7 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # tf.keras, which QKeras imports, is Keras 2; `import keras` is Keras 3 still
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.parent / "tests")]
 
 from support.live import capture_live, framework  # noqa: E402
 
@@ -40,7 +40,8 @@ def runs(path: Path, seeds: int, modes: list[str], samples: int) -> list[dict[st
             started = time.perf_counter()
             arrays = draw_inputs(graph, None, options)
             trace = capture_live(model, arrays, keras=graph.keras, mode=mode)
-            rows.append(_row(path, mode, seed, verify(graph, trace, arrays, options), time.perf_counter() - started))
+            result = verify(graph, trace, arrays, options, seeded=True)
+            rows.append(_row(path, mode, seed, result, time.perf_counter() - started))
             print(_line(rows[-1]), flush=True)
     return rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,8 +13,9 @@ import numpy as np
 
 from refconv import formats, frameworks
 from refconv import inputs as model_inputs
-from refconv.compare.drift import drift
-from refconv.compare.layer import judge, undeclared
+from refconv.compare.declared import Declared, declare
+from refconv.compare.drift import apart, drift
+from refconv.compare.layer import Judgement, judge
 from refconv.compare.match import match
 from refconv.compare.plain import judge_plain
 from refconv.errors import BadInput, UnreadableModel
@@ -22,15 +23,20 @@ from refconv.graph import Graph, Node
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context
+from refconv.ops.slots import in_words, quantizers
+from refconv.ops.table import TABLE
 from refconv.primitives import engines
 from refconv.reference.chained import Chain, mids
-from refconv.reference.forward import forward, weights_of
+from refconv.reference.forward import NodeWeights, forward, weights_of
 from refconv.reference.ranges import index_ranges
-from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, Verdict
+from refconv.reference.shadow import Shadow
+from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, QuantizedLayer, Verdict
 from refconv.trace import Call, Trace
 
 Given = None | np.ndarray | model_inputs.Source | Sequence[Any] | Mapping[str, Any]
 Progress = Callable[[str, float | None], None]
+SHADOWS = 2  # runs of the reference with errors drawn, beside which `predict` is judged
+
 OnLayer = Callable[[LayerResult], None]
 
 
@@ -47,6 +53,7 @@ class Options:
     keras: str = "auto"
     engine: str = "numpy"
     device: str = "auto"
+    arithmetic: str = ""  # of compare.declared.NAMED, in place of what the environment declares
     policy: Policy = Policy()
     fail_fast: bool = False
     timeout: float = 600.0
@@ -86,7 +93,16 @@ def check(
     _refuse_code(graph)
     arrays = draw_inputs(graph, inputs, options)
     trace, failure = _capture(graph, arrays, options, progress)
-    result = verify(graph, trace, arrays, options, selected=selected, progress=progress, on_layer=on_layer)
+    result = verify(
+        graph,
+        trace,
+        arrays,
+        options,
+        selected=selected,
+        seeded=inputs is None,
+        progress=progress,
+        on_layer=on_layer,
+    )
     if failure:
         result = replace(result, notes=(*result.notes, failure))
     described = model_inputs.describe(graph.specs, arrays, inputs, options.samples, options.seed, options.preprocess)
@@ -133,20 +149,26 @@ def verify(
     options: Options,
     *,
     selected: frozenset[int] | None = None,
+    seeded: bool = False,
     progress: Progress = _silent,
     on_layer: OnLayer | None = None,
 ) -> CheckResult:
-    """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed."""
+    """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed.
+
+    `seeded` says that they were drawn at random: only then are a tensor's errors also judged together.
+    """
     selected = select(graph, options.layers) if selected is None else selected
-    calls, chain = match(graph, trace), Chain(graph, arrays)
-    context = Context(engines.get(options.engine))
+    calls = match(graph, trace)
+    shadows = tuple(Shadow(graph, arrays, seed) for seed in range(SHADOWS)) if _has_plain(graph, trace) else ()
+    runs = _Runs(Chain(graph, arrays), shadows)
+    context = Context(engines.get(options.engine), seeded=seeded)
     layers: list[LayerResult] = []
     for node in graph.nodes:
         if node.index in graph.inputs:
             continue
         progress(f"verifying {node.name}", node.index / len(graph.nodes))
         wanted = node.index in selected
-        result = _layer(node, calls.get(node.index), trace, chain, context, wanted)
+        result = _layer(node, calls.get(node.index), trace, runs, context, options, wanted)
         if wanted:
             layers.append(result)
             if on_layer:
@@ -157,12 +179,13 @@ def verify(
     return CheckResult(
         model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
         layers=tuple(layers),
-        plain=None if stopped else _plain(graph, trace, chain, layers),
+        plain=None if stopped or not shadows else _plain(graph, trace, runs, layers),
         environment=trace.environment,
         input={},
         partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=graph.notes,
+        notes=(*graph.notes, *_notes(graph)),
+        quantized=tuple(_quantized(graph)),
     )
 
 
@@ -225,45 +248,100 @@ def _refuse_code(graph: Graph) -> None:
             )
 
 
-def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: Context, wanted: bool) -> LayerResult:
-    """One node's result; the chain gets the reference's own values, or the framework's where there is no reference."""
+@dataclass(frozen=True)
+class _Runs:
+    """The reference on its own values, and as runs that round."""
+
+    chain: Chain
+    shadows: tuple[Shadow, ...]
+
+    def put(self, node: Node, outputs: Sequence[np.ndarray]) -> None:
+        """Go on with the framework's outputs of a layer without a reference."""
+        self.chain.put(node, outputs)
+        for shadow in self.shadows:
+            shadow.put(node, outputs)
+
+
+def _layer(
+    node: Node, call: Call | None, trace: Trace, runs: _Runs, context: Context, options: Options, wanted: bool
+) -> LayerResult:
+    """One node's result; the runs get the reference's own values, or the framework's where there is no reference."""
     started = time.perf_counter()
     got = tuple(trace.tensors[key] for key in call.outputs) if call else ()
-    own = chain.inputs(node)
-    result = LayerResult(node.index, node.name, node.layer, node.type, Verdict.UNVERIFIED)
+    own = runs.chain.inputs(node)
+    result = LayerResult(
+        node.index, node.name, node.layer, node.type, Verdict.UNVERIFIED, nondeterministic=_draws(node)
+    )
     if node.attrs is None:
-        chain.put(node, got)
+        runs.put(node, got)
         return replace(result, reason=node.reason or "no reference for this layer")
-    weights = weights_of(node)
-    alone = replace(context, need=Need.VALUES)
+    weights, alone = weights_of(node), replace(context, need=Need.VALUES)
     values = mids(forward(node, weights.applied, own, alone)) if own is not None else got
-    chain.put(node, values)
+    runs.chain.put(node, values)
     chained_seconds = time.perf_counter() - started
-    if call is None or not wanted:
-        return replace(result, reason="the framework gave no output for this layer")
-    if reason := undeclared(node):
-        return replace(result, reason=reason)
-    if len(call.inputs) < len(node.inputs):
-        return replace(result, reason="the framework's inputs to this layer could not be matched")
-    fed = tuple(trace.tensors[key] for key in call.inputs[: len(node.inputs)])
-    recorded = {name: trace.tensors[key] for name, key in call.weights}
-    judged = judge(node, weights, recorded, fed, got, context)
-    total = time.perf_counter() - started
+    declared = declare(node, trace.environment, options.mode, options.arithmetic)
+    judged = _judged(node, call if wanted else None, weights, declared, trace, context)
+    isolated_seconds = time.perf_counter() - started - chained_seconds
+    sigma = judged.sigma or apart(values, got)
+    for shadow in runs.shadows:
+        shadow.step(node, weights.applied, alone, sigma)
+    result = replace(result, verdict=judged.verdict, reason=judged.reason)
+    if call is None or not judged.outputs:
+        return result
     return replace(
         result,
-        verdict=judged.verdict,
         outputs=judged.outputs,
         weights=judged.weights,
-        reason=judged.reason,
+        arithmetic=declared.name,
         chained=drift(values, got) if own is not None else None,
-        seconds={"chained": chained_seconds, "isolated": total - chained_seconds, "framework": call.seconds},
+        seconds={"chained": chained_seconds, "isolated": isolated_seconds, "framework": call.seconds},
     )
 
 
-def _plain(graph: Graph, trace: Trace, chain: Chain, layers: Sequence[LayerResult]) -> PlainResult | None:
-    reference = chain.results()
-    if reference is None or not trace.plain:
+def _judged(
+    node: Node, call: Call | None, weights: NodeWeights, declared: Declared, trace: Trace, context: Context
+) -> Judgement:
+    """The layer on the framework's own inputs to it, or why that cannot be had."""
+    if call is None:
+        return Judgement(Verdict.UNVERIFIED, reason="the framework gave no output for this layer")
+    if declared.reason:
+        return Judgement(Verdict.UNVERIFIED, reason=declared.reason)
+    if len(call.inputs) < len(node.inputs):
+        return Judgement(Verdict.UNVERIFIED, reason="the framework's inputs to this layer could not be matched")
+    fed, got = ([trace.tensors[key] for key in keys] for keys in (call.inputs[: len(node.inputs)], call.outputs))
+    recorded, steps = ({name: trace.tensors[key] for name, key in named} for named in (call.weights, call.steps))
+    return judge(node, weights, recorded, fed, got, context, declared, steps)
+
+
+def _draws(node: Node) -> bool:
+    """Whether the framework draws random numbers in this layer at inference."""
+    return node.attrs is not None and any(quantizer.random for quantizer in quantizers(node.attrs).values())
+
+
+def _quantized(graph: Graph) -> Iterator[QuantizedLayer]:
+    for node in graph.nodes:
+        if node.attrs is not None and node.call == 0 and (said := in_words(node.attrs)):
+            yield QuantizedLayer(node.layer, said)
+
+
+def _notes(graph: Graph) -> Iterator[str]:
+    for node in graph.nodes:
+        if _draws(node):
+            yield f"{node.name} draws numbers at every call, so predict has no one answer and is not judged"
+        if node.attrs is not None and node.index not in graph.inputs and (note := TABLE[node.type].note):
+            yield f"{node.name}: {note}"
+
+
+def _has_plain(graph: Graph, trace: Trace) -> bool:
+    """Whether there is an un-instrumented run, and one right answer to it."""
+    return bool(trace.plain) and not any(map(_draws, graph.nodes))
+
+
+def _plain(graph: Graph, trace: Trace, runs: _Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
+    reference, others = runs.chain.results(), [shadow.results() for shadow in runs.shadows]
+    if reference is None:
         return None
     last = {ref.node for ref in graph.outputs}
     allowed = [c.worst.allowed for r in layers if r.index in last for c in r.outputs if c.worst]
-    return judge_plain(trace.plain, trace.outputs, reference, slack=max(allowed, default=0.0))
+    rounding = [trace.outputs, *(other for other in others if other is not None)]
+    return judge_plain(trace.plain, rounding, reference, slack=max(allowed, default=0.0))

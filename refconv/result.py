@@ -40,7 +40,8 @@ class Comparison:
     """One output tensor compared element by element.
 
     `bound_used` is the largest share of the probable bound that any element used (0 where all are equal,
-    inf where a bound of zero was left); `certified` says that bit equality was demanded of every element.
+    inf where a bound of zero was left); `certified` says that bit equality was demanded of every element. `name` is
+    that of a tensor inside the layer, what its steps left ("c"); "" for an output.
     """
 
     shape: tuple[int, ...]
@@ -52,6 +53,9 @@ class Comparison:
     worst: Element | None = None
     failing: int = 0  # elements outside the probable bound after stage 2
     explained: int = 0  # elements outside stage 1 that stage 2 explained
+    slope: float | None = None  # the tensor's error of scale in units of u, where it can be told (compare/slope.py)
+    accumulator_bits: int | None = None  # of a certified sum: a signed integer of so many bits holds every partial sum
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Finding:
 class LayerResult:
     """One layer call. `outputs` is empty where nothing was compared; `reason` then says why.
 
+    Of a layer made of steps, what every step left stands in `outputs` after the outputs, under its name.
+
     Where the layer is quantized, the effective weights that the framework used have a verdict of their own, and the
     outputs are judged with them.
     """
@@ -88,15 +94,22 @@ class LayerResult:
     outputs: tuple[Comparison, ...] = ()
     weights: Mapping[str, Comparison] = field(default_factory=dict)  # effective weights of a quantized layer
     reason: str = ""
+    arithmetic: str = ""  # that was declared; "" where the layer was not judged
     chained: Drift | None = None
     findings: tuple[Finding, ...] = ()
-    nondeterministic: bool = False
+    nondeterministic: bool = False  # two runs may give other values
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def worst(self) -> Comparison | None:
         """The output that decides: the gravest, then the one that used most of its bound."""
         return max(self.outputs, key=lambda o: (o.verdict.severity, o.bound_used), default=None)
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Shape of the output that decides, of the first one where a step does."""
+        worst = self.outputs[0] if self.worst and self.worst.name else self.worst
+        return worst.shape if worst else None
 
 
 @dataclass(frozen=True)
@@ -131,6 +144,14 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class QuantizedLayer:
+    """A layer that quantizes, in plain words by what it quantizes: kernel, bias, activation …"""
+
+    name: str
+    quantizers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """The whole answer of one check."""
 
@@ -143,6 +164,7 @@ class CheckResult:
     policy: Policy = Policy()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    quantized: tuple[QuantizedLayer, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -29,6 +29,7 @@ class Call:
     outputs: Tuple[str, ...]
     seconds: float = 0.0
     weights: Tuple[Tuple[str, str], ...] = ()  # (name, key) of the effective weights of a quantized layer
+    steps: Tuple[Tuple[str, str], ...] = ()  # (name, key) of what every step of a layer made of steps left
 
 
 @dataclass

@@ -163,9 +163,8 @@ def test_a_layer_that_did_not_run_leaves_the_check_incomplete(original: Any) -> 
     assert result.exit_code == 3
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
-def test_arithmetic_without_a_bound_is_incomplete_never_pass_or_fail(policy: str, tmp_path: Any) -> None:
-    layers = keras.layers
+def test_arithmetic_without_a_bound_is_incomplete_never_pass_or_fail(tmp_path: Any) -> None:
+    layers, policy = keras.layers, "float64"
     parts = [layers.Dense(4, name="dense", dtype=policy), layers.Reshape((2, 2), name="moved", dtype=policy)]
     keras.Sequential([keras.Input((5,)), *parts]).save(tmp_path / "model.keras")
     graph, model = formats.load(tmp_path / "model.keras"), keras.models.load_model(tmp_path / "model.keras")

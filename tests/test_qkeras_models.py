@@ -2,10 +2,64 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
+from support.live import capture_live, framework
 from support.models import model_path, needs_models
 
+import refconv
 from refconv import formats, pipeline
+from refconv.frameworks.worker.loading import load_model
+from refconv.pipeline import Options, verify
+from refconv.result import LayerResult, Verdict
+
+SEEDS = range(10)
+SUMS = ("QConv2DBatchnorm", "QDepthwiseConv2D", "QDense")
+# File → its certified layers.
+CERTIFIED = {
+    "qkeras/svhn_quantized.h5": [
+        "conv_act_0", "pool_0", "fused_convbn_1", "conv_act_1", "pool_1", "fused_convbn_2", "conv_act_2", "pool_2",
+        "flatten_9", "dense_0", "dense_act_0", "dense_1", "dense_act_1",
+    ],
+    "qkeras/mnist_quantized_pruned.h5": [
+        "conv_act_0", "pool_0", "prune_low_magnitude_fused_convbn_1", "conv_act_1", "pool_1", "flatten_3",
+        "prune_low_magnitude_dense_0", "dense_act_0", "prune_low_magnitude_dense_1", "dense_act_1",
+    ],
+    "known_answers/rn07/model.h5": [
+        "q_activation", "q_conv2d_batchnorm_1", "q_activation_1", "q_conv2d_batchnorm_2", "q_activation_2",
+        "q_conv2d_batchnorm_3", "q_activation_3", "q_conv2d_batchnorm_4", "q_activation_5", "flatten", "q_dense",
+    ],
+    "samples/digits_qkeras.h5": [
+        "conv_relu", "conv_norm", "conv_norm_relu", "max_pool", "depthwise", "depthwise_relu", "flatten", "logits",
+    ],
+}  # fmt: skip
+
+
+def path_of(name: str) -> Path:
+    sample = Path(refconv.__file__).parent / name
+    return sample if sample.exists() else model_path(name)
+
+
+def certified(layer: LayerResult) -> bool:
+    return all(output.certified for output in layer.outputs)
+
+
+@pytest.mark.parametrize("name", CERTIFIED)
+def test_fixed_point_layers_are_certified_and_exact(name: str) -> None:
+    """For every seed the same layers, and with them the whole file passes; sums say how many bits they need."""
+    path = path_of(name)
+    graph, model = formats.load(path), load_model(framework(2), str(path), qkeras=True)
+    for seed in SEEDS:
+        options = Options(seed=seed)
+        arrays = pipeline.draw_inputs(graph, None, options)
+        result = verify(graph, capture_live(model, arrays, keras=2), arrays, options)
+        assert result.exit_code == 0
+        assert [layer.name for layer in result.layers if certified(layer)] == CERTIFIED[name]
+        sums = [layer for layer in result.layers if certified(layer) and layer.type in SUMS]
+        assert all(layer.verdict is Verdict.EXACT for layer in result.layers if certified(layer))
+        assert sums and all(1 < layer.outputs[0].accumulator_bits <= 25 for layer in sums)
 
 
 @needs_models

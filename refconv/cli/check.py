@@ -93,6 +93,13 @@ Exit codes:
     show_default=True,
     help="Where the framework runs.",
 )
+@click.option(
+    "--arithmetic",
+    type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
+    default=None,
+    help="What every layer may compute in, instead of what its dtype policy and the device say. tf32, bfloat16 and "
+    "float16 round operands of products; the mixed ones also results.",
+)
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
@@ -155,7 +162,12 @@ def _options(given: dict[str, Any]) -> Options:
 
     same = ("samples", "seed", "preprocess", "layers", "mode", "keras", "engine", "device", "fail_fast", "timeout")
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
-    return Options(**{name: given[name] for name in same}, shapes=arguments.shapes(given["shapes"]), policy=policy)
+    return Options(
+        **{name: given[name] for name in same},
+        arithmetic=given["arithmetic"] or "",
+        shapes=arguments.shapes(given["shapes"]),
+        policy=policy,
+    )
 
 
 def _print(result: CheckResult, verbosity: int) -> None:

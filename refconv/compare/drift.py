@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from refconv.numerics.formats import float64, is_float
 from refconv.result import Drift
 
 
@@ -19,13 +20,21 @@ def drift(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> Drift |
         return None
     largest = noise = signal = 0.0
     with np.errstate(all="ignore"):
-        for r, g in pairs:
+        for r, g in ((r, float64(g) if is_float(g.dtype) else g) for r, g in pairs):
             error = np.where((g == r) | ((g != g) & (r != r)), 0.0, np.abs(np.subtract(g, r, dtype=np.float64)))
             error = np.where(np.isnan(error), np.inf, error)
             largest = max(largest, float(error.max()))
             noise += float(np.sum(error**2))
             signal += float(np.sum(np.where(np.isfinite(r), r, 0.0).astype(np.float64) ** 2))
     return Drift(largest, _decibel(signal, noise))
+
+
+def apart(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[np.ndarray | float, ...]:
+    """|got − reference| of each tensor, 0 where they cannot be compared."""
+    if [r.shape for r in reference] != [g.shape for g in got]:
+        return (0.0,) * len(reference)
+    with np.errstate(all="ignore"):
+        return tuple(np.abs(np.subtract(g, r, dtype=np.float64)) for r, g in zip(reference, got, strict=True))
 
 
 def _decibel(signal: float, noise: float) -> float:

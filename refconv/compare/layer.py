@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
-from refconv.compare import stage2
-from refconv.compare.stage1 import deviate
-from refconv.compare.tensor import Explain, Index, compare
+from refconv.compare import slope
+from refconv.compare.declared import SINGLE, Declared
+from refconv.compare.identify import identify
+from refconv.compare.operands import Arrays, Weights, enclose
+from refconv.compare.stepwise import compare_steps
+from refconv.compare.tensor import Compared, compare, needs_worst, shape_reason
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
-from refconv.numerics.enclosure import Enclosure
-from refconv.numerics.formats import FLOAT32
+from refconv.numerics.enclosure import Field
 from refconv.numerics.moments import Need
-from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
-from refconv.reference.forward import NodeWeights, forward
+from refconv.reference.forward import NodeWeights, step_names
 from refconv.result import Comparison, Verdict
 
-Arrays = Sequence[np.ndarray]
-Weights = Mapping[str, np.ndarray]
+Find = Callable[[Node, Weights, Arrays, Arrays, Context], Compared]
+
+UNDECLARED = Declared(SINGLE.name, (SINGLE,))
+WRONG = (Verdict.MISMATCH, Verdict.SUSPECT)
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,18 @@ class Judgement:
     outputs: tuple[Comparison, ...] = ()
     weights: Mapping[str, Comparison] = field(default_factory=dict)
     reason: str = ""
-
-
-def undeclared(node: Node) -> str:
-    """Why the node's arithmetic has no bound; "" where it has one, or where the layer rounds nothing."""
-    if node.dtype == FLOAT32.name or TABLE[node.type].exact:
-        return ""
-    return f"it computes in {node.dtype}, and bounds exist for {FLOAT32.name} only"
+    sigma: tuple[Field, ...] = ()  # of each output
 
 
 def judge(
-    node: Node, weights: NodeWeights, recorded: Weights, inputs: Arrays, got: Arrays, context: Context
+    node: Node,
+    weights: NodeWeights,
+    recorded: Weights,
+    inputs: Arrays,
+    got: Arrays,
+    context: Context,
+    declared: Declared = UNDECLARED,
+    steps: Weights | None = None,
 ) -> Judgement:
     """Judge one layer call by the framework's own inputs to it.
 
@@ -52,65 +57,78 @@ def judge(
         recorded: the effective weights that the framework used, where the layer is quantized: first they are judged,
             then the outputs with them.
         inputs, got: the framework's.
+        declared: the arithmetic; float32 unless another is.
+        steps: what the framework's own steps left, by name, for a layer made of steps.
     """
+    names, steps = step_names(node), steps or {}
+    if missing := [name for name in names if name not in steps]:
+        return Judgement(Verdict.UNVERIFIED, reason=f"the framework's steps ({', '.join(missing)}) could not be seen")
+    find = partial(compare_steps, steps={name: steps[name] for name in names}) if names else compare_outputs
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
-    outputs, reason = _outputs(node, applied, inputs, got, context)
-    verdicts = [c.verdict for c in (*outputs, *weighed.values())]
-    if not outputs:
-        return Judgement(Verdict.MISMATCH, outputs, weighed, reason)
-    verdict = max(verdicts, key=lambda v: v.severity)
+    found = _best(node, applied, inputs, got, context, declared, find)
+    if not found.tensors:
+        return Judgement(Verdict.MISMATCH, (), weighed, found.reason)
+    if found.verdict in WRONG and not names and (lower := identify(node, applied, inputs, got, context, declared)):
+        found = Compared(_degraded(found.tensors), lower, found.sigma)
+    verdict = max((found.verdict, *(c.verdict for c in weighed.values())), key=lambda v: v.severity)
     if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied, inputs, got)):
-        return Judgement(Verdict.VACUOUS, outputs, weighed, hollow)
-    stored_used = _stored_used(node, weights.stored, inputs, got, outputs, context)
-    return Judgement(verdict, outputs, weighed, stored_used or reason)
+        return Judgement(Verdict.VACUOUS, found.tensors, weighed, hollow, found.sigma)
+    reason = _stored_used(node, weights.stored, inputs, got, found, context, find) or found.reason
+    return Judgement(verdict, found.tensors, weighed, reason, found.sigma)
 
 
-def _outputs(
-    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context
-) -> tuple[tuple[Comparison, ...], str]:
-    """The worst case is computed only where some element leaves the probable bound."""
-    enclosures = forward(node, weights, inputs, replace(context, need=Need.PROBABLE))
+def _best(
+    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, declared: Declared, find: Find
+) -> Compared:
+    """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor."""
+    tried = []
+    for arithmetic in declared.candidates:
+        found = find(node, weights, inputs, got, replace(context, arithmetic=arithmetic))
+        if found.verdict.severity <= Verdict.WITHIN.severity:
+            return found
+        tried.append(found)
+    return min(tried, key=lambda one: one.verdict.severity)
+
+
+def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context) -> Compared:
+    """Under one arithmetic. The worst case is computed only where some element leaves the probable bound."""
+    storage = context.arithmetic.format
+    enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.PROBABLE))
     if len(got) != len(enclosures):
-        return (), f"the framework gave {len(got)} outputs, the reference {len(enclosures)}"
-    if any(_needs_worst(e, g) for e, g in zip(enclosures, got, strict=True)):
-        enclosures = forward(node, weights, inputs, replace(context, need=Need.WORST))
-    explain = _explain(node, weights, inputs, context)
-    compared = tuple(compare(e, g, explain) for e, g in zip(enclosures, got, strict=True))
-    return compared, _reason(compared)
+        return Compared(reason=f"the framework gave {len(got)} outputs, the reference {len(enclosures)}")
+    if any(needs_worst(e, g, storage) for e, g in zip(enclosures, got, strict=True)):
+        enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.WORST))
+    compared, trend = tuple(compare(e, g, explain, storage) for e, g in zip(enclosures, got, strict=True)), ""
+    if slope.applies(node, context):
+        compared, trend = slope.judge(compared, enclosures, got)
+    return Compared(compared, shape_reason(compared) or trend, tuple(e.sigma for e in enclosures))
+
+
+def _degraded(outputs: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
+    """The outputs that failed, for a known reason."""
+    return tuple(replace(c, verdict=Verdict.DEGRADED) if c.verdict in WRONG else c for c in outputs)
 
 
 def _stored_used(
-    node: Node, stored: Weights, inputs: Arrays, got: Arrays, outputs: Sequence[Comparison], context: Context
+    node: Node,
+    stored: Weights,
+    inputs: Arrays,
+    got: Arrays,
+    found: Compared,
+    context: Context,
+    find: Find,
 ) -> str:
     """Says so where a quantized layer's output is wrong with its effective weights and right with its stored ones."""
-    wrong = any(c.verdict is Verdict.MISMATCH for c in outputs)
-    if not wrong or TABLE[node.type].slots is None:
+    if found.verdict is not Verdict.MISMATCH or TABLE[node.type].slots is None:
         return ""
     try:
-        raw, _ = _outputs(node, stored, inputs, got, context)
+        raw = find(node, stored, inputs, got, context)
     except UnreadableModel:  # folded weights have other shapes than the stored ones
         return ""
-    if any(c.verdict.severity >= Verdict.SUSPECT.severity for c in raw):
+    if raw.verdict.severity >= Verdict.SUSPECT.severity:
         return ""
     return "the output is that of the stored weights, not of the effective (quantized) ones"
-
-
-def _needs_worst(enclosure: Enclosure, got: np.ndarray) -> bool:
-    if got.shape != enclosure.mid.shape:
-        return False
-    return bool(deviate(enclosure, got).outside.any())
-
-
-def _explain(node: Node, weights: Weights, inputs: Arrays, context: Context) -> Explain | None:
-    find = TABLE[node.type].terms
-    if find is None or not getattr(node.attrs, "activation", LINEAR).elementwise:
-        return None  # after a softmax no element has a sum of its own
-
-    def explain(index: Index) -> Enclosure:
-        return stage2.enclose(find(node.attrs, weights, inputs, index, context), context.arithmetic)
-
-    return explain
 
 
 def _vacuous(weights: Weights, inputs: Arrays, got: Arrays) -> str:
@@ -123,11 +141,4 @@ def _vacuous(weights: Weights, inputs: Arrays, got: Arrays) -> str:
         return "all inputs are zero, so no weight was exercised"
     if not any(np.any(g) for g in got) and all(np.any(w) for w in weights.values()):
         return "all outputs are zero, so a fault could hide behind them"
-    return ""
-
-
-def _reason(compared: tuple[Comparison, ...]) -> str:
-    for c in compared:
-        if c.worst is None and c.verdict is Verdict.MISMATCH:
-            return f"the framework's output has shape {c.shape}, which is not the reference's"
     return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refconv.numerics.enclosure import Enclosure
-from refconv.numerics.formats import FLOAT32
+from refconv.numerics.formats import FLOAT32, Format, float64, is_float
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,17 @@ class Deviation:
         return np.where(self.error > 0, share, 0.0)
 
 
-def deviate(enclosure: Enclosure, got: np.ndarray) -> Deviation:
-    """Measure `got` (the framework's output) against the enclosure of the same shape."""
-    mid = enclosure.mid
+def deviate(enclosure: Enclosure, got: np.ndarray, storage: Format = FLOAT32) -> Deviation:
+    """Measure `got` (the framework's output) against the enclosure of the same shape.
+
+    Correctly rounded means: to `storage`, in which the framework is said to keep its results.
+    """
+    mid, floats = enclosure.mid, is_float(got.dtype)
+    got = float64(got) if floats else got
     with np.errstate(all="ignore"):
-        expected = mid.astype(got.dtype) if got.dtype.kind == "f" else mid
+        expected = storage.round(mid) if floats and mid.dtype.kind == "f" else mid
         equal = (got == expected) | ((got != got) & (mid != mid))
-        equal |= _flushed(mid, got)
+        equal |= _flushed(mid, got, storage)
         error = np.where(equal, 0.0, np.abs(got.astype(np.float64) - mid))
         # a NaN or infinity has no neighbourhood, whatever radius its sums came to
         probable, limit = (np.where(np.isfinite(mid), r, 0.0) for r in (enclosure.probable, enclosure.limit))
@@ -58,7 +62,7 @@ def deviate(enclosure: Enclosure, got: np.ndarray) -> Deviation:
         rounding = np.abs(expected.astype(np.float64) - mid)
         error = np.where(np.isfinite(error), np.where(equal, np.minimum(rounding, probable), error), np.inf)
         error = np.where(equal & ~np.isfinite(mid), 0.0, error)
-        error = np.where(_overflow(enclosure, got), 0.0, error)
+        error = np.where(_overflow(enclosure, got, storage), 0.0, error)
         if enclosure.lattices:
             admitted = [equal | lattice.admits(got) for lattice in enclosure.lattices]
             probable, limit = (
@@ -67,12 +71,12 @@ def deviate(enclosure: Enclosure, got: np.ndarray) -> Deviation:
     return Deviation(error, probable, limit, equal)
 
 
-def _flushed(mid: np.ndarray, got: np.ndarray) -> np.ndarray:
+def _flushed(mid: np.ndarray, got: np.ndarray, storage: Format) -> np.ndarray:
     """A subnormal result given as zero, even by a layer that only moves or selects (TRAPS 29, 33)."""
-    return (np.abs(mid) < FLOAT32.tiny) & (got == 0)
+    return (np.abs(mid) < storage.tiny) & (got == 0)
 
 
-def _overflow(enclosure: Enclosure, got: np.ndarray) -> np.ndarray:
+def _overflow(enclosure: Enclosure, got: np.ndarray, storage: Format) -> np.ndarray:
     """Not finite where partial sums, or the last rounding, may leave the format's range; inputs were finite there."""
-    beyond = np.abs(enclosure.mid) + enclosure.limit > FLOAT32.max
+    beyond = np.abs(enclosure.mid) + enclosure.limit > storage.max
     return ~np.isfinite(got) & np.isfinite(enclosure.mid) & (np.asarray(enclosure.overflow) | beyond)

@@ -3,46 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from refconv.compare.stage1 import Deviation, deviate
 from refconv.compare.stage2 import WORST_ELEMENTS
-from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.enclosure import Enclosure, Field
+from refconv.numerics.formats import FLOAT32, Format
 from refconv.result import Comparison, Element, Verdict
 
 Index = tuple[int, ...]
-Explain = Callable[[Index], Enclosure]
 
 
-def compare(enclosure: Enclosure, got: np.ndarray, explain: Explain | None = None) -> Comparison:
+@dataclass(frozen=True)
+class Compared:
+    """A layer's tensors compared: its outputs, then its steps; why, where a reason is due; σ of each output."""
+
+    tensors: tuple[Comparison, ...] = ()
+    reason: str = ""
+    sigma: tuple[Field, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gravest; a mismatch where nothing could be compared."""
+        return max((c.verdict for c in self.tensors), key=lambda v: v.severity, default=Verdict.MISMATCH)
+
+
+Explain = Callable[[Index], Enclosure | None]
+
+
+def compare(
+    enclosure: Enclosure, got: np.ndarray, explain: Explain | None = None, storage: Format = FLOAT32
+) -> Comparison:
     """Judge the framework's tensor `got` by the enclosure, whose worst case must be known.
 
     Args:
         enclosure: the reference's output.
         got: the framework's output.
-        explain: index of an element → its enclosure under stage 2; None where the layer has no terms.
+        explain: index of an element → its enclosure under stage 2, or None where it has no terms; None where no
+            element of the layer has.
+        storage: the format in which the framework is said to keep its results.
     """
     if got.shape != enclosure.mid.shape:
         return _wrong_shape(enclosure, got)
-    deviation = deviate(enclosure, got)
+    deviation = deviate(enclosure, got, storage)
     outside = np.flatnonzero(deviation.outside)
     if np.any(deviation.impossible):
-        return _report(Verdict.MISMATCH, enclosure, got, deviation, failing=len(outside))
-    explained = _explained(deviation, outside, got, explain) if len(outside) and explain else 0
+        return _report(Verdict.MISMATCH, enclosure, got, deviation, storage, failing=len(outside))
+    explained = _explained(deviation, outside, got, explain, storage) if len(outside) and explain else 0
     if explained < min(len(outside), WORST_ELEMENTS):
-        return _report(Verdict.SUSPECT, enclosure, got, deviation, len(outside) - explained, explained)
+        return _report(Verdict.SUSPECT, enclosure, got, deviation, storage, len(outside) - explained, explained)
     verdict = Verdict.EXACT if deviation.equal.all() else Verdict.WITHIN
-    return _report(verdict, enclosure, got, deviation, explained=len(outside))
+    return _report(verdict, enclosure, got, deviation, storage, explained=len(outside))
 
 
-def _explained(deviation: Deviation, outside: np.ndarray, got: np.ndarray, explain: Explain) -> int:
+def needs_worst(enclosure: Enclosure, got: np.ndarray, storage: Format = FLOAT32) -> bool:
+    """Whether some element leaves the probable bound, so that its worst case is wanted."""
+    return got.shape == enclosure.mid.shape and bool(deviate(enclosure, got, storage).outside.any())
+
+
+def shape_reason(compared: tuple[Comparison, ...]) -> str:
+    """Says so where an output has another shape than the reference's."""
+    for c in compared:
+        if c.worst is None and c.verdict is Verdict.MISMATCH:
+            return f"the framework's output has shape {c.shape}, which is not the reference's"
+    return ""
+
+
+def _explained(deviation: Deviation, outside: np.ndarray, got: np.ndarray, explain: Explain, storage: Format) -> int:
     """How many of the worst elements stage 2 explains; stops at the first that it does not."""
     worst_first = outside[np.argsort(-deviation.used.ravel()[outside])][:WORST_ELEMENTS]
     for count, flat in enumerate(worst_first):
         index = tuple(int(i) for i in np.unravel_index(flat, got.shape))
-        again = deviate(explain(index), np.asarray(got[index]))
-        if again.outside.any():
+        again = explain(index)
+        if again is None or deviate(again, np.asarray(got[index]), storage).outside.any():
             return count
     return len(worst_first)
 
@@ -52,6 +87,7 @@ def _report(
     enclosure: Enclosure,
     got: np.ndarray,
     deviation: Deviation,
+    storage: Format,
     failing: int = 0,
     explained: int = 0,
 ) -> Comparison:
@@ -61,11 +97,12 @@ def _report(
         verdict=verdict,
         certified=enclosure.exact,
         max_abs_error=float(np.max(deviation.error, initial=0.0)),
-        max_ulp_error=_ulps(enclosure.mid, deviation),
+        max_ulp_error=_ulps(enclosure.mid, deviation, storage),
         bound_used=float(np.max(used, initial=0.0)),
         worst=_worst(enclosure, got, deviation, used),
         failing=failing,
         explained=explained,
+        accumulator_bits=(enclosure.accumulator or None) if enclosure.exact else None,
     )
 
 
@@ -79,13 +116,13 @@ def _worst(enclosure: Enclosure, got: np.ndarray, deviation: Deviation, used: np
     return Element(index, float(enclosure.mid[index]), float(got[index]), float(deviation.probable[index]))
 
 
-def _ulps(mid: np.ndarray, deviation: Deviation) -> float:
-    """Largest error in units of float32's last place at the exact value, over elements that are not bit-equal."""
+def _ulps(mid: np.ndarray, deviation: Deviation, storage: Format) -> float:
+    """Largest error in the storage format's units in the last place, over elements that are not bit-equal."""
     off = ~deviation.equal
     if not off.any():
         return 0.0
     with np.errstate(all="ignore"):
-        spacing = np.spacing(np.abs(mid[off]).astype(np.float32)).astype(np.float64)
+        spacing = storage.spacing(mid[off])
         ulps = deviation.error[off] / spacing
     return float(np.max(np.where(np.isnan(ulps), np.inf, ulps)))
 

@@ -10,7 +10,7 @@ from typing import Any
 from refconv.errors import UnreadableModel
 from refconv.formats import hdf5_weights, zip_weights
 from refconv.formats.architecture import read_model
-from refconv.formats.calling import inherited, makes_mask, meaningful, problem
+from refconv.formats.calling import inherited, makes_mask, meaningful, problem, with_states
 from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
 from refconv.formats.leaves import Leaf, Path, find_leaves
@@ -131,7 +131,9 @@ class _Flattening:
         self, path: Path, inputs: tuple[Ref, ...], arguments: Mapping[str, Any], outer: Mapping[str, Any]
     ) -> Node:
         leaf = self.leaves[path]
-        known, masked = leaf.resolved, any(ref.node in self.masked for ref in inputs)
+        known = leaf.resolved
+        inputs, arguments = with_states(known, inputs, arguments)
+        masked = any(ref.node in self.masked for ref in inputs)
         reason = known.reason or problem(known, arguments, outer, masked)
         if masked or makes_mask(known):
             self.masked.add(len(self.nodes))

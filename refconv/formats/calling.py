@@ -12,7 +12,8 @@ from refconv.graph import Ref
 # Words in the names of the layers that behave otherwise in training.
 TRAINED_DIFFERENTLY = ("Dropout", "Noise", "BatchNorm", "Batchnorm")
 # Layers with a row that take the mask of their input, which Keras hands on unseen.
-MASK_READERS = ("Softmax",)
+RECURRENT = tuple(f"{q}{name}" for q in ("", "Q") for name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"))
+MASK_READERS = ("Softmax", *RECURRENT)
 
 
 def meaningful(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,6 +23,17 @@ def meaningful(arguments: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in arguments.items()
         if value is not None and not (name == "training" and value is False)
     }
+
+
+def with_states(
+    known: Resolved, inputs: tuple[Ref, ...], arguments: Mapping[str, Any]
+) -> tuple[tuple[Ref, ...], Mapping[str, Any]]:
+    """Inputs and arguments of a call, with initial states among the inputs: Keras 3 gives them by name."""
+    given = arguments.get("initial_state")
+    states = given if isinstance(given, list) else [given]
+    if known.type not in RECURRENT or not all(isinstance(state, Ref) for state in states):
+        return inputs, arguments
+    return (*inputs, *states), {name: value for name, value in arguments.items() if name != "initial_state"}
 
 
 def inherited(call: Call, outer: Mapping[str, Any]) -> dict[str, Any]:

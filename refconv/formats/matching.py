@@ -22,6 +22,9 @@ STATISTICS = {
     "renorm_mean",
     "renorm_stddev",
     "iteration",
+    "step",
+    "ema_min",
+    "ema_max",
 }
 
 

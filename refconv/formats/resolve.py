@@ -8,11 +8,13 @@ from typing import Any
 
 from refconv.formats.dialects import DIALECTS, qkeras
 from refconv.formats.dialects.common import is_inert
+from refconv.formats.inner import opened
 from refconv.formats.model import Layer
 from refconv.formats.policies import dtype_policy, refuse_unread
 from refconv.formats.wrappers import unwrapped
 from refconv.ops.attributes import Unknown, build
 from refconv.ops.base import Row, Shape
+from refconv.ops.qkeras_layers import NO_LAYERS
 from refconv.ops.table import TABLE
 
 OWN_PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
@@ -48,21 +50,30 @@ def resolve(layer: Layer, path: str, dialect: str) -> Resolved:
     kind, own = _class(layer)
     if not own:
         return Resolved(kind, reason=f"no reference for {kind}, which is no layer of Keras", dtype=dtype)
-    canonical = qkeras.canonical if qkeras.owns(kind) else DIALECTS[dialect]
     try:
-        kind, given = canonical(kind, layer.config)
+        kind, given = _canonical(layer, dialect)
+        given = opened(kind, given, dtype, where, lambda inner: _canonical(inner, dialect))
         return _from_table(kind, given, dtype, where)
     except Unknown as error:
         return Resolved(kind, reason=error.what if kind in TABLE else f"no reference for {kind}", dtype=dtype)
 
 
+def _canonical(layer: Layer, dialect: str) -> tuple[str, dict[str, Any]]:
+    """Class of the row, and the fields that it has to know."""
+    kind, own = _class(layer)
+    if not own:
+        raise Unknown(f"no reference for {kind}, which is no layer of Keras")
+    canonical = qkeras.canonical if qkeras.owns(kind) else DIALECTS[dialect]
+    kind, given = canonical(kind, layer.config)
+    declared = {field.name for field in fields(TABLE[kind].attributes)} if kind in TABLE else set()
+    return kind, {name: value for name, value in given.items() if name in declared or not is_inert(name, value)}
+
+
 def _from_table(kind: str, given: Mapping[str, Any], dtype: str, where: str) -> Resolved:
     row = TABLE.get(kind)
     if row is None:
-        return Resolved(kind, reason=f"no reference for {kind}", dtype=dtype)
-    declared = {field.name for field in fields(row.attributes)}
-    wanted = {name: value for name, value in given.items() if name in declared or not is_inert(name, value)}
-    return Resolved(kind, build(row.attributes, wanted, where), row, dtype=dtype)
+        return Resolved(kind, reason=NO_LAYERS.get(kind, f"no reference for {kind}"), dtype=dtype)
+    return Resolved(kind, build(row.attributes, given, where), row, dtype=dtype)
 
 
 def _class(layer: Layer) -> tuple[str, bool]:

@@ -17,6 +17,7 @@ from refconv.formats.model import Layer, Model
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 VARS = "vars"
+FIRST = "forward_layer/"  # of two directions Keras lists the forward one's weights first
 # Of a layer that is known only its own variables count; a random seed's state is none of them.
 SEEDS = re.compile(r"(^|/)(seed_generator|_?random_generator)/")
 
@@ -85,7 +86,7 @@ def snake_case(class_name: str) -> str:
 
 
 def _of_leaf(group: Group) -> Iterator[Variable]:
-    for name in sorted(group.datasets(), key=_natural):
+    for name in sorted(group.datasets(), key=lambda name: (not name.startswith(FIRST), _natural(name))):
         if not SEEDS.search(name):
             yield Variable(_readable(name), group.stored(name))
 

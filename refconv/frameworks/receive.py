@@ -34,13 +34,19 @@ class Receiver:
 
 
 def _call(header: dict[str, Any]) -> Call:
-    keys = {name: tuple(header[name]) for name in ("inputs", "outputs")}
-    weights = tuple((name, key) for name, key in header.get("weights", ()))
+    def keys(field: str) -> tuple[str, ...]:
+        return tuple(header[field])
+
+    def named(field: str) -> tuple[tuple[str, str], ...]:
+        return tuple((name, key) for name, key in header.get(field, ()))
+
     return Call(
         layer=header["layer"],
         call=header["call"],
         type=header["type"],
+        inputs=keys("inputs"),
+        outputs=keys("outputs"),
         seconds=header["seconds"],
-        weights=weights,
-        **keys,
+        weights=named("weights"),
+        steps=named("steps"),
     )

@@ -23,8 +23,8 @@ class LayerWeight:
 
     Attributes:
         name: canonical name (kernel, bias, gamma …).
-        trainable: as the file says; False for a bias that only folding makes.
-        weight: where it is stored; None for a bias that only folding makes.
+        trainable: as the file says; False for one that is computed from others.
+        weight: where it is stored; None for one that is computed from others (a folded bias).
         slot: what its quantizer is given; None where the layer multiplies by the stored values.
     """
 

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from refconv.numerics.formats import float64, is_float
+
 Z = 10.0  # the probable bound in standard deviations: NUMERICS, stage 1
 
 Field = np.ndarray | float
@@ -37,9 +39,11 @@ class Enclosure:
         overflow: True where partial sums may pass the format's range, so that ±Inf and NaN are allowed.
         lattices: after a quantizer, the values that may come out within the probable bound and within the limit: near
             a rounding boundary both neighbours, elsewhere exactly one. None where any value may.
+        accumulator: bits of the signed integer that holds every partial sum behind the elements, in any order, where
+            all of them are certified (`exactness`); 0 where there is no such sum.
 
-    Every field but `mid` and `lattices` is an array of mid's shape or a scalar for all elements. All zero means: bit
-    equality is demanded.
+    The fields from `sigma` to `overflow` are each an array of mid's shape or a scalar for all elements. All zero
+    means: bit equality is demanded.
     """
 
     mid: np.ndarray
@@ -48,6 +52,7 @@ class Enclosure:
     floor: Field = 0.0
     overflow: np.ndarray | bool = False
     lattices: tuple[Lattice, Lattice] | None = field(default=None, kw_only=True)
+    accumulator: int = field(default=0, kw_only=True)
 
     @property
     def probable(self) -> Field:
@@ -75,7 +80,8 @@ class Enclosure:
             return f(v) if isinstance(v, np.ndarray) and v.ndim else v
 
         overflow = f(self.overflow) if isinstance(self.overflow, np.ndarray) else self.overflow
-        return Enclosure(f(self.mid), moved(self.sigma), moved(self.worst), moved(self.floor), overflow)
+        sigma, worst, floor = (moved(v) for v in (self.sigma, self.worst, self.floor))
+        return Enclosure(f(self.mid), sigma, worst, floor, overflow, accumulator=self.accumulator)
 
     def full(self) -> tuple[np.ndarray, ...]:
         """The five fields as arrays of mid's shape, for operations that join tensors."""
@@ -86,7 +92,7 @@ class Enclosure:
 def point(values: np.ndarray) -> Enclosure:
     """The enclosure of known values, float64 for floats, unchanged for integers and booleans."""
     values = np.asarray(values)
-    return Enclosure(values.astype(np.float64) if values.dtype.kind == "f" else values)
+    return Enclosure(float64(values) if is_float(values.dtype) else values)
 
 
 def bounded(mid: np.ndarray, radius: Field, floor: Field = 0.0) -> Enclosure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refconv.numerics.formats import FLOAT32
+from refconv.numerics.formats import FLOAT32, Format
 
 _SAMPLE = 4096  # enough to see that ordinary floats share no coarse grid, without reading all of them
 INTEGERS = 2.0**24  # float32 holds every integer up to here
@@ -45,6 +45,11 @@ def sum_grid(x: np.ndarray) -> float:
     return product_grid(x, np.ones(1))
 
 
-def certain(total: np.ndarray, step: float) -> np.ndarray:
-    """Elements whose terms are multiples of `step` with Σ|t| = `total`: every partial sum is exact in float32."""
-    return (total <= INTEGERS * step) & (step >= FLOAT32.tiny)
+def accumulator_bits(total: np.ndarray, step: float) -> int:
+    """Bits of the signed integer that holds every partial sum, in units of `step`, of terms with Σ|t| = `total`."""
+    return int(np.max(total, initial=0.0) / step).bit_length() + 1
+
+
+def certain(total: np.ndarray, step: float, fmt: Format = FLOAT32) -> np.ndarray:
+    """Elements whose terms are multiples of `step` with Σ|t| = `total`: every partial sum is exact in `fmt`."""
+    return (total <= 1.0 / fmt.u * step) & (step >= 2.0**fmt.least)

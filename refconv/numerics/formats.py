@@ -1,7 +1,8 @@
-"""Float formats: unit roundoff, range, and what their hardware does with subnormals."""
+"""Float formats: unit roundoff, range, what is lost near zero, and rounding to them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,18 +15,79 @@ class Format:
 
     Attributes:
         u: unit roundoff, half the distance from 1 to the next value.
-        tiny: smallest normal value; TensorFlow's CPU kernels flush smaller inputs and results to 0.
+        tiny: what one operation may lose near zero: the smallest normal value where kernels flush smaller inputs and
+            results to 0 (TRAPS 29, 33), half of the smallest subnormal where they keep those (float16).
         max: largest finite value.
+        least: exponent of the smallest normal value.
     """
 
     name: str
     u: float
     tiny: float
     max: float
+    least: int
+
+    @property
+    def digits(self) -> int:
+        """Significant bits, the leading one included."""
+        return -int(np.log2(self.u))
+
+    def spacing(self, values: ArrayLike) -> np.ndarray:
+        """Distance between neighbours: 2^(e − digits + 1), e the value's exponent, at least the smallest normal's."""
+        exponent = np.frexp(np.asarray(values, dtype=np.float64))[1] - 1
+        return np.ldexp(1.0, np.maximum(exponent, self.least) - self.digits + 1)
+
+    def round(self, values: ArrayLike) -> np.ndarray:
+        """`values` in this format, to nearest even, subnormals kept and overflow to infinity; as float64."""
+        return round_to(values, self, NEAREST_EVEN)
 
 
-FLOAT32 = Format("float32", u=2.0**-24, tiny=2.0**-126, max=(2 - 2.0**-23) * 2.0**127)
-FLOAT64 = Format("float64", u=2.0**-53, tiny=2.0**-1022, max=(2 - 2.0**-52) * 2.0**1023)
+def _format(name: str, digits: int, least: int, *, keeps_subnormals: bool = False) -> Format:
+    u = 2.0**-digits
+    tiny = 2.0 ** (least - digits) if keeps_subnormals else 2.0**least
+    return Format(name, u, tiny, (2 - 2 * u) * 2.0 ** (1 - least), least)
+
+
+FLOAT64 = _format("float64", 53, -1022)
+FLOAT32 = _format("float32", 24, -126)
+TF32 = _format("tf32", 11, -126)
+BFLOAT16 = _format("bfloat16", 8, -126)
+FLOAT16 = _format("float16", 11, -14, keeps_subnormals=True)
+
+FORMATS = {f.name: f for f in (FLOAT64, FLOAT32, TF32, BFLOAT16, FLOAT16)}
+
+
+def is_float(dtype: np.dtype) -> bool:
+    """True of bfloat16 too, which is no NumPy float."""
+    return dtype.kind == "f" or dtype.name in FORMATS
+
+
+def float64(values: np.ndarray) -> np.ndarray:
+    """Any float array as float64; a NaN of bfloat16 is one, without NumPy's warning."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
+
+
+Rule = Callable[[np.ndarray], np.ndarray]  # to an integer
+
+
+def nearest_away(v: np.ndarray) -> np.ndarray:
+    """To the nearest integer, halves away from zero."""
+    return np.trunc(v + np.copysign(0.5, v))
+
+
+NEAREST_EVEN: Rule = np.rint
+NEAREST_AWAY: Rule = nearest_away
+TRUNCATED: Rule = np.trunc
+
+
+def round_to(values: ArrayLike, fmt: Format, rule: Rule) -> np.ndarray:
+    """`values` (float64, or narrower) as multiples of the format's spacing, chosen by `rule`; as float64."""
+    with np.errstate(all="ignore"):
+        x = np.asarray(values, dtype=np.float64)
+        spacing = fmt.spacing(x)
+        rounded = np.where(np.isfinite(x), rule(x / spacing) * spacing, x)
+        return np.where(np.abs(rounded) > fmt.max, np.copysign(np.inf, x), rounded)
 
 
 def gamma(n: ArrayLike, u: float) -> np.ndarray:

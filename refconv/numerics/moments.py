@@ -31,6 +31,7 @@ class Moments:
         A: Σ |t_k|, or None where the worst case was not asked for.
         S: Σ |x||w| over the terms of which an operand is subnormal: kernels flush those (TRAPS 33).
         grid: a power of two of which every term is an integer multiple; 0 where none was looked for or found.
+        before, bias: the moments before the last term was added, and that term: a step of its own in many kernels.
     """
 
     y: np.ndarray
@@ -39,6 +40,8 @@ class Moments:
     A: np.ndarray | None
     S: Field = 0.0
     grid: float = 0.0
+    before: Moments | None = None
+    bias: np.ndarray | None = None
 
     def plus(self, term: np.ndarray) -> Moments:
         """Add one more term to every element, such as a bias of shape (channels,)."""
@@ -52,4 +55,6 @@ class Moments:
             A=None if self.A is None else self.A + np.abs(term),
             S=self.S + subnormal if subnormal.any() else self.S,
             grid=min(self.grid, grid(term)) if self.grid else 0.0,
+            before=self,
+            bias=term,
         )

@@ -36,7 +36,7 @@ def along(values: Mapping[str, np.ndarray], axis: int, shape: tuple[int, ...]) -
 
 
 def as_floats(e: Enclosure, arithmetic: Arithmetic) -> Enclosure:
-    """Integers and booleans as the float32 values that a layer casts them to; floats as they are."""
+    """Integers and booleans as the values that a layer casts them to; floats as they are."""
     if e.mid.dtype.kind == "f":
         return e
-    return Enclosure(e.mid.astype(arithmetic.format.name).astype(np.float64), e.sigma, e.worst, e.floor, e.overflow)
+    return Enclosure(arithmetic.format.round(e.mid), e.sigma, e.worst, e.floor, e.overflow)

@@ -31,11 +31,14 @@ class Context:
 
     With `Need.PROBABLE` long sums (n ≥ 49, where 10σ is always below the worst case) leave out Σ|t|, which costs a
     third correlation; `compare` asks again with `Need.WORST` where an element leaves the probable bound.
+
+    `seeded` says that the model's inputs were drawn at random, so that a tensor's errors may be judged together.
     """
 
     engine: Engine
     arithmetic: Arithmetic = Arithmetic()
     need: Need = Need.WORST
+    seeded: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,14 @@ class Terms:
         bias: one more term, or None.
         finish: what the layer does after the sum (activation), from a 0-d enclosure to a 0-d enclosure.
         scale: factor on the sum before the bias (1/area of an average).
+        widen: adds to the sum's enclosure what its operands may have erred.
     """
 
     products: np.ndarray
     bias: float | None
     finish: Callable[[Enclosure], Enclosure]
     scale: float = 1.0
+    widen: Callable[[Enclosure], Enclosure] = lambda enclosure: enclosure
 
 
 class Slot(Protocol):
@@ -76,6 +81,31 @@ def no_weights(attrs: Any) -> dict[str, Shape]:
     return {}
 
 
+States = Mapping[str, Enclosure]
+Close = Callable[[Terms], Enclosure]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How to judge a layer made of steps, each on the framework's own result of the step before.
+
+    Attributes:
+        names: attrs → the tensors that a step leaves, such as an LSTM's h and c. What the framework recorded under such
+            a name has one axis more than the step's result: (N, steps, …), in the order in which the steps were run.
+        enclose: (attrs, weights, inputs, recorded, context) → the enclosure of every recorded tensor, all its steps.
+        outputs: (attrs, recorded, context) → the layer's outputs, given what its steps left.
+        explain: (attrs, weights, inputs, recorded, name, index, context, close) → the enclosure of one element, its
+            sums closed by `close` from their terms (stage 2); None where that is not to be had.
+    """
+
+    names: Callable[[Any], tuple[str, ...]]
+    enclose: Callable[[Any, Weights, Sequence[Enclosure], States, Context], dict[str, Enclosure]]
+    outputs: Callable[[Any, States, Context], tuple[Enclosure, ...]]
+    explain: Callable[
+        [Any, Weights, Sequence[Enclosure], States, str, tuple[int, ...], Context, Close], Enclosure | None
+    ]
+
+
 @dataclass(frozen=True)
 class Row:
     """One Keras class.
@@ -89,8 +119,12 @@ class Row:
             not a sum's.
         exact: True where the layer rounds nothing, so that bit equality is demanded.
         source: where the semantics are documented.
+        note: what a framework is known to do wrong with it, told beside the results; "" for most.
         slots: (attrs, stored weights) → the weights that the layer multiplies by, for `forward` and `terms`; None where
             those are the stored ones.
+        steps: how the layer is judged step by step; None where it is judged as a whole.
+        operands: names of the weights that the inputs are multiplied by: hardware may round both to a lower format.
+        wide: under a 16-bit policy it computes in float32 inside, on its weights as stored, and rounds once.
     """
 
     keras: str
@@ -101,3 +135,7 @@ class Row:
     exact: bool = False
     source: str = ""
     slots: Callable[[Any, Weights], Mapping[str, Slot]] | None = None
+    note: str = ""
+    steps: Steps | None = None
+    operands: tuple[str, ...] = ()
+    wide: bool = False

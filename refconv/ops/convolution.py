@@ -12,6 +12,7 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.ops.activations import LINEAR, Activation, activate, activation
 from refconv.ops.attributes import attribute, flag, integer
 from refconv.ops.base import Context, Row, Shape, Terms, Weights
+from refconv.ops.fast_convolution import widen
 from refconv.ops.spatial import axes, channels_last, data_format, fit_bias, fit_channels, locate, padding, restore
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.sums import correlate_moments
@@ -62,7 +63,8 @@ def convolution(attrs: Convolution, weights: Weights, inputs: Sequence[Enclosure
     if attrs.use_bias:
         fit_bias(weights["bias"], attrs.filters)
         moments = moments.plus(weights["bias"])
-    closed = restore(context.arithmetic.close(moments), attrs.data_format)
+    widened = widen(context.arithmetic.algorithm, context.engine, x, kernel, where, attrs.groups)
+    closed = restore(context.arithmetic.close(moments, widened), attrs.data_format)
     return activate(attrs.activation, closed, context.arithmetic)
 
 
@@ -96,4 +98,4 @@ def _fit(attrs: Convolution, kernel: np.ndarray, channels: int) -> None:
         raise UnreadableModel(f"kernel has shape {kernel.shape}, its layer wants {wanted}")
 
 
-ROWS = (Row("Conv2D", of_rank(2), convolution, shapes, terms, source="keras.layers.Conv2D"),)
+ROWS = (Row("Conv2D", of_rank(2), convolution, shapes, terms, operands=("kernel",), source="keras.layers.Conv2D"),)

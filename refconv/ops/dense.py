@@ -45,4 +45,4 @@ def terms(
     )
 
 
-ROWS = (Row("Dense", Dense, dense, shapes, terms, source="keras.layers.Dense"),)
+ROWS = (Row("Dense", Dense, dense, shapes, terms, operands=("kernel",), source="keras.layers.Dense"),)

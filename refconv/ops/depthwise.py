@@ -90,4 +90,14 @@ def terms(
     )
 
 
-ROWS = (Row("DepthwiseConv2D", of_rank(2), depthwise, shapes, terms, source="keras.layers.DepthwiseConv2D"),)
+ROWS = (
+    Row(
+        "DepthwiseConv2D",
+        of_rank(2),
+        depthwise,
+        shapes,
+        terms,
+        operands=("kernel",),
+        source="keras.layers.DepthwiseConv2D",
+    ),
+)

@@ -6,8 +6,8 @@ import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
-from refconv.numerics.exactness import certain
-from refconv.numerics.formats import FLOAT64, gamma
+from refconv.numerics.exactness import accumulator_bits, certain
+from refconv.numerics.formats import FLOAT64, Format, gamma
 from refconv.numerics.moments import Moments
 
 
@@ -21,27 +21,34 @@ def mean(m: Moments, arithmetic: Arithmetic) -> Enclosure:
       Those two are at most 2u|y|, inside 10σ ≥ 10u|y|.
     - floor = (n+2)·tiny + S/n: partial sums, terms x/n and the result may be flushed, and so may subnormal x.
     Where every partial sum is exact and n is a power of two, nothing is rounded: no radius.
+    A narrower format stores the mean with one rounding more.
     """
-    n = np.asarray(m.n, dtype=np.float64)
-    y, u = m.y / n, arithmetic.u
     if m.Q is None:
-        return Enclosure(y)
+        return Enclosure(m.y / np.asarray(m.n, dtype=np.float64))
+    return arithmetic.store(arithmetic.blur(_mean(m, arithmetic.sums), m, m.n))
+
+
+def _mean(m: Moments, fmt: Format) -> Enclosure:
+    assert m.Q is not None
+    n = np.asarray(m.n, dtype=np.float64)
+    y, u = m.y / n, fmt.u
     squares = m.Q / n**2
     sigma = u * np.sqrt((n + 1) * (y**2 / 3 + squares / 6) + y**2)
-    floor = np.broadcast_to((n + 2) * arithmetic.format.tiny + m.S / n, y.shape)
+    floor = np.broadcast_to((n + 2) * fmt.tiny + m.S / n, y.shape)
     if m.A is None:
         return Enclosure(y, sigma, np.inf, floor)
     worst = (gamma(n + 2, u) + gamma(n + 1, FLOAT64.u)) * (m.A / n)
-    overflow = m.A * (1 + gamma(n, u)) > arithmetic.format.max
-    exact = _exact(m, n, arithmetic.format.tiny)
+    overflow = m.A * (1 + gamma(n, u)) > fmt.max
+    exact = _exact(m, n, fmt)
     if exact.any():
         sigma, worst, floor = (np.where(exact, 0.0, radius) for radius in (sigma, worst, floor))
-    return Enclosure(y, sigma, worst, floor, overflow if overflow.any() else False)
+    bits = accumulator_bits(m.A, m.grid) if exact.all() else 0
+    return Enclosure(y, sigma, worst, floor, overflow if overflow.any() else False, accumulator=bits)
 
 
-def _exact(m: Moments, n: np.ndarray, tiny: float) -> np.ndarray:
+def _exact(m: Moments, n: np.ndarray, fmt: Format) -> np.ndarray:
     """Terms and sums on a grid that stays normal when divided by a power of two."""
     assert m.A is not None
     power_of_two = np.frexp(n)[0] == 0.5
-    on_grid = certain(m.A, m.grid) & (m.grid / n >= tiny) & (np.asarray(m.S) == 0)
+    on_grid = certain(m.A, m.grid, fmt) & (m.grid / n >= 2.0**fmt.least) & (np.asarray(m.S) == 0)
     return on_grid & power_of_two

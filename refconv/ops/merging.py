@@ -68,7 +68,7 @@ def _moments(terms: np.ndarray) -> Moments:
 def add(attrs: Merge, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
     """y = Σ x_i."""
     terms = as_floats(stack(inputs), context.arithmetic)
-    return carry(context.arithmetic.close(_moments(terms.mid)), terms, _summed)
+    return carry(context.arithmetic.stepwise.close(_moments(terms.mid)), terms, _summed)
 
 
 def subtract(attrs: Merge, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
@@ -86,7 +86,7 @@ def subtract(attrs: Merge, weights: Weights, inputs: Sequence[Enclosure], contex
 def average(attrs: Merge, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
     """y = Σ x_i / k."""
     terms = as_floats(stack(inputs), context.arithmetic)
-    return carry(mean(_moments(terms.mid), context.arithmetic), terms, lambda r: _summed(r) / len(inputs))
+    return carry(mean(_moments(terms.mid), context.arithmetic.stepwise), terms, lambda r: _summed(r) / len(inputs))
 
 
 def multiply(attrs: Merge, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:

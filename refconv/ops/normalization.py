@@ -10,6 +10,7 @@ import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import FLOAT32
 from refconv.numerics.moments import Need
 from refconv.ops.attributes import Unknown, attribute, flag, integer, number
 from refconv.ops.axes import along, as_floats
@@ -46,6 +47,8 @@ def batch_normalization(
 ) -> Enclosure:
     """y = (x − μ)·inv + β, inv = γ/√(v + ε); ε is float32, as every kernel adds it to float32 variances.
 
+    Under a mixed policy too both Keras versions compute it in float32, on the stored statistics, and round once.
+
     Source: keras.layers.BatchNormalization; tf.nn.batch_normalization and FusedBatchNormV3 with is_training=False.
     """
     x = as_floats(inputs[0], context.arithmetic)
@@ -54,8 +57,9 @@ def batch_normalization(
         if context.need is Need.VALUES:
             inverse, mean, beta = statistics
             return Enclosure((x.mid - mean) * inverse + beta)
-        result = _enclose(x.mid, *statistics, arithmetic=context.arithmetic)
-        return carry(result, x, lambda radius: np.abs(statistics[0]) * radius)
+        result = _enclose(x.mid, *statistics, arithmetic=context.arithmetic.wide)
+        carried = carry(result, x, lambda radius: np.abs(statistics[0]) * radius)
+        return context.arithmetic.store(carried, FLOAT32)
 
 
 def _statistics(attrs: BatchNormalization, weights: Weights) -> dict[str, np.ndarray]:
@@ -94,6 +98,7 @@ ROWS = (
         BatchNormalization,
         batch_normalization,
         shapes,
+        wide=True,
         source="keras.layers.BatchNormalization",
     ),
 )

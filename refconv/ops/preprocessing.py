@@ -10,12 +10,12 @@ import numpy as np
 
 from refconv.errors import UnreadableModel
 from refconv.numerics.enclosure import Enclosure, bounded
+from refconv.numerics.formats import Format
 from refconv.ops.attributes import attribute, flag, integer, number, optional
 from refconv.ops.axes import as_floats, position
 from refconv.ops.base import Context, Row, Shape, Weights
 from refconv.ops.carry import carry
 from refconv.ops.functions.base import DIVISION, SQRT
-from refconv.ops.functions.piecewise import constant
 
 Numbers = float | tuple[Any, ...]
 EPSILON = 1e-7  # keras.backend.epsilon(): a setting of the process that no file records
@@ -52,13 +52,13 @@ class Normalization:
 
 
 def rescaling(attrs: Rescaling, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
-    """y = x·scale + offset; scale and offset are float32 and broadcast against the last axes.
+    """y = x·scale + offset; scale and offset are rounded to the layer's format and broadcast against the last axes.
 
     The product and the sum round once each. Subnormal x counts times |scale|, a subnormal offset, product or result
     once each.
     """
     x = as_floats(inputs[0], context.arithmetic)
-    scale, offset = constant(attrs.scale), constant(attrs.offset)
+    scale, offset = (context.arithmetic.format.round(v) for v in (attrs.scale, attrs.offset))
     with np.errstate(all="ignore"):
         product = x.mid * scale
         y = product + offset
@@ -84,8 +84,8 @@ def normalization(attrs: Normalization, weights: Weights, inputs: Sequence[Enclo
     """
     x, fmt = as_floats(inputs[0], context.arithmetic), context.arithmetic.format
     with np.errstate(all="ignore"):
-        mean, variance = (_statistic(attrs, weights, name, x.mid.shape) for name in ("mean", "variance"))
-        divisor = np.maximum(np.sqrt(variance), constant(EPSILON))
+        mean, variance = (_statistic(attrs, weights, name, x.mid.shape, fmt) for name in ("mean", "variance"))
+        divisor = np.maximum(np.sqrt(variance), fmt.round(EPSILON))
         slope = divisor if attrs.invert else 1 / divisor
         y = mean + x.mid * divisor if attrs.invert else (x.mid - mean) / divisor
         inverted = np.abs(x.mid * divisor) * (SQRT + 1) + np.abs(y)
@@ -94,7 +94,7 @@ def normalization(attrs: Normalization, weights: Weights, inputs: Sequence[Enclo
         return carry(bounded(y, _finite(radius, y), floor), x, lambda r: slope * r)
 
 
-def _statistic(attrs: Normalization, weights: Weights, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _statistic(attrs: Normalization, weights: Weights, name: str, shape: tuple[int, ...], fmt: Format) -> np.ndarray:
     """Mean or variance laid over the axes that keep their own, 1 along the others; given ones broadcast from the right.
 
     Raises:
@@ -103,7 +103,7 @@ def _statistic(attrs: Normalization, weights: Weights, name: str, shape: tuple[i
     kept = sorted(position(a, len(shape)) for a in attrs.axis)
     lengths = tuple(shape[a] for a in kept)
     given = getattr(attrs, name)
-    values = weights[name].astype(np.float64) if given is None else constant(given) * np.ones(lengths)
+    values = weights[name].astype(np.float64) if given is None else fmt.round(given) * np.ones(lengths)
     if values.size != np.prod(lengths, dtype=int):
         raise UnreadableModel(f"{name} of shape {np.shape(values)} does not fit axes {attrs.axis} of an input {shape}")
     return values.reshape([n if a in kept else 1 for a, n in enumerate(shape)])

@@ -37,6 +37,16 @@ def quantized(keras: str, row: Row, attributes: type, quantizers: Mapping[str, s
     )
 
 
+# What QKeras exports beside its layers, and why none of it is a row.
+NO_LAYERS = {
+    "QMobileNetSeparableConv2D": "a function: files hold the QDepthwiseConv2D, QActivation and QConv2D that it makes",
+    "QOctaveConv2D": "a function: files hold the layers that it makes, and in qkeras 0.9.0 it fails to make them",
+    "QLSTMCell": "a cell: read as part of its QLSTM; no reference for RNN layers around cells",
+    "QGRUCell": "a cell: read as part of its QGRU; no reference for RNN layers around cells",
+    "QSimpleRNNCell": "a cell: read as part of its QSimpleRNN; no reference for RNN layers around cells",
+    "QInitializer": "an initializer: it matters before training only",
+}
+
 KERNEL = {"kernel": "kernel_quantizer", "bias": "bias_quantizer"}
 DEPTHWISE = {"kernel": "depthwise_quantizer", "bias": "bias_quantizer"}
 SEPARABLE = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import FLOAT32
 from refconv.ops.attributes import Unknown, attribute, integer, number
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.interpolation import interpolate, nearest_indices
@@ -69,15 +70,19 @@ def _gather(v: np.ndarray, target: tuple[int, int]) -> np.ndarray:
 
 
 def _bilinear(enclosure: Enclosure, target: tuple[int, int], layout: str, context: Context) -> Enclosure:
-    """Both axes in both orders: the values agree, and the larger radius covers kernels that start with either."""
+    """Both axes in both orders: the values agree, and the larger radius covers kernels that start with either.
+
+    `tf.image.resize` computes in float32 whatever it is given; a narrower format rounds the result once.
+    """
     if enclosure.mid.dtype.kind != "f":
         raise Unknown(f"bilinear resizing of {enclosure.mid.dtype} has no reference")
     last = enclosure.move(lambda v: channels_last(v, layout, 2))
 
     def along(e: Enclosure, axis: int) -> Enclosure:
-        return interpolate(e, axis, target[axis - 1], context.arithmetic)
+        return interpolate(e, axis, target[axis - 1], context.arithmetic.wide)
 
-    return restore(_widest(along(along(last, 2), 1), along(along(last, 1), 2)), layout)
+    widest = _widest(along(along(last, 2), 1), along(along(last, 1), 2))
+    return restore(context.arithmetic.store(widest, FLOAT32), layout)
 
 
 def _widest(one: Enclosure, other: Enclosure) -> Enclosure:
@@ -86,6 +91,6 @@ def _widest(one: Enclosure, other: Enclosure) -> Enclosure:
 
 
 ROWS = (
-    Row("UpSampling2D", UpSampling, up_sampling, source="keras.layers.UpSampling2D"),
-    Row("Resizing", Resizing, resizing, source="keras.layers.Resizing, tf.image.resize"),
+    Row("UpSampling2D", UpSampling, up_sampling, wide=True, source="keras.layers.UpSampling2D"),
+    Row("Resizing", Resizing, resizing, wide=True, source="keras.layers.Resizing, tf.image.resize"),
 )

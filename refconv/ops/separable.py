@@ -52,7 +52,7 @@ def separable(attrs: Separable, weights: Weights, inputs: Sequence[Enclosure], c
     The depthwise step's radii are carried through the product: its errors reach every filter.
     """
     x = channels_last(inputs[0].mid, attrs.data_format, len(attrs.kernel_size))
-    middle = _depthwise(attrs, weights, x, context)
+    middle = context.arithmetic.feed(_depthwise(attrs, weights, x, context))
     pointwise = _pointwise(attrs, weights, middle.mid.shape[-1])
     moments = matmul_moments(context.engine, middle.mid, pointwise, context.need)
     if not middle.exact:
@@ -60,7 +60,7 @@ def separable(attrs: Separable, weights: Weights, inputs: Sequence[Enclosure], c
     if attrs.use_bias:
         fit_bias(weights["bias"], attrs.filters)
         moments = moments.plus(weights["bias"])
-    closed = _carried(context.arithmetic.close(moments), middle, pointwise, context)
+    closed = context.arithmetic.close(moments, lambda e: _carried(e, middle, pointwise, context))
     return activate(attrs.activation, restore(closed, attrs.data_format), context.arithmetic)
 
 
@@ -82,28 +82,28 @@ def _pointwise(attrs: Separable, weights: Weights, channels: int) -> np.ndarray:
 
 def _carried(closed: Enclosure, middle: Enclosure, pointwise: np.ndarray, context: Context) -> Enclosure:
     magnitude = np.abs(pointwise.astype(np.float64))
-    growth = float(gamma(len(pointwise) + 2, context.arithmetic.u))
+    growth = float(gamma(len(pointwise) + 2, context.arithmetic.sums.u))
     return carry(closed, middle, lambda v: context.engine.matmul(v, magnitude), growth)
 
 
 def terms(
     attrs: Separable, weights: Weights, inputs: Sequence[np.ndarray], index: tuple[int, ...], context: Context
 ) -> Terms:
-    """Products of the pointwise step of one element; `finish` widens by what the depthwise step may have erred."""
+    """Products of the pointwise step of one element; `widen` adds what the depthwise step may have erred."""
     sample, position, unit = locate(index, attrs.data_format)
     x = channels_last(inputs[0], attrs.data_format, len(attrs.kernel_size))
     middle = _one_position(attrs, weights, x[sample : sample + 1], position, context)
     pointwise = _pointwise(attrs, weights, middle.mid.shape[-1])[:, unit : unit + 1]
 
-    def finish(enclosure: Enclosure) -> Enclosure:
+    def widen(enclosure: Enclosure) -> Enclosure:
         one = Enclosure(*(v.reshape(1) for v in enclosure.full()))
-        carried = _carried(one, middle, pointwise, context)
-        return activate(attrs.activation, carried.move(lambda v: v.reshape(())), context.arithmetic)
+        return _carried(one, middle, pointwise, context).move(lambda v: v.reshape(()))
 
     return Terms(
         middle.mid * pointwise[:, 0].astype(np.float64),
         float(weights["bias"][unit]) if attrs.use_bias else None,
-        finish,
+        lambda enclosure: activate(attrs.activation, enclosure, context.arithmetic),
+        widen=widen,
     )
 
 
@@ -116,7 +116,19 @@ def _one_position(
     patch = x[0][np.ix_(*sources)].reshape(-1, x.shape[-1], 1)
     kernel = weights["depthwise_kernel"][np.ix_(*taps)].reshape(*patch.shape[:2], attrs.depth_multiplier)
     closed = context.arithmetic.close(product_moments(patch, kernel))
-    return closed.move(np.ravel)
+    return context.arithmetic.feed(closed.move(np.ravel))
 
 
-ROWS = (Row("SeparableConv2D", of_rank(2), separable, shapes, terms, source="keras.layers.SeparableConv2D"),)
+OPERANDS = ("depthwise_kernel", "pointwise_kernel")
+
+ROWS = (
+    Row(
+        "SeparableConv2D",
+        of_rank(2),
+        separable,
+        shapes,
+        terms,
+        operands=OPERANDS,
+        source="keras.layers.SeparableConv2D",
+    ),
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,22 @@ def with_slots(base: type, kernels: tuple[str, ...] = (), plain: tuple[str, ...]
     slots = [(name, Quantizer, attribute(read, default=None)) for name, read in readers.items()]
     activation = ("activation", Activation, attribute(quantized_activation, default=LINEAR))
     return make_dataclass(f"Quantized{base.__name__}", [*slots, activation], bases=(base,), frozen=True, kw_only=True)
+
+
+def quantizers(attrs: Any) -> dict[str, Quantizer]:
+    """Every quantizer of a layer, by what it quantizes: kernel, bias, activation …"""
+    found: dict[str, Quantizer] = {}
+    for name in (f.name for f in fields(attrs)):
+        value = getattr(attrs, name)
+        value = value.quantizer if isinstance(value, Activation) else value
+        if isinstance(value, Quantizer):
+            found[name.removesuffix("_quantizer")] = value
+    return found
+
+
+def in_words(attrs: Any) -> dict[str, str]:
+    """How a layer quantizes, in plain words, by what it quantizes; a layer may say so itself (`words`)."""
+    return {name: q.describe() for name, q in quantizers(attrs).items()} | dict(getattr(attrs, "words", {}))
 
 
 def slot(weights: Mapping[str, np.ndarray], name: str, quantizer: Quantizer | None) -> dict[str, Slot]:

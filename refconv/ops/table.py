@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from refconv.ops import (
     activation_layers,
+    bidirectional,
     convolution,
     dense,
     depthwise,
@@ -15,9 +16,12 @@ from refconv.ops import (
     padding,
     pooling,
     preprocessing,
+    qkeras_adaptive,
     qkeras_folded,
     qkeras_layers,
     qkeras_other,
+    qkeras_recurrent,
+    recurrent,
     resizing,
     separable,
     shaping,
@@ -42,9 +46,13 @@ FAMILIES = (
     identity,
     embedding,
     merging,
+    recurrent,
+    bidirectional,
     qkeras_layers,
     qkeras_folded,
     qkeras_other,
+    qkeras_adaptive,
+    qkeras_recurrent,
 )
 
 TABLE: dict[str, Row] = {row.keras: row for family in FAMILIES for row in family.ROWS}

@@ -104,4 +104,14 @@ def _fit(attrs: Transposed, kernel: np.ndarray, channels: int) -> None:
         raise UnreadableModel(f"kernel has shape {kernel.shape}, its layer wants {wanted}")
 
 
-ROWS = (Row("Conv2DTranspose", of_rank(2), transposed, shapes, terms, source="keras.layers.Conv2DTranspose"),)
+ROWS = (
+    Row(
+        "Conv2DTranspose",
+        of_rank(2),
+        transposed,
+        shapes,
+        terms,
+        operands=("kernel",),
+        source="keras.layers.Conv2DTranspose",
+    ),
+)

@@ -25,7 +25,6 @@ class Quantized:
             "power", ± 2^code with the sign of the value; "level", the index of a level before companding. 0 where NaN.
         scale: float32, broadcasts against codes: the value of one code.
         coding: see `codes`.
-        deterministic: False where the framework draws random numbers at inference.
         allowed: (k, *shape) values of which each element must be one, where it is drawn; else None.
 
     `values` and code · scale differ only where the straight-through step left the grid (QKeras computes x + (−x + q)).
@@ -35,7 +34,6 @@ class Quantized:
     codes: np.ndarray | None
     scale: Field
     coding: str = LINEAR
-    deterministic: bool = True
     allowed: np.ndarray | None = None
 
 
@@ -47,19 +45,26 @@ class Enclosed:
         low, high: float64, the least and the greatest.
         step: between them only multiples of `step` may come out; 0 where any value may.
         power: between them only powers of two may come out.
+        spans: where there are several ways to compute it, the least and the greatest of each: only inside one of them
+            may a value come out. None for the one span from low to high.
     """
 
     low: np.ndarray
     high: np.ndarray
     step: Field = 0.0
     power: np.ndarray | bool = False
+    spans: tuple[tuple[np.ndarray, np.ndarray], ...] | None = None
 
     def admits(self, got: ArrayLike) -> np.ndarray:
         """Where `got` may have come out; NaN only where an end is NaN."""
         got = np.asarray(got, dtype=np.float64)
         undefined = np.isnan(self.low) | np.isnan(self.high)
-        inside = (self.low <= got) & (got <= self.high)
-        return np.where(undefined, True, inside & ((got == self.low) | (got == self.high) | self._member(got)))
+        spans = self.spans or ((self.low, self.high),)
+        return undefined | np.logical_or.reduce([self._spanned(got, *span) for span in spans])
+
+    def _spanned(self, got: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        inside = (low <= got) & (got <= high)
+        return inside & ((got == low) | (got == high) | self._member(got))
 
     def _member(self, got: np.ndarray) -> np.ndarray:
         step = np.asarray(self.step, dtype=np.float64)
@@ -89,6 +94,7 @@ class Quantizer:
 
     name: ClassVar[str] = ""
     coding: ClassVar[str] = LINEAR
+    random: ClassVar[bool] = False  # True where numbers are drawn at inference
 
     def quantize(self, x: ArrayLike, scale: ArrayLike | None = None) -> Quantized:
         """Quantize a float32 tensor of any shape.
@@ -184,13 +190,27 @@ class Quantizer:
         return ()
 
     def _between(self, low: np.ndarray, high: np.ndarray, first: np.ndarray, last: np.ndarray) -> Enclosed:
-        """Close what lies between two ends and their grid values, with the slack of the straight-through step."""
+        """Close what lies between two ends and their grid values, with the slack of the straight-through step.
+
+        TensorFlow's graphs may sum x + (−x + q) in another order, which leaves q itself: then nothing lies between the
+        two. XLA may fuse the product behind q into that sum: the slack covers it where the scale is no power of two.
+        """
         ends = self._carrier(low), self._carrier(high)
         a, b = (self._emit(x, levels).astype(np.float64) for x, levels in zip(ends, (first, last), strict=True))
-        slack = self._slack(low != high, ends, first, last)
+        slack = self._slack((low != high) | self._fusible, ends, first, last)
         step = np.where(slack > 0, 0.0, self._spacing())
         power = (slack == 0) & (self.coding == POWER and self._mix[0] == 1)
-        return Enclosed(np.minimum(a, b) - slack, np.maximum(a, b) + slack, step, power)
+        through = np.minimum(a, b) - slack, np.maximum(a, b) + slack
+        if ends[0] is None or self._mix != (1.0, True):
+            return Enclosed(*through, step, power)
+        direct = np.minimum(first, last).astype(np.float64), np.maximum(first, last).astype(np.float64)
+        hull = np.minimum(through[0], direct[0]), np.maximum(through[1], direct[1])
+        return Enclosed(*hull, step, power, spans=(through, direct))
+
+    @property
+    def _fusible(self) -> bool:
+        """Whether q is a rounded product, which a fused multiply-add would not round."""
+        return self.coding == LINEAR and not np.any(self._spacing())
 
     def _spacing(self) -> Field:
         """Step of the grid where the straight-through step stays on it: a power of two; else 0."""

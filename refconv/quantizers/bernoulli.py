@@ -26,6 +26,7 @@ class Bernoulli(Scaled):
     """
 
     name: ClassVar[str] = "bernoulli"
+    random: ClassVar[bool] = True
 
     alpha: Alpha = parameter(alpha, None)
     temperature: float = parameter(number, 6.0)
@@ -38,7 +39,7 @@ class Bernoulli(Scaled):
         with np.errstate(all="ignore"):
             codes = np.stack([self._certain(x).astype(np.float32), np.ones_like(x)])
             allowed = self._emit(x, self._apply(codes, f32(found.scale)))
-        return Quantized(found.values, found.codes, found.scale, deterministic=False, allowed=allowed)
+        return Quantized(found.values, found.codes, found.scale, allowed=allowed)
 
     def as_kernel(self) -> Bernoulli:
         return replace(self, alpha="auto_po2") if self.alpha is None else self

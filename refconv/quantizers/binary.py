@@ -51,4 +51,4 @@ class Binary(Scaled):
 def sign_search(codes: Callable[[np.ndarray], np.ndarray], rank: int, alpha: Alpha) -> Search:
     """The scale fitted once to codes that do not depend on it."""
     axes = scaling_axes(rank) if rank > 1 else ()
-    return Search(np.ones_like, lambda x, scale: codes(x), axes, rounds=1, po2=alpha == "auto_po2")
+    return Search(np.ones_like, lambda x, scale: codes(x), axes, rounds=1, po2=alpha == "auto_po2", rounds_first=False)

@@ -95,7 +95,7 @@ class QuantizedBits(Scaled):
             return np.sign(x) * np.where(v < top, v, top)
 
         po2 = self.alpha == "auto_po2"
-        return Search(first, nearest, shared, rounds=5 if po2 else 0, po2=po2)
+        return Search(first, nearest, shared, rounds=5 if po2 else 0, po2=po2, rounds_first=self.bits > 2)
 
     def _scale_input(self, x: np.ndarray) -> np.ndarray:
         return x / self._m_i

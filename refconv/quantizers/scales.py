@@ -40,6 +40,7 @@ class Search:
         rounds: how often to round and fit.
         po2: the scale is rounded to a power of two.
         final: True where x is rounded once more with the last scale, False where the last codes stay.
+        rounds_first: whether `first` rounds, so that a graph that divides by multiplying gives a neighbour.
     """
 
     first: Callable[[np.ndarray], np.ndarray]
@@ -49,6 +50,7 @@ class Search:
     po2: bool
     final: bool = False
     signed: bool = False
+    rounds_first: bool = True
 
     def nominal(self, x: np.ndarray) -> Pair:
         """Codes and scale in float32."""
@@ -64,12 +66,17 @@ class Search:
     def bounds(self, low: np.ndarray, high: np.ndarray) -> tuple[Pair, Pair]:
         """(codes, codes), (scale, scale): least and greatest for low ≤ x ≤ high."""
         least, most = (low, high) if self.signed else _magnitudes(low, high)
-        scale = self._po2((self.first(least), self.first(most)))
+        scale = self._po2(self._first(least, most))
         codes = self._round(low, high, scale)
         for k in range(self.rounds):
             codes = self._round(low, high, scale) if k else codes
             scale = self._po2(_fit_bounds((low, high), codes, self.axes))
         return (self._round(low, high, scale) if self.final else codes), scale
+
+    def _first(self, least: np.ndarray, most: np.ndarray) -> Pair:
+        """TensorFlow's graphs turn the division by a constant into a product: two roundings for one."""
+        low, high = self.first(least), self.first(most)
+        return (f32(low * (1 - 4 * U)), f32(high * (1 + 4 * U))) if self.rounds_first else (low, high)
 
     def _round(self, low: np.ndarray, high: np.ndarray, scale: Pair) -> Pair:
         corners = [self.round(x, s) for x in (low, high) for s in scale]

@@ -31,14 +31,12 @@ class Row:
         lost_on_save: parameters that change values and that QKeras's `get_config` leaves out: a loaded model has their
             defaults, whatever the saved one had (TRAPS 1).
         released: False where QKeras 0.9.0 as released has no such quantizer, so that only the reference knows it.
-        random: True where numbers are drawn at inference.
         note: what else is wrong with it in QKeras 0.9.0.
     """
 
     quantizer: type[Quantizer]
     lost_on_save: tuple[str, ...] = ()
     released: bool = True
-    random: bool = False
     note: str = ""
 
 
@@ -62,7 +60,7 @@ ROWS = (
     Row(Ternary),
     Row(StochasticBinary),
     Row(StochasticTernary),
-    Row(Bernoulli, lost_on_save=("temperature", "use_real_sigmoid"), random=True),
+    Row(Bernoulli, lost_on_save=("temperature", "use_real_sigmoid")),
     *(Row(helper) for helper in (HardSigmoid, SmoothSigmoid, BinarySigmoid, HardTanh, SmoothTanh, BinaryTanh)),
 )
 

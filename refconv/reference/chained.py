@@ -9,6 +9,7 @@ import numpy as np
 
 from refconv.graph import Graph, Node, Ref
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import float64, is_float
 
 Values = tuple[np.ndarray, ...]
 
@@ -27,7 +28,7 @@ class Chain:
         self._outputs = graph.outputs
         self._values: dict[int, Values] = {}
         for index, array in zip(graph.inputs, inputs, strict=True):
-            self._values[index] = (array.astype(np.float64) if array.dtype.kind == "f" else array,)
+            self._values[index] = (float64(array) if is_float(array.dtype) else array,)
 
     def inputs(self, node: Node) -> Values | None:
         """The node's inputs, or None where a layer before it has no values. Call once per node."""

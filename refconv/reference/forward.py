@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,21 +43,63 @@ def weights_of(node: Node) -> NodeWeights:
 
 
 def forward(
-    node: Node, weights: Mapping[str, np.ndarray], inputs: Sequence[np.ndarray], context: Context
+    node: Node, weights: Mapping[str, np.ndarray], inputs: Sequence[np.ndarray | Enclosure], context: Context
 ) -> tuple[Enclosure, ...]:
-    """Enclosures of every output of `node`, given its input values (taken as exact) and what it multiplies by.
+    """Enclosures of every output of `node`, given its inputs (enclosures, or values: exact) and its effective weights.
 
     Raises:
         UnreadableModel: the attributes or weights do not fit the inputs, naming the layer.
     """
+    given = tuple(x if isinstance(x, Enclosure) else point(x) for x in inputs)
+    with _blaming(node, given):
+        result = TABLE[node.type].forward(node.attrs, weights, given, context)
+    return result if isinstance(result, tuple) else (result,)
+
+
+@dataclass(frozen=True)
+class Stepwise:
+    """A layer made of steps: enclosures of what each left, by name, and of the outputs that are made of that."""
+
+    steps: Mapping[str, Enclosure]
+    outputs: tuple[Enclosure, ...]
+
+
+def step_names(node: Node) -> tuple[str, ...]:
+    """What the steps of the node leave; empty where it is judged as a whole."""
+    steps = TABLE[node.type].steps
+    return steps.names(node.attrs) if steps else ()
+
+
+def stepwise(
+    node: Node,
+    weights: Mapping[str, np.ndarray],
+    inputs: Sequence[np.ndarray],
+    recorded: Mapping[str, np.ndarray],
+    context: Context,
+) -> Stepwise:
+    """Every step on the framework's own result of the step before, and the outputs on its own steps.
+
+    Raises:
+        UnreadableModel: as `forward` does.
+    """
+    steps, given = TABLE[node.type].steps, tuple(point(x) for x in inputs)
+    assert steps is not None
+    states = {name: point(value) for name, value in recorded.items()}
+    with _blaming(node, given):
+        enclosed = steps.enclose(node.attrs, weights, given, states, context)
+        return Stepwise(enclosed, steps.outputs(node.attrs, states, context))
+
+
+@contextmanager
+def _blaming(node: Node, given: Sequence[Enclosure]) -> Iterator[None]:
+    """Errors that name the layer. NaN and Inf are values here, to be compared."""
     try:
-        with np.errstate(all="ignore"):  # NaN and Inf are values here, to be compared
-            result = TABLE[node.type].forward(node.attrs, weights, tuple(point(x) for x in inputs), context)
+        with np.errstate(all="ignore"):
+            yield
     except RefconvError as error:
         raise type(error)(error.what, where=f"layer {node.name}", hint=error.hint) from error
     except (ValueError, IndexError) as error:
-        shapes = ", ".join(str(np.shape(x)) for x in inputs)
+        shapes = ", ".join(str(x.mid.shape) for x in given)
         raise UnreadableModel(
             f"{node.type} cannot be computed on an input of shape {shapes}: {error}", where=f"layer {node.name}"
         ) from error
-    return result if isinstance(result, tuple) else (result,)

@@ -24,7 +24,7 @@ def cells(layer: LayerResult) -> Cells:
     if worst is None:
         return (*shown, "-", "-", "-", verdict)
     used = "bits" if worst.certified else share(worst.bound_used)
-    return (*shown, size(worst.shape), error(worst.max_abs_error), used, verdict)
+    return (*shown, size(layer.shape or ()), error(worst.max_abs_error), used, verdict)
 
 
 @dataclass(frozen=True)

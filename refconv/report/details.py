@@ -13,14 +13,17 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
     """One string per line, not yet escaped or broken."""
     if layer.reason:
         yield layer.reason
+    if layer.arithmetic not in ("", "float32") and (verbose or layer.verdict in FAILING):
+        yield f"declared arithmetic: {layer.arithmetic}"
     for name, weight in layer.weights.items():
         if weight.verdict in FAILING:
             yield from failure(weight, f"effective {name}: ")
     for number, output in enumerate(layer.outputs):
         if output.verdict in FAILING:
-            yield from failure(output, f"output {number}: " if len(layer.outputs) > 1 else "")
+            name = f"after a step, {output.name}" if output.name else f"output {number}"
+            yield from failure(output, f"{name}: " if len(layer.outputs) > 1 else "")
     if layer.nondeterministic:
-        yield "* not deterministic: a second run gave other values"
+        yield "* not deterministic: it draws numbers at every call, and each is one that may be drawn"
     for finding in layer.findings:
         yield f"{finding.code} {finding.title}"
         if verbose:
@@ -31,6 +34,8 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
 
 def failure(output: Comparison, name: str = "") -> Iterator[str]:
     """The worst element, and how many there are like it."""
+    if output.slope is not None and not output.failing:
+        return  # no element is wrong alone: the layer's reason says what all of them are together
     if output.worst is not None:
         expected, got = pair(output.worst.expected, output.worst.got)
         place = "[" + ",".join(map(str, output.worst.index)) + "]"
@@ -46,6 +51,8 @@ def measured(layer: LayerResult) -> list[str]:
         found.append(f"chained {error(layer.chained.max_abs_error)}, {decibel(layer.chained.sqnr_db)}")
     if worst is not None:
         found.append(f"{worst.max_ulp_error:.3g} ulp")
+        if worst.accumulator_bits:
+            found.append(f"every partial sum fits {worst.accumulator_bits} bits")
         if worst.explained:
             found.append(f"{worst.explained} explained by the order of summation")
     if layer.seconds:

@@ -33,6 +33,7 @@ def document(result: CheckResult) -> dict[str, Any]:
         "counts": result.counts,
         "layers": [_layer(layer) for layer in result.layers],
         "plain": _plain(result.plain) if result.plain else None,
+        "quantized": [asdict(layer) for layer in result.quantized],
         "notes": list(result.notes),
         "seconds": result.seconds,
     }
@@ -46,7 +47,9 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "path": layer.path,
         "type": layer.type,
         **_comparison(layer.worst),
+        "output_shape": list(layer.shape) if layer.shape is not None else None,
         "verdict": layer.verdict.value,
+        "arithmetic": layer.arithmetic or None,
         "reason": layer.reason,
         "nondeterministic": layer.nondeterministic,
         "chained": _drift(layer.chained) if layer.chained else None,
@@ -68,7 +71,10 @@ def _comparison(output: Comparison | None) -> dict[str, Any]:
         "bound_used": output.bound_used if output else None,
         "failing": output.failing if output else None,
         "explained": output.explained if output else None,
+        "slope": output.slope if output else None,
+        "accumulator_bits": output.accumulator_bits if output else None,
         "worst": _element(output.worst) if output and output.worst else None,
+        **({"step": output.name} if output and output.name else {}),
     }
 
 

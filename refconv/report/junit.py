@@ -86,7 +86,7 @@ def _message(layer: LayerResult) -> str:
     if worst is None:
         return f"{layer.type}: {layer.reason}"
     used = f"max error {error(worst.max_abs_error)}, {share(worst.bound_used)} of the bound"
-    return f"{layer.type} {size(worst.shape)}: {used}"
+    return f"{layer.type} {size(layer.shape or ())}: {used}"
 
 
 def _seconds(value: float) -> str:

@@ -29,7 +29,7 @@ def _pardon(verdict: str, result: CheckResult) -> str:
     """Which option let a verdict pass, or would."""
     policy = result.policy
     if verdict == "exact" and (certified := sum(_certified(layer.outputs) for layer in result.layers)):
-        return f" ({certified} certified)"
+        return f" ({certified} certified{_accumulators(result)})"
     if verdict == "suspect" and policy.lenient:
         return " (let pass by --lenient)"
     if verdict == "unverified" and policy.allow_unverified:
@@ -37,6 +37,11 @@ def _pardon(verdict: str, result: CheckResult) -> str:
     if verdict == "vacuous" and policy.strict:
         return " (not let pass by --strict)"
     return ""
+
+
+def _accumulators(result: CheckResult) -> str:
+    bits = [o.accumulator_bits for layer in result.layers for o in layer.outputs if o.accumulator_bits]
+    return f", sums in at most {max(bits)} bits" if bits else ""
 
 
 def _certified(outputs: tuple[Any, ...]) -> bool:

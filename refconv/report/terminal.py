@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from refconv.report import summary
+from refconv.report import quantized, summary
 from refconv.report.columns import HEADER, Columns, cells, fit
 from refconv.report.details import details
 from refconv.report.text import error, share, wrap
@@ -74,9 +75,14 @@ def _head(result: CheckResult, columns: int) -> Iterator[Text]:
     lines = [f"{model.path} ({model.format}, Keras {model.keras_version or '?'}, {model.backend})"]
     if result.input:
         lines.append("; ".join(filter(None, (_fed(result.input), _mode(result.environment)))))
+    declared = Counter(layer.arithmetic for layer in result.layers if layer.arithmetic)
+    if set(declared) - {"float32"}:
+        lines.append("declared arithmetic: " + ", ".join(f"{name} ({n})" for name, n in declared.most_common()))
     lines += [f"note: {note}" for note in (*result.input.get("notes", ()), *result.notes)]
     for line in lines:
         yield from map(Text, wrap(line, columns))
+    for line in quantized.lines(result.quantized):
+        yield from map(Text, wrap(line, columns, hang=INDENT))
     yield Text()
 
 

@@ -26,7 +26,7 @@ def listing(found: Mapping[str, LayerWeights]) -> str:
 
 def _summary(w: LayerWeight) -> Iterator[str]:
     kept = "trainable" if w.trainable else "not trainable"
-    stored = f"stored {_range(w.stored)}" if w.stored is not None else "made by folding"
+    stored = f"stored {_range(w.stored)}" if w.stored is not None else "computed from other weights"
     yield f"{w.name}  {size(w.effective.shape)}  {kept}  {stored}"
     if w.quantizer:
         yield f"  quantizer: {w.quantizer}"

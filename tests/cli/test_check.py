@@ -17,6 +17,7 @@ from support.results import RESULTS
 from refconv import pipeline
 from refconv.cli import main
 from refconv.cli.arguments import inputs, shapes
+from refconv.compare.declared import NAMED
 from refconv.errors import BadInput
 
 SAMPLES = Path(__file__).resolve().parents[2] / "refconv" / "samples"
@@ -48,7 +49,16 @@ def test_options_reach_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "check", lambda *a, **k: seen.update(k) or RESULTS["pass"])
     assert run("check", "m.h5", "--seed", "7", "--layer", "a*", "--layer", "b", "--lenient", "--shape", "x=4,5") == 0
     found = seen["options"]
+    assert found.arithmetic == ""
     assert (found.seed, found.layers, found.policy.lenient, found.shapes) == (7, ("a*", "b"), True, {"x": (4, 5)})
+
+
+def test_every_arithmetic_that_may_be_allowed_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(pipeline, "check", lambda *a, **k: seen.update(k) or RESULTS["pass"])
+    for name in NAMED:
+        assert run("check", "m.h5", "--arithmetic", name) == 0
+        assert seen["options"].arithmetic == name
 
 
 @pytest.mark.parametrize(
@@ -57,6 +67,7 @@ def test_options_reach_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
         ("check",),
         ("check", "m.h5", "--mode", "fast"),
         ("check", "m.h5", "--samples", "0"),
+        ("check", "m.h5", "--arithmetic", "float8"),
         ("check", "m.h5", "-q", "-v"),
         ("check", "absent.h5"),
         ("check", "m.h5", "--json", "absent/r.json"),

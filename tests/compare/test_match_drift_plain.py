@@ -55,19 +55,27 @@ def test_drift_by_hand():
 def test_plain_may_drift_as_the_instrumented_run_does_and_no_more():
     reference, instrumented = [np.array([1.0])], [np.array([1.0 + 1e-7])]
     allowed = FACTOR * (1e-7 + 1e-8)
-    assert judge_plain([np.array([1.0 + 0.9 * allowed])], instrumented, reference, 1e-8).ok
-    wrong = judge_plain([np.array([1.0 + 1.1 * allowed])], instrumented, reference, 1e-8)
+    assert judge_plain([np.array([1.0 + 0.9 * allowed])], [instrumented], reference, 1e-8).ok
+    wrong = judge_plain([np.array([1.0 + 1.1 * allowed])], [instrumented], reference, 1e-8)
     assert not wrong.ok
     assert "predict" in wrong.reason
 
 
 def test_plain_of_another_shape_or_with_nan_fails():
     reference = [np.array([1.0])]
-    assert not judge_plain([np.array([1.0, 2.0])], reference, reference, 1.0).ok
-    assert not judge_plain([np.array([np.nan])], reference, reference, 1.0).ok
+    assert not judge_plain([np.array([1.0, 2.0])], [reference], reference, 1.0).ok
+    assert not judge_plain([np.array([np.nan])], [reference], reference, 1.0).ok
 
 
 def test_exact_everywhere_is_fine():
     one = [np.array([1.0])]
-    assert judge_plain(one, one, one, 0.0).ok
-    assert not judge_plain([np.array([1.0 + 1e-9])], one, one, 0.0).ok
+    assert judge_plain(one, [one], one, 0.0).ok
+    assert not judge_plain([np.array([1.0 + 1e-9])], [one], one, 0.0).ok
+
+
+def test_the_farthest_of_several_runs_counts():
+    """By luck the instrumented run may have cancelled; a run with drawn errors has not."""
+    reference, lucky, drawn = [np.array([1.0])], [np.array([1.0 + 1e-9])], [np.array([1.0 - 1e-6])]
+    plain = [np.array([1.0 + 5e-7])]
+    assert not judge_plain(plain, [lucky], reference, 0.0).ok
+    assert judge_plain(plain, [lucky, drawn], reference, 0.0).ok

@@ -1,10 +1,12 @@
 """Every guard of stage 1 accepts what it should and rejects what it should."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from refconv.compare.stage1 import deviate
 from refconv.numerics.enclosure import Enclosure, bounded, point
+from refconv.numerics.formats import BFLOAT16, FLOAT16
 
 NAN, INF = np.nan, np.inf
 
@@ -72,3 +74,20 @@ def test_the_input_arrays_are_left_untouched():
     assert mid[0] == 1.0
     assert np.isnan(mid[1])
     assert np.isnan(got[1])
+
+
+def test_bfloat16_is_compared_as_what_it_is():
+    mid = np.array([1.001, 1.001, np.nan, np.inf])
+    got = np.array([1.0, 1.0078125, np.nan, np.inf]).astype(ml_dtypes.bfloat16)
+    d = deviate(Enclosure(mid), got, BFLOAT16)
+    assert d.equal.tolist() == [True, False, True, True]
+    assert d.outside.tolist() == [False, True, False, False]
+    assert deviate(Enclosure(mid), got).outside.tolist() == [True, True, False, False]  # float32's 1.001 is not 1
+
+
+def test_range_and_subnormals_are_those_of_the_storage_format():
+    mid = np.array([70000.0, 70000.0, 1e-7, 1e-8])
+    got = np.array([INF, INF, 0.0, 0.0], np.float16)
+    assert not deviate(Enclosure(mid[:2], worst=1.0), got[:2], FLOAT16).impossible.any()
+    assert deviate(Enclosure(mid[:2], worst=1.0), f32(INF, INF)).impossible.tolist() == [True, True]
+    assert deviate(Enclosure(mid[2:]), got[2:], FLOAT16).outside.tolist() == [True, False]  # float16 keeps 1e-7

@@ -182,7 +182,7 @@ class TestUnverified:
     @pytest.mark.parametrize(
         ("raw", "reason"),
         [
-            (layer("LSTM", "l", units=3), "no reference for LSTM"),
+            (layer("RNN", "l", cell={}), "no reference for RNN"),
             (layer("Mine>Dense", "l", units=3), "no reference for Mine>Dense, which is no layer of Keras"),
             ({**layer("Dense", "l", units=3), "module": "my.code"}, "no reference for my.code>Dense"),
             (layer("Dense", "l", units=3, activation="mine"), "activation 'mine' has no reference"),

@@ -7,7 +7,9 @@ import pytest
 
 from refconv.formats.dialects import DIALECTS, qkeras
 from refconv.formats.dialects.common import is_inert
-from refconv.ops.attributes import Unknown, build
+from refconv.formats.model import Layer
+from refconv.formats.resolve import resolve
+from refconv.ops.attributes import Unknown
 from refconv.ops.table import TABLE
 
 
@@ -111,6 +113,9 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "GaussianDropout": (0.5,),
     "AlphaDropout": (0.5,),
     "Activation": ("relu",),
+    "LSTM": (3,),
+    "GRU": (3,),
+    "SimpleRNN": (3,),
     "Resizing": (4, 4),
     "Rescaling": (2.0,),
 }
@@ -123,13 +128,11 @@ def test_the_row_knows_what_keras_writes_by_default(major, class_name):
         import keras
     else:
         import tf_keras as keras
-    layer = getattr(keras.layers, class_name)(*ARGUMENTS.get(class_name, ()))
+    held = {"Bidirectional": lambda: (keras.layers.LSTM(3),)}.get(class_name, lambda: ARGUMENTS.get(class_name, ()))
+    layer = getattr(keras.layers, class_name)(*held())
     config = json.loads(json.dumps(layer.get_config(), default=lambda value: value.tolist()))
-    kind, given = DIALECTS[f"keras{major}"](class_name, config)
-    row = TABLE[kind]
-    wanted = {name: value for name, value in given.items() if not is_inert(name, value)}
-    declared = set(row.attributes.__dataclass_fields__)
-    build(row.attributes, {**wanted, **{k: v for k, v in given.items() if k in declared}}, class_name)
+    found = resolve(Layer(class_name, class_name, config, (), {}), class_name, f"keras{major}")
+    assert found.row is not None, found.reason
 
 
 def test_the_functions_that_both_kerases_name_are_the_same_but_for_hard_sigmoid():

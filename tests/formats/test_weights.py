@@ -148,7 +148,7 @@ class TestGroups:
 
     def test_an_opaque_layer_keeps_whole_names_where_the_last_parts_repeat(self, tmp_path):
         stored = {"both": {"forward/kernel:0": KERNEL, "backward/kernel:0": -KERNEL}}
-        graph = load(write_h5(tmp_path / "m.h5", sequential(source(), layer("Bidirectional", "both")), stored))
+        graph = load(write_h5(tmp_path / "m.h5", sequential(source(), layer("TimeDistributed", "both")), stored))
         same(graph, {"both.forward/kernel": KERNEL, "both.backward/kernel": -KERNEL})
 
     def test_number_formats(self, tmp_path):
@@ -177,8 +177,8 @@ class TestArchives:
         same(graph, expected)
 
     def test_ten_comes_after_nine(self, tmp_path):
-        arrays = {f"layers/lstm/cell/vars/{index}": np.float32([index]) for index in range(12)}
-        graph = load(self.archive(tmp_path, [layer("LSTM", "l")], arrays))
+        arrays = {f"layers/rnn/cell/vars/{index}": np.float32([index]) for index in range(12)}
+        graph = load(self.archive(tmp_path, [layer("RNN", "l")], arrays))
         assert list(graph.nodes[1].weights) == [f"var{index}" for index in range(12)]
 
     def test_a_random_seed_is_no_weight(self, tmp_path):

@@ -149,7 +149,7 @@ def test_names_a_wrong_attribute(name: str) -> None:
 
 def _valid(attributes: type) -> dict[str, object]:
     """Values for the required fields, by trial: a wrong one must not be mistaken for the field under test."""
-    candidates = (1, [1, 1], "linear", 0.5, [0])
+    candidates = (1, [1, 1], "linear", 0.5, [0], {"class_name": "LSTM", "config": {"units": 1}})
     found: dict[str, object] = {}
     for field in fields(attributes):
         for value in candidates:

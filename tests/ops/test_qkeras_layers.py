@@ -11,7 +11,10 @@ import pytest
 from support.live import capture_live
 
 from refconv import formats
-from refconv.ops import qkeras_folded, qkeras_layers, qkeras_other
+from refconv.formats.dialects.qkeras import owns
+from refconv.ops import qkeras_adaptive, qkeras_folded, qkeras_layers, qkeras_other
+from refconv.ops.qkeras_recurrent import ROWS as RECURRENT_ROWS
+from refconv.ops.table import TABLE
 from refconv.pipeline import Options, verify
 from refconv.result import CheckResult, Verdict
 
@@ -45,6 +48,7 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[], Any]]] = {
         PLANE,
         lambda: qkeras.QGlobalAveragePooling2D(average_quantizer="quantized_bits(8,0,1,alpha=1)", activation=RELU),
     ),
+    "QAdaptiveActivation": (PLANE, lambda: qkeras.QAdaptiveActivation("quantized_bits", 6, per_channel=True)),
 }
 # Rows that the installed QKeras cannot stand beside.
 WITHOUT_PEER = {
@@ -85,9 +89,67 @@ def test_the_layer_agrees_with_qkeras(name: str, tmp_path: Path) -> None:
     assert all(c.verdict is Verdict.EXACT for c in found.weights.values()), found.weights
 
 
+def adaptive(ends: tuple[float, float], **more: Any) -> tuple[int, int, int]:
+    attrs = qkeras_adaptive.QAdaptiveActivation("quantized_bits", 6, **more)
+    low, high = (np.array([end], np.float32) for end in ends)
+    low, mid, high = (qkeras_adaptive.integer_bits(attrs, low, high, nudge) for nudge in (-1, 0, 1))
+    return int(low[0]), int(mid[0]), int(high[0])
+
+
+def test_integer_bits_of_a_moving_range_by_hand() -> None:
+    """6 bits, 5 of them no sign: with 2 integer bits the last value is 4 − 2⁻³, with 0 it is 1 − 2⁻⁵."""
+    assert adaptive((-0.5, 0.9)) == (0, 0, 0)
+    assert adaptive((-0.5, 0.99)) == (1, 1, 1)
+    assert adaptive((0, 3.8)) == (2, 2, 2)
+    assert adaptive((0, 3.95)) == (3, 3, 3)
+    assert adaptive((-3.95, 0), symmetric=False) == (2, 2, 2)
+    assert adaptive((-2.0, 0), symmetric=False) == (1, 1, 2)  # log2 of 2 may come out above 1
+    assert adaptive((0, 2.0)) == (2, 2, 2)
+    assert adaptive((0, 1e9)) == (5, 5, 5)
+    assert adaptive((0, 5.0), po2_rounding=True) == (2, 2, 2)
+
+
+def test_a_range_that_moves_at_inference_is_unverified(tmp_path: Path) -> None:
+    (found,) = checked(qkeras.QAdaptiveActivation("quantized_relu", 6, ema_freeze_delay=9), PLANE, tmp_path).layers
+    assert found.verdict is Verdict.UNVERIFIED
+    assert "ema_freeze_delay" in found.reason
+
+
+def test_other_integer_bits_are_seen(tmp_path: Path) -> None:
+    def other(model: Any) -> None:
+        model.layers[0].ema_max.assign([9.0])
+
+    (found,) = checked(qkeras.QAdaptiveActivation("quantized_relu", 6), PLANE, tmp_path, other).layers
+    assert found.verdict is Verdict.MISMATCH
+    assert found.weights["integer"].verdict is Verdict.MISMATCH
+
+
 def test_every_row_is_here() -> None:
-    rows = {row.keras for family in (qkeras_layers, qkeras_folded, qkeras_other) for row in family.ROWS}
+    rows = {
+        row.keras for family in (qkeras_adaptive, qkeras_layers, qkeras_folded, qkeras_other) for row in family.ROWS
+    }
     assert rows == set(LAYERS) | set(WITHOUT_PEER)
+    owned = rows | {row.keras for row in RECURRENT_ROWS} | {"QBidirectional"}  # those: test_qkeras_recurrent
+    assert owned == {name for name in TABLE if owns(name)}
+
+
+def test_everything_that_qkeras_exports_has_a_row_or_a_reason() -> None:
+    exported = {name for name in dir(qkeras) if owns(name)}
+    assert exported - set(TABLE) == set(qkeras_layers.NO_LAYERS)
+    assert all(isinstance(getattr(qkeras, name), type) for name in exported & set(TABLE))
+
+
+def test_a_mobilenet_block_is_read_as_the_layers_that_it_is_made_of(tmp_path: Path) -> None:
+    inputs = tf_keras.Input(PLANE)
+    block = qkeras.QMobileNetSeparableConv2D(
+        4, 3, depthwise_quantizer=BITS, pointwise_quantizer=BITS, depthwise_activation=RELU, name="block"
+    )
+    model = drawn(tf_keras.Model(inputs, block(inputs)))
+    model.save(tmp_path / "model.h5")
+    x = np.random.default_rng(1).normal(size=(2, *PLANE)).astype(np.float32)
+    result = verify(formats.load(tmp_path / "model.h5"), capture_live(model, [x], keras=2), [x], Options())
+    assert {layer.type for layer in result.layers} >= {"QDepthwiseConv2D", "QConv2D"}
+    assert result.exit_code == 0
 
 
 def test_stored_weights_where_effective_ones_belong_are_named(tmp_path: Path) -> None:

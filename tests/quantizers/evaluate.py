@@ -2,7 +2,8 @@
 
 A request is JSON: `name` and `config` of a quantizer (or `string`, for QKeras's own reader), `input` and `output`, the
 paths of .npy files, `kernel` (as a layer prepares it for a kernel), `sigmoid` (QKeras's process-wide choice), `graph`
-(inside a traced function). The answer is JSON too: `error`, or the path of another .npy file as `scale`.
+(inside a traced function: true, "variable" for one that reads the input from a variable, or "xla"). The answer is JSON
+too: `error`, or the path of another .npy file as `scale`.
 """
 
 import inspect
@@ -30,13 +31,20 @@ def evaluate(request):
     if request.get("kernel"):
         q._set_trainable_parameter()
     x = tf.constant(np.load(request["input"]))
-    y = tf.function(q)(x) if request.get("graph") else q(x)
+    y = traced(q, x, request["graph"]) if request.get("graph") else q(x)
     np.save(request["output"], y.numpy())
     scale = None if request.get("graph") else getattr(q, "scale", None)
     if scale is None or not np.shape(scale):
         return {}
     np.save(request["output"] + ".scale.npy", np.asarray(scale))
     return {"scale": request["output"] + ".scale.npy"}
+
+
+def traced(q, x, how):
+    if how == "variable":
+        held = tf.Variable(x)
+        return tf.function(lambda: q(held))()
+    return tf.function(q, jit_compile=how == "xla" or None)(x)
 
 
 def describe(request):

@@ -59,8 +59,16 @@ def test_a_known_input_has_one_value(name, config):
     x = steps(1 / 16, 300)
     quantizer = build(TABLE[name].quantizer, (), config, name)
     enclosed, values = quantizer.enclose(x), quantizer.quantize(x).values
-    assert np.array_equal(enclosed.low, values, equal_nan=True)
-    assert np.array_equal(enclosed.high, values, equal_nan=True)
+    assert enclosed.admits(values).all()
+    near = np.abs(x) < 1000  # beyond, the straight-through step may leave the grid, or be left out
+    ulps = 6 * np.spacing(np.float32(1000)) if _is_rounded_product(config) else 0.0
+    assert np.all(enclosed.high[near] - enclosed.low[near] <= ulps)
+    assert np.all(np.abs(enclosed.low[near] - values[near]) <= ulps)
+
+
+def _is_rounded_product(config):
+    """A scale that is no power of two, or noise: a fused multiply-add gives a neighbouring float."""
+    return config.get("alpha") not in (None, 1.0, 0.5, -2.0) or "qnoise_factor" in config
 
 
 def test_a_neighbouring_code_only_where_the_interval_reaches_the_boundary():

@@ -41,6 +41,12 @@ def test_several_outputs_and_weights() -> None:
     assert json.loads(render(RESULTS["weights"]))["layers"][0]["weights"]["kernel"]["verdict"] == "mismatch"
 
 
+def test_a_step_that_decides_is_named() -> None:
+    (layer,) = json.loads(render(RESULTS["a step"]))["layers"]
+    assert (layer["step"], layer["failing"]) == ("c", 3)
+    assert ["step" in output for output in layer["outputs"]] == [False, True]
+
+
 def test_numbers_that_json_lacks_are_text() -> None:
     (layer,) = json.loads(render(RESULTS["not finite"]))["layers"]
     assert (layer["max_abs_error"], layer["chained"]) == ("nan", {"max_abs_error": "inf", "sqnr_db": "-inf"})

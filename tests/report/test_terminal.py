@@ -44,6 +44,10 @@ def test_a_wrong_effective_weight_is_named() -> None:
     assert "effective kernel: at [0,2,1]" in text("weights")
 
 
+def test_a_wrong_step_is_named() -> None:
+    assert "after a step, c: at [0,2,1]" in text("a step")
+
+
 def test_reasons_and_drift() -> None:
     assert "no reference for Own" in text("incomplete")
     assert "55.5 dB" in text("degraded", verbosity=VERBOSE)
@@ -62,3 +66,8 @@ def test_fits_the_width_without_control_characters(name: str, width: int, verbos
 def test_colour_is_only_for_terminals_that_have_it() -> None:
     assert "\x1b[" in text("fail", force_terminal=True, color_system="standard")  # type: ignore[arg-type]
     assert "\x1b[" not in text("fail")
+
+
+def test_the_declared_arithmetic_is_named_where_it_is_not_float32() -> None:
+    assert "declared arithmetic: mixed_bfloat16 (1), float32 (1)" in text("mixed")
+    assert "declared arithmetic" not in text("pass")

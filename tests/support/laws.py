@@ -103,11 +103,16 @@ def run_row(
     shapes = [x.shape for x in inputs]
     layer.build(shapes[0] if len(shapes) == 1 else shapes)
     variables = _draw_weights(layer, seed)
-    written = json.loads(json.dumps(layer.get_config(), default=np.ndarray.tolist))
+    written = json.loads(json.dumps(layer.get_config(), default=_plain))
     found = resolve(Layer(name, name, written, calls=(), raw={}), name, f"keras{keras}")
     assert found.row is not None, found.reason
     weights = _name_weights(found.row, found.attrs, variables)
     return Run(layer, keras, found.row, found.attrs, weights, tuple(inputs))
+
+
+def _plain(value: Any) -> Any:
+    """What TensorFlow wraps (a dictionary that a layer keeps), and arrays."""
+    return dict(value) if isinstance(value, Mapping) else value.tolist()
 
 
 def _draw_weights(layer: Any, seed: int) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ from refconv.result import (
     ModelInfo,
     PlainResult,
     Policy,
+    QuantizedLayer,
     Verdict,
 )
 
@@ -45,15 +46,27 @@ RESULTS = {
     "fail": result(layer(Verdict.MISMATCH, outputs=(comparison(Verdict.MISMATCH, 0.25, inf, failing=3),))),
     "suspect": result(layer(Verdict.SUSPECT, findings=(Finding("RC201", "t", "e", "f"),))),
     "degraded": result(layer(Verdict.DEGRADED, chained=Drift(1e-3, 55.5), seconds={"isolated": 0.1})),
+    "mixed": result(layer(Verdict.WITHIN, arithmetic="mixed_bfloat16"), layer(Verdict.EXACT, 2, arithmetic="float32")),
     "incomplete": result(layer(Verdict.WITHIN), layer(Verdict.UNVERIFIED, 2, "own", reason="no reference for Own")),
     "vacuous": result(layer(Verdict.VACUOUS, reason="all inputs are zero"), policy=Policy(strict=True)),
     "not finite": result(
         layer(Verdict.MISMATCH, outputs=(comparison(Verdict.MISMATCH, nan, nan),), chained=Drift(inf, -inf))
     ),
     "two outputs": result(layer(Verdict.WITHIN, outputs=(comparison(Verdict.WITHIN), comparison(Verdict.EXACT)))),
+    "a step": result(
+        layer(
+            Verdict.MISMATCH,
+            outputs=(comparison(Verdict.EXACT, 0.0, 0.0), comparison(Verdict.MISMATCH, 0.25, inf, failing=3, name="c")),
+        )
+    ),
     "weights": result(layer(Verdict.MISMATCH, weights={"kernel": comparison(Verdict.MISMATCH, failing=1)})),
     "plain wrong": result(layer(Verdict.WITHIN), plain=PlainResult(0.5, inf, ok=False, reason="only predict is wrong")),
     "selection": result(layer(Verdict.WITHIN), partial=True),
     "hostile names": result(layer(Verdict.WITHIN, name=HOSTILE), layer(Verdict.UNVERIFIED, 2, HOSTILE, reason=HOSTILE)),
+    "quantized": result(
+        layer(Verdict.EXACT, outputs=(comparison(Verdict.EXACT, 0.0, 0.0, accumulator_bits=17),)),
+        layer(Verdict.WITHIN, 2, "drawn", nondeterministic=True),
+        quantized=(QuantizedLayer("conv", {"kernel": "4 bits"}), QuantizedLayer(HOSTILE, {"kernel": "4 bits"})),
+    ),
     "nothing": result(),
 }

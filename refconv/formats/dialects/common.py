@@ -16,12 +16,14 @@ DROPPED_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
 # Fields that matter in training only: kept where a row declares them, else dropped.
 TRAINING_ONLY = {
     "rate", "stddev", "l1", "l2", "momentum", "synchronized", "fused", "virtual_batch_size", "renorm_clipping",
-    "renorm_momentum",
+    "renorm_momentum", "dropout", "recurrent_dropout",
 }  # fmt: skip
+# How a recurrent layer begins and loops: nothing of it is seen without a mask.
+LOOPING = {"unit_forget_bias", "implementation", "unroll", "zero_output_for_mask", "use_cudnn", "enable_caching_device"}
 # Fields that change nothing at these values: dropped there if no row declares them.
 NEUTRAL: Mapping[str, Any] = {
     "renorm": False, "adjustment": None, "quantization_config": None, "groups": 1, "filters": None, "mask_zero": False,
-    "ragged": False, "sparse": False,
+    "ragged": False, "sparse": False, "stateful": False, "time_major": False,
 }  # fmt: skip
 
 
@@ -36,7 +38,7 @@ def inference_fields(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_inert(name: str, value: Any) -> bool:
     """True for a field that a row need not know."""
-    return name in TRAINING_ONLY or (name in NEUTRAL and value == NEUTRAL[name])
+    return name in TRAINING_ONLY or name in LOOPING or (name in NEUTRAL and value == NEUTRAL[name])
 
 
 def plain(value: Any) -> Any:
@@ -60,4 +62,7 @@ def flags(fields: dict[str, Any], *names: str) -> None:
             fields[name] = bool(fields[name])
 
 
-FLAGS = ("use_bias", "center", "scale", "keepdims", "crop_to_aspect_ratio", "mask_zero")
+FLAGS = (
+    "use_bias", "center", "scale", "keepdims", "crop_to_aspect_ratio", "mask_zero", "return_sequences", "return_state",
+    "go_backwards", "stateful", "unroll", "time_major", "reset_after",
+)  # fmt: skip

@@ -9,7 +9,10 @@ from refconv.formats.dialects.common import FLAGS, flags, inference_fields
 
 # Ranges were arguments of older versions; QBatchNormalization ignores its activation.
 DROPPED = {"kernel_range", "bias_range", "depthwise_range", "pointwise_range", "gamma_range", "beta_range"}
-IGNORED = {"QBatchNormalization": {"activation"}}
+IGNORED = {
+    "QBatchNormalization": {"activation"},
+    "QAdaptiveActivation": {"quantization_delay", "ema_decay"},
+}
 
 
 def canonical(class_name: str, config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -148,7 +148,7 @@ def _send_pass(channel: Channel, record: Pass, tensors: List[np.ndarray], output
 
 
 def _fields(call: Any) -> Dict[str, Any]:
-    names = ("layer", "call", "type", "inputs", "outputs", "seconds", "weights")
+    names = ("layer", "call", "type", "inputs", "outputs", "seconds", "weights", "steps")
     return {name: getattr(call, name) for name in names}
 
 

@@ -82,16 +82,18 @@ class Pass:
         outputs: Sequence[Any],
         seconds: float = 0.0,
         weights: Optional[Dict[str, Any]] = None,
+        steps: Optional[Dict[str, Any]] = None,
     ) -> None:
         """Keep the call if it belongs to this pass; the first pass plans the others."""
-        call, weights = (layer, self._calls.get(layer, 0)), weights or {}
+        call, weights, steps = (layer, self._calls.get(layer, 0)), weights or {}, steps or {}
         self._calls[layer] = call[1] + 1
-        tensors = [*inputs, *outputs, *weights.values()]
+        tensors = [*inputs, *outputs, *weights.values(), *steps.values()]
         if not self._plan.complete and call not in self._plan:
             self._plan.place(call, tensors)
         if self._plan.group(call) == self.number:
-            used = tuple(zip(weights, self._keep(list(weights.values()))))
-            self.calls.append(Call(layer, call[1], kind, self._keep(inputs), self._keep(outputs), seconds, used))
+            given, got = self._keep(inputs), self._keep(outputs)
+            named = [tuple(zip(held, self._keep(list(held.values())))) for held in (weights, steps)]
+            self.calls.append(Call(layer, call[1], kind, given, got, seconds, *named))
         else:
             for tensor in tensors:
                 self._key(tensor)

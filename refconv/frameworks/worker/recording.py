@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from refconv.frameworks.worker.passes import Pass
-from refconv.frameworks.worker.quantized import effective_weights
+from refconv.frameworks.worker.quantized import drawn_once, effective_weights
+from refconv.frameworks.worker.steps import Steps
 
 # Arguments that steer a call and are no data of its equation.
 STEERING = ("mask", "training")
@@ -29,7 +30,7 @@ class Recorder:
     """
 
     def __init__(self, framework: Any, model: Any) -> None:
-        self._tf, self._keras = framework.tf, framework.keras
+        self._framework, self._tf, self._keras = framework, framework.tf, framework.keras
         self._model = model
         self._models: List[str] = []
         self._pass: Optional[Pass] = None
@@ -99,19 +100,20 @@ class Recorder:
         self, record: Pass, layer: Any, run: Callable[..., Any], args: Tuple[Any, ...], kwargs: Dict[str, Any]
     ) -> Any:
         self._pass = None  # what a leaf calls is not recorded
+        steps = Steps(self._framework, as_is)
         try:
             path = "/".join([*self._models, layer.name])
             self._before(path)
             start = time.perf_counter()
-            with self._blaming(path):
-                outputs = run(*args, **kwargs)
-            seconds = time.perf_counter() - start if self._graph is None else 0.0
+            with self._blaming(path), drawn_once(layer):
+                outputs = steps.run(layer, run, args, kwargs)
+                seconds = time.perf_counter() - start if self._graph is None else 0.0
+                weights = effective_weights(layer)
         finally:
             self._pass = record
         data = [value for name, value in kwargs.items() if name not in STEERING]
         inputs = self._tensors((args, data))
-        weights = effective_weights(layer)
-        record.take(path, type(layer).__name__, inputs, self._tensors(outputs), seconds, weights)
+        record.take(path, type(layer).__name__, inputs, self._tensors(outputs), seconds, weights, steps.found)
         return outputs
 
     def _before(self, path: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, Z
 from refconv.numerics.formats import gamma
-from refconv.ops.functions.base import DIVISION, EXP, LOG, Parameters
+from refconv.ops.functions.base import DIVISION, EXP, FLUSHED, LOG, Parameters
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.functions.smooth import logistic, sigmoid_error
 
@@ -33,10 +33,11 @@ def others(y: np.ndarray, r: np.ndarray, over: Axes, sign: int) -> np.ndarray:
 def softmax(e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosure:
     """y = e^(x − max)/Σ e^(x − max).
 
-    Probable: 5u·y·(3 + √(n/3) + d/2), d = max − x (NUMERICS). Worst, in units of u·y: the difference d and exp, for the
+    Probable: 5u·y·(3 + √(N/3) + d/2), d = max − x, with N = n where no two x are equal (`repeats`; NUMERICS).
+    Worst, in units of u·y: the difference d and exp, for the
     numerator d + e_exp, for the sum the weighted mean of the same and n additions, then a quotient or reciprocal and
     product. Over several axes Keras computes exp(x − logsumexp(x)), whose two roundings of the size of the maximum
-    replace the quotient, and which gives 0 beside an infinity where the quotient is NaN.
+    replace the quotient. Beside an infinity the limit is 0 and the quotient NaN: frameworks give one or the other.
 
     Incoming radii: the interval of y_i/(Σ y_j) over all x_j ± r_j.
     """
@@ -44,15 +45,23 @@ def softmax(e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosure:
     x = e.mid.astype(np.float64)
     top, y, d = _softmax(x, over)
     n, mean = _count(x, over), total(y * d, over)
-    sigma = u * y * (3 + np.sqrt(n / 3) + d / 2) / 2
+    sigma = u * y * (3 + np.sqrt(repeats(y, over, u) / 3) + d / 2) / 2
     worst = u * y * (d + mean + n + 2 * EXP + DIVISION + 1)
     if len(over) > 1:
         lse = np.abs(top) + np.abs(np.log(total(np.exp(x - top), over))) * (LOG + 1)
-        y = np.where(np.isposinf(top) & (x < top), 0.0, y)
         joint = u * y * (2 * lse + 2 * d + mean + n + 2 * EXP)
         sigma, worst = np.maximum(sigma, joint / Z), np.maximum(worst, joint)
     probable, limit = (_softmax_spread(y, r, over) for r in radii(e))
-    return _finish(y, sigma + probable / Z, worst + limit, arithmetic.format.tiny, e)
+    closed = _finish(y, sigma + probable / Z, worst + limit, arithmetic.format.tiny, e)
+    return _beside_infinity(closed, np.isposinf(top) & (x < top))
+
+
+def _beside_infinity(e: Enclosure, where: np.ndarray) -> Enclosure:
+    """0 and nothing else but NaN, which counts as overflow."""
+    if not where.any():
+        return e
+    y, sigma, worst = (np.where(where, 0.0, v) for v in (e.mid, e.sigma, e.worst))
+    return Enclosure(y, sigma, worst, e.floor, e.overflow | where)
 
 
 def _softmax(x: np.ndarray, over: Axes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -64,6 +73,28 @@ def _softmax(x: np.ndarray, over: Axes) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def _count(x: np.ndarray, over: Axes) -> int:
     return int(np.prod([x.shape[a] for a in over]))
+
+
+def repeats(y: np.ndarray, over: Axes, u: float) -> np.ndarray:
+    """N = Σ c² over the values that occur c times among the terms of a sum: n where all differ, n² where all are equal.
+
+    Equal terms added to a sum repeat one rounding error, until the sum reaches another power of two: c of them err by
+    c times one error, not by √c times. A term below the sum's unit roundoff errs by itself at most: y/u of that.
+
+    Args:
+        y: the terms as shares of their sum.
+    """
+    last = tuple(range(-len(over), 0))
+    rows = np.sort(np.moveaxis(y, over, last).reshape(*_kept(y, over), -1), axis=-1)
+    index = np.arange(rows.shape[-1])
+    first = np.concatenate([np.ones_like(rows[..., :1], bool), rows[..., 1:] != rows[..., :-1]], axis=-1)
+    before = index - np.maximum.accumulate(np.where(first, index, 0), axis=-1)  # Σ over a group of 2·before + 1 is c²
+    squares = rows.shape[-1] + np.sum(2 * before * np.minimum(rows / u, 1) ** 2, axis=-1)
+    return np.expand_dims(squares, tuple(a % y.ndim for a in over))
+
+
+def _kept(y: np.ndarray, over: Axes) -> tuple[int, ...]:
+    return tuple(size for a, size in enumerate(y.shape) if a not in {b % y.ndim for b in over})
 
 
 def _softmax_spread(y: np.ndarray, r: np.ndarray, over: Axes) -> np.ndarray:
@@ -80,7 +111,7 @@ def log_softmax(e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosur
     """y = x − max − log Σ e^(x − max).
 
     In units of u: the difference d and the result |y| round, the logarithm carries the relative error of the sum
-    (n + e_exp + Σ y_j d_j) and adds its own e_log·log Σ. Probable takes 5√(n/3) for n, as softmax does.
+    (n + e_exp + Σ y_j d_j) and adds its own e_log·log Σ. Probable takes 5√(N/3) for n, as softmax does.
     """
     over, u = axes(p["axis"]), arithmetic.u
     x = e.mid.astype(np.float64)
@@ -90,7 +121,7 @@ def log_softmax(e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosur
     own = np.where(np.isfinite(y), d + np.abs(y), 0.0) + EXP + LOG * logarithm + total(share * d, over)
     n = _count(x, over)
     probable, limit = (_log_softmax_spread(share, r, over) for r in radii(e))
-    sigma = u * (own + np.minimum(5 * np.sqrt(n / 3), n)) / Z + probable / Z
+    sigma = u * (own + np.minimum(5 * np.sqrt(repeats(share, over, u) / 3), n)) / Z + probable / Z
     return _finish(y, sigma, u * (own + n) + limit, arithmetic.format.tiny, e)
 
 
@@ -146,7 +177,7 @@ def _finish(y: np.ndarray, sigma: np.ndarray, worst: np.ndarray, floor: float, e
     """NaN and ±Inf have no radius; a radius of Inf − Inf is infinite; overflow in the input stays where it was."""
     finite = np.isfinite(y)
     sigma, worst = (np.where(finite, np.nan_to_num(r, nan=np.inf, posinf=np.inf), 0.0) for r in (sigma, worst))
-    return Enclosure(y, sigma, worst, floor, e.overflow)
+    return Enclosure(y, sigma, worst, FLUSHED * floor, e.overflow)
 
 
 AXIS = {"softmax": softmax, "log_softmax": log_softmax, "sparsemax": sparsemax, "glu": glu}

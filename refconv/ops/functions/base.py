@@ -16,6 +16,8 @@ import numpy as np
 
 from refconv.numerics.formats import Format
 
+# oneDNN computes exp(x) as 2·(p·2ⁿ⁻¹), whose bracket is flushed: results below twice the smallest normal may be 0.
+FLUSHED = 2
 DIVISION, SQRT, RSQRT, EXP, EXPM1, LOG, LOG1P, TANH, ERF, POW = 5, 6, 4, 6, 6, 6, 4, 10, 32, 32  # units of u|y|
 
 Parameters = Mapping[str, Any]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, Z
-from refconv.numerics.formats import Format
-from refconv.ops.functions.base import Function, Parameters
+from refconv.numerics.formats import FLOAT32, Format
+from refconv.ops.functions.base import FLUSHED, Function, Parameters
 
 BEYOND = float(np.finfo(np.float64).max)  # an infinity that NaN may replace: finite, and past every narrower format
 
@@ -23,9 +25,11 @@ def apply(function: Function, e: Enclosure, arithmetic: Arithmetic, p: Parameter
     """The enclosure of f over `e`.
 
     A function that rounds also reads subnormal inputs as 0 and flushes its result (TRAPS 33): its radii then reach
-    to 0, and the floor is the smallest normal value. sigma keeps its meaning: it is spread by Z·sigma, then divided.
+    to 0, and the floor is FLUSHED times the smallest normal value. sigma keeps its meaning: it is spread by Z·sigma,
+    then divided.
     """
     x, fmt = np.asarray(e.mid, dtype=np.float64), arithmetic.format
+    p = {name: _constant(value, fmt) for name, value in p.items()}
     y = np.asarray(function.f(x, p))
     rounds = function.error(x, y, p, fmt) is not None
     flushed = np.where(np.abs(x) < fmt.tiny, np.abs(x), 0.0) if rounds else 0.0
@@ -33,7 +37,14 @@ def apply(function: Function, e: Enclosure, arithmetic: Arithmetic, p: Parameter
     disputed = np.asarray(function.disputed(x, p))
     y = np.where(disputed & np.isinf(y), np.copysign(BEYOND, y), y)
     overflow = np.asarray(e.overflow) | disputed | (np.isfinite(x) & (np.abs(y) + limit > fmt.max))
-    return Enclosure(y, probable / Z, limit, fmt.tiny if rounds else 0.0, overflow if overflow.any() else False)
+    floor = FLUSHED * fmt.tiny if rounds else 0.0
+    held = overflow if overflow.any() else False
+    return Enclosure(y, probable / Z, limit, floor, held, accumulator=e.accumulator)
+
+
+def _constant(value: Any, fmt: Format) -> Any:
+    """A parameter in the format that the layer computes in; switches and None as they are."""
+    return fmt.round(value) if isinstance(value, float) and fmt.u > FLOAT32.u else value
 
 
 def _spread(f: Function, x: np.ndarray, y: np.ndarray, r: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv.numerics.formats import Format
+from refconv.numerics.formats import FLOAT32, Format
 from refconv.ops.functions.base import DIVISION, POW, Function, Parameters, relative
 
 
@@ -68,8 +68,9 @@ def hard_sigmoid_keras2(x: np.ndarray, p: Parameters) -> np.ndarray:
 
 
 def hard_sigmoid_keras2_error(x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
-    """The product rounds (at most 0.5 or the clip decides), then the sum."""
-    return fmt.u * (np.minimum(0.2 * np.abs(x), 0.5) + np.abs(y))
+    """The product rounds (at most 0.5 or the clip decides), in a narrower format 0.2 first; then the sum."""
+    roundings = 1 if fmt.u <= FLOAT32.u else 2
+    return fmt.u * (roundings * np.minimum(0.2 * np.abs(x), 0.5) + np.abs(y))
 
 
 def hard_silu(x: np.ndarray, p: Parameters) -> np.ndarray:

@@ -10,12 +10,13 @@ import math
 
 import numpy as np
 
-from refconv.numerics.formats import Format
+from refconv.numerics.formats import FLOAT32, Format
 from refconv.ops.functions.base import (
     DIVISION,
     ERF,
     EXP,
     EXPM1,
+    FLUSHED,
     LOG1P,
     SQRT,
     TANH,
@@ -28,7 +29,6 @@ from refconv.ops.functions.piecewise import constant, product
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 GELU_ENDS = -5.7
-SHORTCUT = math.log(2.0**-23) + 2  # TensorFlow's softplus: exp(x) below this, x above its negative
 
 
 def erfc(x: np.ndarray) -> np.ndarray:
@@ -49,9 +49,10 @@ def softsign(x: np.ndarray, p: Parameters) -> np.ndarray:
 def sigmoid_error(x: np.ndarray, y: np.ndarray, fmt: Format) -> np.ndarray:
     """1/(1 + exp(−x)): e_exp·(1 − y) through the sum, whose rounding adds 1, and the quotient; all relative to y.
 
-    The result is subnormal or flushed below x = −87, so one `tiny` belongs to it when it is used further.
+    The result is subnormal or flushed below x = −86, so FLUSHED·tiny belong to it when it is used further. Where
+    exp(−x) passes the format's maximum (x = −11.1 in float16) the result is 0.
     """
-    return fmt.u * y * (EXP + 1 + DIVISION) + fmt.tiny
+    return np.where(x < -math.log(fmt.max), y, fmt.u * y * (EXP + 1 + DIVISION)) + FLUSHED * fmt.tiny
 
 
 def softplus(x: np.ndarray, p: Parameters | None = None) -> np.ndarray:
@@ -65,7 +66,8 @@ def softplus_error(x: np.ndarray, y: np.ndarray, fmt: Format) -> np.ndarray:
     Written as max(x, 0) + log1p(exp(−|x|)) the sum rounds once more. TensorFlow leaves out log1p where it changes
     little: the term left out is e^2x/2 on the left and e^−x on the right.
     """
-    left_out = np.where(x < SHORTCUT, y * y / 2, np.where(x > -SHORTCUT, np.exp(-np.abs(x)), 0.0))
+    shortcut = math.log(2 * fmt.u) + 2  # TensorFlow's softplus: exp(x) below this, x above its negative
+    left_out = np.where(x < shortcut, y * y / 2, np.where(x > -shortcut, np.exp(-np.abs(x)), 0.0))
     return fmt.u * (EXP * logistic(x) + (LOG1P + 1) * y) + left_out
 
 
@@ -160,9 +162,13 @@ def squareplus(x: np.ndarray, p: Parameters) -> np.ndarray:
 
 
 def squareplus_error(x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
-    """Square and sum round (2, halved by the root), the root itself, then a sum that cancels for negative x."""
+    """Square and sum round (2, halved by the root), the root itself, then a sum that cancels for negative x.
+
+    In a 16-bit format the square overflows where y does not; `squareplus_disputed` knows float32's range alone.
+    """
     root = np.sqrt(x * x + constant(p["b"]))
-    return fmt.u * (root * (1 + SQRT) / 2 + np.abs(y))
+    error = fmt.u * (root * (1 + SQRT) / 2 + np.abs(y))
+    return np.where((x * x > fmt.max / 2) & (fmt.u > FLOAT32.u), np.inf, error)
 
 
 def squareplus_disputed(x: np.ndarray, p: Parameters) -> np.ndarray:
@@ -181,10 +187,24 @@ def mish(x: np.ndarray, p: Parameters) -> np.ndarray:
 
 
 def mish_error(x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
-    """The error of softplus through tanh' = 1 − tanh², then tanh (flushed: `tiny`), all times |x|, and the product."""
+    """The error of softplus through tanh' = 1 − tanh², then tanh (flushed), all times |x|, and the product.
+
+    TensorFlow's graphs may fuse the formula into oneDNN's kernel, whichever of the two errs more counts.
+    """
     t = np.tanh(softplus(x))
-    inner = (1 - t * t) * softplus_error(x, softplus(x), fmt) + TANH * fmt.u * t + fmt.tiny
+    inner = (1 - t * t) * softplus_error(x, softplus(x), fmt) + TANH * fmt.u * t + FLUSHED * fmt.tiny
+    inner = np.maximum(inner, _fused_mish_error(x, t, fmt))
     return np.where(np.isinf(x), 0.0, np.abs(x) * inner) + fmt.u * np.abs(y)
+
+
+def _fused_mish_error(x: np.ndarray, t: np.ndarray, fmt: Format) -> np.ndarray:
+    """tanh(softplus(x)) = (w − 1)/(w + 1), w = (1 + e^x)²: below x = −10 the difference w − 1 is rounding alone.
+
+    In units of u: w carries k = 3 + 2·e_exp·e^x/(1 + e^x), which reaches numerator and denominator with the share
+    w/(w + 1); both round, and the quotient.
+    """
+    carried = (3 + 2 * EXP * logistic(x)) / (1 + 1 / (1 + np.exp(np.minimum(x, 40.0))) ** 2)
+    return fmt.u * (carried + t * (2 + carried + DIVISION))
 
 
 FUNCTIONS = (

@@ -1,0 +1,55 @@
+"""The reference as a run that rounds: an error is drawn for every element of every layer.
+
+One run's drift from the exact values says little about another's: the errors of a whole network often reach its few
+outputs along one direction, and may cancel there by luck. How far a conforming run drifts is seen by drawing some
+(Monte Carlo arithmetic: Parker 1997), each layer's errors with the standard deviation of its own bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from refconv.graph import Graph, Node
+from refconv.numerics.enclosure import Field
+from refconv.ops.base import Context
+from refconv.reference.chained import Chain, mids
+from refconv.reference.forward import forward
+
+
+class Shadow:
+    """One such run.
+
+    Args:
+        graph: the model.
+        inputs: one array per model input, in the model's order.
+        seed: of the errors.
+    """
+
+    def __init__(self, graph: Graph, inputs: Sequence[np.ndarray], seed: int) -> None:
+        self._chain = Chain(graph, inputs)
+        self._rng = np.random.default_rng(seed)
+
+    def step(self, node: Node, weights: Mapping[str, np.ndarray], context: Context, sigma: Sequence[Field]) -> None:
+        """Compute `node` on the run's own values and disturb its outputs by N(0, σ²), one σ per output."""
+        inputs = self._chain.inputs(node)
+        if inputs is not None:
+            values = mids(forward(node, weights, inputs, context))
+            self._chain.put(node, [self._disturbed(v, s) for v, s in zip(values, sigma, strict=True)])
+
+    def put(self, node: Node, outputs: Sequence[np.ndarray]) -> None:
+        """Take the framework's outputs of a layer without a reference."""
+        self._chain.inputs(node)
+        self._chain.put(node, outputs)
+
+    def results(self) -> list[np.ndarray] | None:
+        """The model's outputs; None where a layer before one of them has no values."""
+        return self._chain.results()
+
+    def _disturbed(self, values: np.ndarray, sigma: Field) -> np.ndarray:
+        if values.dtype.kind != "f" or not np.any(sigma):
+            return values
+        with np.errstate(all="ignore"):
+            size = np.broadcast_to(np.where(np.isfinite(sigma), sigma, 0.0), values.shape)
+            return values + size * self._rng.standard_normal(values.shape)
