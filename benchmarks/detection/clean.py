@@ -106,7 +106,7 @@ def run_model(model: Model, runs: Sequence[Run], samples: int) -> Iterator[Row]:
         options = Options(samples=samples, seed=run.seed, mode=run.mode)
         arrays = draw_inputs(model.graph, None, options)
         trace, failure = record(model, arrays, run.mode, kept)
-        result = verify(model.graph, trace, arrays, options)
+        result = verify(model.graph, trace, arrays, options, seeded=True)
         yield {**asdict(run), **_row(result, failure), "seconds": round(time.perf_counter() - started, 2)}
 
 

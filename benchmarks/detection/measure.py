@@ -15,7 +15,8 @@ from detection.memo import Memo
 from detection.models import Model
 from detection.operators.base import Mutant, Operator
 from detection.subject import Arrays, Subject, find_layer
-from refconv.compare.layer import Judgement, judge, undeclared
+from refconv.compare.declared import declare
+from refconv.compare.layer import Judgement, judge
 from refconv.compare.match import match
 from refconv.compare.stage1 import deviate
 from refconv.numerics.enclosure import Enclosure
@@ -23,7 +24,7 @@ from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 from refconv.pipeline import Options, draw_inputs
 from refconv.primitives import engines
-from refconv.reference.forward import forward, weights_of
+from refconv.reference.forward import forward, step_names, weights_of
 from refconv.result import FAILING, Verdict
 
 CLEAN = "none"  # the operator's name in the rows of faultless runs
@@ -49,7 +50,7 @@ class Measured:
         inputs = mutant.inputs or s.inputs
         original = mutant.original or self.original
         recorded = self.recorded if mutant.recorded is None else mutant.recorded
-        judged = judge(s.node, s.weights, recorded, inputs, mutant.outputs, self.context)
+        judged = judge(s.node, s.weights, recorded, inputs, mutant.outputs, self.context, s.declared)
         enclosures, expected = self._expected if mutant.inputs is None else self._expect(inputs)
         return {
             "equivalent": _same_bits(original, mutant.outputs),
@@ -83,7 +84,7 @@ def measure(
         if layers is not None and taken[node.type] > layers:
             continue
         where = {"model": model.label, "layer": node.name, "type": node.type, "seed": seed, "mode": mode}
-        measured = Measured(subject, Context(memo))
+        measured = Measured(subject, Context(memo, seeded=True))
         clean = Mutant(measured.original, measured.recorded)
         yield {**where, "operator": CLEAN, "scope": "", "size": 0.0, **measured.row(clean)}
         for operator in operators:
@@ -110,15 +111,16 @@ def subjects(model: Model, *, seed: int, mode: str, samples: int) -> Iterator[Su
     outputs = {i: trace.tensors[call.outputs[0]] for i, call in calls.items() if call.outputs}
     for node in graph.nodes:
         call = calls.get(node.index)
-        if call is None or node.attrs is None or undeclared(node) or len(call.inputs) < len(node.inputs):
-            continue
         layer = find_layer(model.live, node.layer)
-        if layer is None:
+        if call is None or layer is None or node.attrs is None or len(call.inputs) < len(node.inputs):
+            continue
+        declared = declare(node, trace.environment, mode)
+        if declared.reason or step_names(node):  # what has steps is judged step by step, which one layer alone has not
             continue
         fed = tuple(trace.tensors[key] for key in call.inputs[: len(node.inputs)])
         nearest = sorted((i for i in outputs if i != node.index), key=lambda i: (abs(i - node.index), i))
         others = [outputs[i] for i in nearest]
-        yield Subject(node, weights_of(node), layer, fed, framework(graph.keras), mode, others)
+        yield Subject(node, weights_of(node), layer, fed, framework(graph.keras), mode, others, declared)
 
 
 def _use(judged: Judgement) -> Row:

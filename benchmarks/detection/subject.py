@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from refconv.compare.declared import Declared
+from refconv.compare.layer import UNDECLARED
 from refconv.frameworks.worker.loading import Framework
 from refconv.frameworks.worker.quantized import effective_weights
 from refconv.frameworks.worker.recording import as_is
@@ -31,6 +33,7 @@ class Subject:
         outer: the live layer as the model calls it; `layer` is the one inside a pruning wrapper.
         inputs: what the framework fed the layer in a clean run of the whole model.
         others: the outputs of the other layers in that run, nearest first.
+        declared: the arithmetic that the reference allows it.
         mode: "graph" runs a traced function, "eager" the layer itself.
     """
 
@@ -41,6 +44,7 @@ class Subject:
     framework: Framework
     mode: str = "graph"
     others: Sequence[np.ndarray] = ()
+    declared: Declared = UNDECLARED
     _traced: Callable[..., Any] | None = field(default=None, repr=False)
 
     @property
