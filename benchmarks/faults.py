@@ -44,7 +44,7 @@ from detection.planted import plant_all  # noqa: E402
 
 
 def main() -> None:
-    options = _arguments().parse_args()
+    options = _arguments().parse_intermixed_args()
     if options.environment:  # a child of `clean`
         environment = next(e for e in clean.ENVIRONMENTS if e.name == options.environment)
         clean.run_all(_models(options), environment, options.out, options)

@@ -71,7 +71,7 @@ class Run:
 def plan(models: Sequence[str], seeds: int, environment: Environment, quick: bool) -> list[Run]:
     """All seeds in all modes; quick: seed 0, each model in one mode, which differs from environment to environment."""
     if not quick:
-        return [Run(model, mode, seed) for model in models for mode in MODES for seed in range(seeds)]
+        return [Run(model, mode, seed) for model in models for seed in range(seeds) for mode in MODES]
     shift = ENVIRONMENTS.index(environment)
     return [Run(model, MODES[(i + shift) % len(MODES)], 0) for i, model in enumerate(models)]
 
@@ -96,16 +96,13 @@ def run_all(models: Sequence[Model], environment: Environment, folder: Path, opt
 
 
 def run_model(model: Model, runs: Sequence[Run], samples: int) -> Iterator[Row]:
-    """One row per run, the runs of one mode after each other."""
-    kept: dict[str, Any] = {}
-    mode = ""
+    """One row per run. What the runs of one mode traced is kept for all of them."""
+    kept: dict[str, dict[str, Any]] = {mode: {} for mode in MODES}
     for run in runs:
-        if run.mode != mode:
-            kept, mode = {}, run.mode
         started = time.perf_counter()
         options = Options(samples=samples, seed=run.seed, mode=run.mode)
         arrays = draw_inputs(model.graph, None, options)
-        trace, failure = record(model, arrays, run.mode, kept)
+        trace, failure = record(model, arrays, run.mode, kept[run.mode])
         result = verify(model.graph, trace, arrays, options, seeded=True)
         yield {**asdict(run), **_row(result, failure), "seconds": round(time.perf_counter() - started, 2)}
 
@@ -134,7 +131,11 @@ class Again(Session):
 
     def run(self, record: Pass) -> tuple[list[np.ndarray], list[np.ndarray]]:
         self._slot = f"pass {record.number}"
-        arrays = super().run(record)
+        try:
+            arrays = super().run(record)
+        except LayerFailure:  # the function is traced again, up to the layer that failed
+            self._kept.pop(self._slot, None)
+            raise
         if self.mode != "eager":
             first = self._kept.setdefault(f"record {record.number}", record)
             record.calls, record.tensors, record.inputs = first.calls, first.tensors, first.inputs
@@ -184,6 +185,7 @@ def _alarm(layer: Any) -> Row:
 def _limit_threads(threads: int) -> None:
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # that functions are traced for one model after another
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 

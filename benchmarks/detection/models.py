@@ -11,8 +11,10 @@ from typing import Any
 from support.live import framework
 from support.models import find_models
 
+from detection.subject import find_layer
 from refconv import formats
 from refconv.errors import RefconvError
+from refconv.formats.theano import is_rotated
 from refconv.frameworks.worker.loading import load_model
 from refconv.graph import Graph
 
@@ -30,8 +32,16 @@ class Model:
 
     @cached_property
     def live(self) -> Any:
-        """The framework's model, loaded once by its own loader."""
-        return load_model(framework(self.graph.keras), str(self.path), self.graph.qkeras)
+        """The framework's model, loaded once by its own loader.
+
+        tf-keras forgets to turn the kernels of files written on Theano (a finding of `refconv check`, no false alarm):
+        here they are turned, so that the layers can be told right from wrong.
+        """
+        model = load_model(framework(self.graph.keras), str(self.path), self.graph.qkeras)
+        for node in self.graph.nodes:
+            if is_rotated(self.graph.backend, node.type):
+                find_layer(model, node.layer).kernel.assign(node.weights["kernel"].value)
+        return model
 
 
 def named(paths: list[Path]) -> list[Model]:
