@@ -9,8 +9,10 @@ Without MODEL: the shipped samples and every model of the folder that REFCONV_MO
 
 **Clean runs.** model × seed × {graph, eager, xla} × {oneDNN on, off} × {1, 2 threads}; oneDNN and threads are fixed
 when TensorFlow is imported, so each combination runs in a process of its own. A verdict of `suspect`, `mismatch`,
-`degraded` or `unverified` is a false alarm, and `predict` away from the chained reference too. `--quick` takes one
-seed, and one mode per model and process.
+`degraded` or `unverified` is a false alarm; `predict` away from the chained reference is counted apart. What the
+framework itself cannot run here (channels-first kernels on a CPU without oneDNN) is named and is no check. `--quick`
+takes one seed, and one mode per model and process: about three minutes. In full it is an hour or two on one core;
+smaller `--seeds` first, then larger ones, do the same in parts.
 
 **Faults.** A verdict is isolated: each layer is judged on the framework's own input to it. So a fault needs one layer
 to run: it takes the inputs that a clean run of the whole model recorded, the live layer is changed (its weights, its
@@ -26,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -45,6 +48,7 @@ from detection.planted import plant_all  # noqa: E402
 
 def main() -> None:
     options = _arguments().parse_intermixed_args()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that functions are traced, model after model
     if options.environment:  # a child of `clean`
         environment = next(e for e in clean.ENVIRONMENTS if e.name == options.environment)
         clean.run_all(_models(options), environment, options.out, options)

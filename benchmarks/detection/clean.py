@@ -109,11 +109,13 @@ def run_model(model: Model, runs: Sequence[Run], samples: int) -> Iterator[Row]:
 
 def record(model: Model, arrays: list[np.ndarray], mode: str, kept: dict[str, Any]) -> tuple[Trace, str]:
     """What the framework gave, and why it stopped where a layer cannot run here ("" where all ran)."""
-    stream = io.BytesIO()
+    stream, traced_before = io.BytesIO(), bool(kept)
     try:
         capture(Again(framework(model.graph.keras), model.live, arrays, mode, kept), ONE_PASS, Channel(stream))
     except LayerFailure as failure:
         kept.clear()
+        if traced_before:  # only who traces a function knows the layers that it consists of
+            return record(model, arrays, mode, kept)
         return trace_of(stream), f"{failure.layer}: {str(failure).splitlines()[0]}"
     return trace_of(stream), ""
 
@@ -185,7 +187,6 @@ def _alarm(layer: Any) -> Row:
 def _limit_threads(threads: int) -> None:
     import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")  # that functions are traced for one model after another
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 

@@ -20,6 +20,7 @@ TOP = 20
 
 def markdown(faults: Faults, clean: Mapping[str, Any]) -> str:
     parts = [
+        brief(faults),
         _clean(clean) if clean["runs"] else "",
         _goals(faults),
         _unsized(faults),
@@ -33,6 +34,18 @@ def markdown(faults: Faults, clean: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def brief(faults: Faults) -> str:
+    """The table for the README: refconv and every policy, on the same clean layers and the same mutants."""
+    kinds = summary.promised(faults)
+    totals = ["mutants", "", *(str(len(rows)) for rows in kinds.values())]
+    rows = [totals]
+    for name in NAMES:
+        alarms = faults.false_alarms[name]
+        shares = [summary.found_by(mutants, name) for mutants in kinds.values()]
+        rows.append([name, f"{alarms.hits} of {alarms.total}", *(f"{s.value:.1%}" if s.total else "–" for s in shares)])
+    return "## In short\n" + _table(["", "false alarms", *kinds], rows)
+
+
 def as_json(faults: Faults, clean: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that the tables show, and every miss."""
     rows = [
@@ -40,6 +53,10 @@ def as_json(faults: Faults, clean: Mapping[str, Any]) -> dict[str, Any]:
         for (o, size), rows in faults.groups.items()
     ]
     return {
+        "in_short": {
+            words: {name: _share(summary.found_by(rows, name)) for name in NAMES}
+            for words, rows in summary.promised(faults).items()
+        },
         "clean_runs": clean,
         "clean_layers": {name: _share(share) for name, share in faults.false_alarms.items()},
         "tolerance_factors": faults.factors,

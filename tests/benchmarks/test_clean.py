@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
-pytest.importorskip("keras")
+keras = pytest.importorskip("keras")
+tf_keras = pytest.importorskip("tf_keras")
 
 from detection import clean  # noqa: E402
 from detection.clean import ENVIRONMENTS, MODES, Run, plan, run_model  # noqa: E402
@@ -71,3 +74,38 @@ def test_environments_are_the_four() -> None:
     assert len({e.name for e in ENVIRONMENTS}) == 4
     assert {e.variables["TF_ENABLE_ONEDNN_OPTS"] for e in ENVIRONMENTS} == {"0", "1"}
     assert {e.variables["TF_NUM_INTRAOP_THREADS"] for e in ENVIRONMENTS} == {"1", "2"}
+
+
+def test_kernels_written_on_theano_are_turned_as_the_file_means_them(tmp_path: Path) -> None:
+    """Loaded as it is, such a model computes something else: a finding. Here it is right, so that alarms are false."""
+    path = tmp_path / "theano.h5"
+    built = tf_keras.Sequential([tf_keras.Input((6, 6, 2)), tf_keras.layers.Conv2D(3, 3, name="conv")])
+    built.save(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["backend"] = "theano"
+    (model,) = named([path])
+    (right,) = run_model(model, [Run(model.label, "eager", 0)], samples=1)
+    model.live.set_weights(built.get_weights())
+    (wrong,) = run_model(model, [Run(model.label, "eager", 0)], samples=1)
+    assert right["alarms"] == []
+    assert [alarm["verdict"] for alarm in wrong["alarms"]] == ["mismatch"]
+
+
+class Refusing(keras.layers.Layer):
+    """Refuses infinity, not when it is traced but when it runs."""
+
+    def call(self, x):
+        import tensorflow as tf
+
+        return tf.debugging.check_numerics(x, "seen at run time")
+
+
+def test_where_a_layer_cannot_run_the_layers_before_it_are_still_recorded() -> None:
+    """Graph mode: the function that failed when it ran is not run again, one that stops before the layer is traced."""
+    x = keras.Input((3,))
+    live = keras.Model(x, Refusing(name="refusing")(keras.layers.ReLU(name="before")(x)))
+    model, kept = SimpleNamespace(graph=SimpleNamespace(keras=3), live=live), {}
+    for value, failing in ((1.0, False), (np.inf, True), (1.0, False)):
+        trace, failure = clean.record(model, [np.full((1, 3), value, np.float32)], "graph", kept)
+        told = [call.layer for call in trace.calls], failure.partition(":")[0]
+        assert told == ((["before"], "refusing") if failing else (["before", "refusing"], ""))

@@ -162,6 +162,7 @@ def test_the_report_says_what_was_found_and_what_was_missed() -> None:
     assert "| SAME side | 1 | 0 | 100.0% |" in text
     assert "| one channel | 1e-05 | m | hidden | 0.5 | 0.1 |" in text
     assert "1 runs, 3 layer checks" in text
+    assert "| refconv | 0 of 1 | 50.0% | – | 100.0% | – |" in text
     told = report.as_json(faults, summary.clean_summary([]))
     assert [miss["layer"] for miss in told["misses"]] == ["hidden"]
 
