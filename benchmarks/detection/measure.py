@@ -128,6 +128,7 @@ def _use(judged: Judgement) -> Row:
     return {
         "bound_used": max((c.bound_used for c in compared), default=float("inf")),
         "explained": sum(c.explained for c in judged.outputs),
+        "sloped": any(c.slope is not None for c in judged.outputs),
         "weights_found": any(c.verdict in FAILING for c in judged.weights.values()),
     }
 

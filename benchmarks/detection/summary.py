@@ -39,6 +39,11 @@ class Faults:
         return [row for row in self.rows if row["operator"] != CLEAN and row["equivalent"]]
 
     @cached_property
+    def sloped(self) -> set[tuple[Any, ...]]:
+        """Layers whose outputs are also judged together: sums, at least 50 of them, that no function bends."""
+        return {_place(row) for row in self.clean if row["sloped"]}
+
+    @cached_property
     def groups(self) -> dict[tuple[str, float], list[Row]]:
         """(operator, size) → its mutants that are not equivalent."""
         found: dict[tuple[str, float], list[Row]] = defaultdict(list)
@@ -93,6 +98,10 @@ class Faults:
                 if paired.difference < 0:
                     found.append((operator, size, name, paired))
         return found
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("model", "layer", "seed", "mode"))
 
 
 def as_it_is(name: str) -> Decide:
@@ -159,12 +168,14 @@ def goals(faults: Faults) -> list[Goal]:
     large, single, structures, scaled = promised(faults).values()
     parameters = [r for r in faults.mutants if r["scope"] == "parameter" and r["size"] >= 0.99e-5]
     beyond = [r for r in structures if r["ratio"] > BEYOND]
+    together = [r for r in scaled if _place(r) in faults.sloped]
     return [
         Goal("weights of a whole tensor or channel off by 1e-5 and more", 0.99, found_by(large, REFCONV)),
         Goal("the same, biases and epsilon among them", 0.99, found_by([*large, *parameters], REFCONV)),
         Goal("one weight off by 1e-2 and more", 0.97, found_by(single, REFCONV)),
         Goal(f"structural faults beyond {BEYOND:g} worst-case radii", 1.0, found_by(beyond, REFCONV)),
         Goal("all weights of a layer off by 1e-6", 0.99, found_by(scaled, REFCONV)),
+        Goal("the same, where the layer has outputs enough for the slope test", 0.99, found_by(together, REFCONV)),
     ]
 
 

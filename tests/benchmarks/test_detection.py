@@ -123,6 +123,17 @@ def test_three_operators_and_one_other_policy(models: list[Model]) -> None:
     assert all(row["found"] and row["scores"]["Keras 5e-4"] < 1 for row in small if row["type"] != "Dense")
 
 
+def test_a_scale_error_of_a_millionth_is_found_where_outputs_are_judged_together(models: list[Model]) -> None:
+    """The digits' convolutions have hundreds of outputs; the last layer has ten per sample, bent by a softmax."""
+    found = list(measure(models[0], operators_named(["all weights"]), seed=0, mode="graph", samples=2))
+    sloped = {row["layer"] for row in found if row["operator"] == CLEAN and row["sloped"]}
+    millionth = {row["layer"]: row["found"] for row in found if row["size"] == 1e-6}
+    assert {row["type"] for row in found if row["layer"] in sloped} <= {"Conv2D", "DepthwiseConv2D", "SeparableConv2D"}
+    assert len(sloped) >= 3
+    assert all(millionth[layer] for layer in sloped)
+    assert not millionth["classes"]
+
+
 @pytest.mark.parametrize("mode", ["graph", "eager"])
 def test_a_layer_is_afterwards_what_it_was(mode: str, models: list[Model]) -> None:
     for model in models:

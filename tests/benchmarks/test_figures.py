@@ -77,7 +77,16 @@ def test_intervals() -> None:
 
 
 def row(operator: str = "one channel", scope: str = "channel", size: float = 1e-5, found: bool = True, **more: Any):
-    common = {"model": "m", "layer": "l", "equivalent": False, "signed_zero": False, "verdict": "mismatch"}
+    common = {
+        "model": "m",
+        "layer": "l",
+        "seed": 0,
+        "mode": "graph",
+        "sloped": False,
+        "equivalent": False,
+        "signed_zero": False,
+        "verdict": "mismatch",
+    }
     numbers = {"bound_used": 2.0, "ratio": 3.0, "explained": 0, "scores": dict.fromkeys(POLICIES, 0.5)}
     verdict = {} if found else {"verdict": "within", "bound_used": 0.5, "ratio": 0.1}
     return {**common, **numbers, "operator": operator, "scope": scope, "size": size, "found": found, **verdict, **more}
@@ -102,6 +111,13 @@ def test_structural_faults_count_beyond_two_radii() -> None:
     ].met
     assert summary.near(Faults([near, beyond])) == [near]
     assert not all(goal.met for goal in goals(Faults([near, beyond])))
+
+
+def test_scaled_layers_are_counted_apart_where_outputs_are_judged_together() -> None:
+    clean = [{**CLEAN_ROW, "layer": "wide", "sloped": True}, {**CLEAN_ROW, "layer": "narrow"}]
+    mutants = [row("all weights", "tensor", 1e-6, found, layer=name) for name, found in (("wide", 1), ("narrow", 0))]
+    every, together = goals(Faults([*clean, *mutants]))[-2:]
+    assert (every.share, together.share) == (Share(1, 2), Share(1, 1))
 
 
 def test_equivalent_mutants_count_nowhere() -> None:
