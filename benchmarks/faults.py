@@ -5,7 +5,8 @@
     python benchmarks/faults.py faults [--fault-seeds 2] [--mode graph]  # one fault at a time, at every layer it fits
     python benchmarks/faults.py report                                   # FOLDER/faults.md and FOLDER/faults.json
 
-Without MODEL: the shipped samples and every model of the folder that REFCONV_MODELS names (tests/support/models.py).
+Without MODEL: the shipped samples, every model of the folder that REFCONV_MODELS names (tests/support/models.py), and
+two small ones that are made here, of what those lack (detection/made.py).
 
 **Clean runs.** model × seed × {graph, eager, xla} × {oneDNN on, off} × {1, 2 threads}; oneDNN and threads are fixed
 when TensorFlow is imported, so each combination runs in a process of its own. A verdict of `suspect`, `mismatch`,
@@ -41,6 +42,7 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "tests"), str(HERE.p
 
 from detection import clean, report, summary  # noqa: E402
 from detection.lines import read_all  # noqa: E402
+from detection.made import made  # noqa: E402
 from detection.models import Model, all_models, named  # noqa: E402
 from detection.operators import table  # noqa: E402
 from detection.planted import plant_all  # noqa: E402
@@ -80,7 +82,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def _models(options: argparse.Namespace) -> list[Model]:
-    return named(options.models) if options.models else all_models()
+    return named(options.models) if options.models else [*all_models(), *named(made(options.out / "made"))]
 
 
 def _plant(options: argparse.Namespace) -> None:

@@ -45,9 +45,10 @@ class Model:
 
 
 def named(paths: list[Path]) -> list[Model]:
-    """The models of these files, under the labels that `all_models` gives them."""
+    """The models of these files, under the labels that `all_models` gives them, or folder and name."""
     labels = {path.resolve(): label for path, label in _files()}
-    return [Model(path, labels.get(path.resolve(), path.name), formats.load(path)) for path in paths]
+    whole = [path.resolve() for path in paths]
+    return [Model(path, labels.get(path, f"{path.parent.name}/{path.name}"), formats.load(path)) for path in whole]
 
 
 def all_models() -> list[Model]:

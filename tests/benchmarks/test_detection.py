@@ -1,4 +1,4 @@
-"""Faults planted into the samples and into two small models: found where they change anything, undone afterwards."""
+"""Faults planted into the samples and into the two made models: found where they change anything, undone afterwards."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("keras")
-tf_keras = pytest.importorskip("tf_keras")
-qkeras = pytest.importorskip("qkeras")
+for package in ("keras", "tf_keras", "qkeras"):
+    pytest.importorskip(package)
 
+from detection.made import made  # noqa: E402
 from detection.measure import CLEAN, Measured, measure, subjects  # noqa: E402
 from detection.memo import Memo  # noqa: E402
 from detection.models import SAMPLES, Model, named  # noqa: E402
@@ -27,39 +27,9 @@ Row = dict[str, Any]
 SHIPPED = [SAMPLES / name for name in ("digits.keras", "digits_qkeras.h5")]
 
 
-def plain() -> Any:
-    """What the samples lack: dilation, groups, one-sided padding, joined branches …"""
-    layers = keras.layers
-    x = keras.Input((12, 12, 4))
-    y = layers.Rescaling(1 / 255, name="scaled")(x)
-    y = layers.ZeroPadding2D(((0, 1), (0, 1)), name="padded")(y)
-    y = layers.Conv2D(4, 3, padding="same", dilation_rate=2, activation="elu", name="dilated")(y)
-    a = layers.Conv2D(8, 3, groups=2, strides=2, padding="same", name="grouped")(y)
-    b = layers.DepthwiseConv2D(3, depth_multiplier=2, strides=2, padding="same", name="depthwise")(y)
-    y = layers.Concatenate(name="joined")([layers.LeakyReLU(name="leaky")(a), layers.PReLU(name="prelu")(b)])
-    y = layers.Conv2DTranspose(4, 3, strides=2, padding="same", name="up")(y)
-    y = layers.Add(name="sum")([y, layers.Permute((2, 1, 3), name="permuted")(y)])
-    y = layers.Reshape((7, 28, 4), name="shaped")(y)
-    return keras.Model(x, layers.Dense(3, activation="softmax", name="dense")(layers.GlobalAveragePooling2D()(y)))
-
-
-def quantized() -> Any:
-    """A coarse grid behind a fine one, so that ties occur, and values beyond its negative end; an enlarged image."""
-    x = tf_keras.Input((6, 6, 2))
-    y = tf_keras.layers.Resizing(9, 9, name="resized")(x)
-    y = qkeras.QActivation("quantized_bits(8,1,alpha=1.0)", name="fine")(y)
-    y = qkeras.QActivation("quantized_bits(4,1,alpha=1.0)", name="coarse")(y)
-    return tf_keras.Model(x, tf_keras.layers.Dropout(0.5, name="dropped")(y))
-
-
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[Model]:
-    folder, rng, paths = tmp_path_factory.mktemp("models"), np.random.default_rng(3), [*SHIPPED]
-    for name, built in (("plain.keras", plain()), ("quantized.h5", quantized())):
-        built.set_weights([rng.uniform(-0.5, 0.5, np.shape(w)) for w in built.get_weights()])
-        built.save(folder / name)
-        paths.append(folder / name)
-    return named(paths)
+    return named([*SHIPPED, *made(tmp_path_factory.mktemp("made"))])
 
 
 @pytest.fixture(scope="module")
