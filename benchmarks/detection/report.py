@@ -63,7 +63,8 @@ def as_json(faults: Faults, clean: Mapping[str, Any]) -> dict[str, Any]:
         "equivalent": dict(Counter(row["operator"] for row in faults.equivalent)),
         "operators": rows,
         "goals": [{"what": g.what, "wanted": g.wanted, "met": g.met, **_share(g.share)} for g in summary.goals(faults)],
-        "beaten": [{"operator": o, "size": s, "by": n, **_difference(p)} for o, s, n, p in faults.beaten()],
+        "beaten": _beaten_json(faults.beaten()),
+        "beaten_at_equal_alarms": _beaten_json(faults.beaten_at_no_alarm()),
         "structural_near": summary.near(faults),
         "misses": [{**row, "reason": summary.reason(row)} for row in faults.misses],
         "false_alarms": [row for row in faults.clean if summary.is_alarm(row["verdict"])],
@@ -140,13 +141,16 @@ def _paired(faults: Faults) -> str:
 
 
 def _beaten(faults: Faults) -> str:
-    found = faults.beaten()
-    if not found:
-        return "## Operators at which a policy with as few alarms finds more\nNone."
+    heads = {
+        "Operators at which a policy with as few alarms finds more": faults.beaten(),
+        "Operators at which a policy finds more at equal false alarms": faults.beaten_at_no_alarm(),
+    }
+    return "\n\n".join(f"## {head}\n{_more(found)}" for head, found in heads.items())
+
+
+def _more(found: Sequence[tuple[str, float, str, Paired]]) -> str:
     rows = [[o, _size({"size": size}), name, _signed(paired)] for o, size, name, paired in found]
-    return "## Operators at which a policy with as few alarms finds more\n" + _table(
-        ["operator", "size", "policy", "difference in points"], rows
-    )
+    return _table(["operator", "size", "policy", "difference in points"], rows) if rows else "None."
 
 
 def _near(faults: Faults) -> str:
@@ -216,6 +220,10 @@ def _share(share: Share) -> dict[str, Any]:
 def _difference(paired: Paired) -> dict[str, Any]:
     counts = {"only_refconv": paired.first, "only_policy": paired.second, "mutants": paired.total}
     return {**counts, "difference": paired.difference, "interval": paired.interval}
+
+
+def _beaten_json(found: Sequence[tuple[str, float, str, Paired]]) -> list[dict[str, Any]]:
+    return [{"operator": o, "size": size, "by": name, **_difference(paired)} for o, size, name, paired in found]
 
 
 def _number(value: float) -> str:

@@ -90,14 +90,19 @@ class Faults:
     def beaten(self) -> list[tuple[str, float, str, Paired]]:
         """Operators and sizes at which a policy with as few false alarms finds more than refconv does."""
         allowed = self.false_alarms[REFCONV].value
-        as_good = [name for name in POLICIES if self.false_alarms[name].value <= allowed]
-        found = []
-        for (operator, size), rows in self.groups.items():
-            for name in as_good:
-                paired = self.paired(as_it_is(name), rows)
-                if paired.difference < 0:
-                    found.append((operator, size, name, paired))
-        return found
+        return self._more({n: as_it_is(n) for n in POLICIES if self.false_alarms[n].value <= allowed})
+
+    def beaten_at_no_alarm(self) -> list[tuple[str, float, str, Paired]]:
+        """The same of every policy whose tolerance is multiplied by its factor."""
+        return self._more({name: self.at_no_alarm(name) for name in POLICIES})
+
+    def _more(self, policies: Mapping[str, Decide]) -> list[tuple[str, float, str, Paired]]:
+        pairs = [
+            (operator, size, name, self.paired(decide, rows))
+            for (operator, size), rows in self.groups.items()
+            for name, decide in policies.items()
+        ]
+        return [pair for pair in pairs if pair[-1].difference < 0]
 
 
 def _place(row: Row) -> tuple[Any, ...]:

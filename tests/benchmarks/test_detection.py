@@ -58,6 +58,13 @@ def test_structural_faults_are_all_found(rows: list[Row]) -> None:
     assert [row for row in faults if not row["found"]] == []
 
 
+def test_what_is_within_the_bound_is_within_the_worst_case(rows: list[Row]) -> None:
+    """Given the weights that the layer used, where another code of one was right too."""
+    within = [row for row in rows if row["verdict"] == "within"]
+    assert len(within) > 100
+    assert all(row["ratio"] <= 1 for row in within)
+
+
 def test_a_bit_identical_mutant_is_equivalent_and_one_bit_more_is_not(models: list[Model]) -> None:
     def nothing(s: Any, size: float, rng: Any) -> Mutant:
         """Nothing is changed."""

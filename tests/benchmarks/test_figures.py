@@ -145,6 +145,9 @@ def test_a_policy_with_as_few_alarms_that_finds_more_is_named() -> None:
     ]
     alarming = {**CLEAN_ROW, "scores": {**CLEAN_ROW["scores"], "torch": 2.0}}
     assert Faults([alarming, better]).beaten() == []
+    assert Faults([alarming, better]).beaten_at_no_alarm() == []  # 2 is allowed now, and 2 is what the mutant has
+    further = row(found=False, scores={**CLEAN_ROW["scores"], "torch": 2.1})
+    assert [name for _, _, name, _ in Faults([alarming, further]).beaten_at_no_alarm()] == ["torch"]
 
 
 def test_reasons() -> None:
