@@ -1,0 +1,1 @@
+"""Fault operators, one file per family."""
