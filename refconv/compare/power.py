@@ -55,15 +55,17 @@ class Shift:
     shape: bool = False
 
 
-def measure(case: Case, context: Context) -> Power | None:
+def measure(case: Case, context: Context, *, certified: bool = True) -> Power | None:
     """The power of the check of one layer call; None where no counterfactual applies.
 
     Where a part of the layer shows no fault, all of it is asked before it is said that none would have shown.
+    `certified` says that bits are demanded of the whole layer: in a part, fewer values may lie on a coarser grid, so
+    that more sums seem exact than are.
     """
     rows, context = applicable(case), replace(context, need=Need.WORST)
     if not rows:
         return None
-    part = sampled(case)
+    part = replace(sampled(case), certified=certified)
     power = _measured(part, rows, context)
     return power if power.by_value or not part.words else _measured(whole(case), rows, context)
 
@@ -86,7 +88,7 @@ def with_power(
     started = time.perf_counter()
     case = Case(node, weights.applied, inputs, weights.stored, {name: steps[name] for name in step_names(node)})
     case = replace(case, unit=_liveliest(case, got[0]))
-    power = measure(case, context)
+    power = measure(case, context, certified=all(output.certified for output in result.outputs))
     seconds = {**result.seconds, "power": time.perf_counter() - started}
     result = replace(result, power=power, seconds=seconds)
     if power and result.verdict in (Verdict.EXACT, Verdict.WITHIN) and (reason := hollow(power, case)):
@@ -151,7 +153,8 @@ def _moved(part: Sample, base: Enclosure, altered: Enclosure, context: Context, 
     to, back = deviate(base, _as_float(altered.mid)), deviate(altered, _as_float(base.mid))
     error, limit = part.keep(to.error), part.keep(np.maximum(to.limit, back.limit))
     probable = part.keep(np.maximum(to.probable, back.probable))
-    error = np.where(part.keep(to.equal), 0.0, error)
+    sure = part.certified or not part.words
+    error = np.where(part.keep(to.equal) | ((limit == 0) & (not sure)), 0.0, error)
     changed = bool(np.any(error > OWN * part.keep(to.limit)))
     if not error.size or not changed or np.any(error > FACTOR * limit):
         return Shift(_largest(error, probable)[0] if changed else 0.0, changed)

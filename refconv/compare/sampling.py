@@ -53,11 +53,13 @@ class Sample:
         keep: an array of its output's shape → the elements that are outputs of the whole layer; next to a cut they are
             not.
         words: what the part is; "" where it is everything.
+        certified: whether the whole layer is held to bit equality.
     """
 
     case: Case
     keep: Keep = _everything
     words: str = ""
+    certified: bool = True
 
 
 def whole(case: Case) -> Sample:
@@ -78,9 +80,9 @@ def sampled(case: Case) -> Sample:
 
 
 def _global(case: Case) -> bool:
-    """A scale computed from the data of the whole batch, or tensors joined along it."""
-    computed = (getattr(q, "auto", False) for name, q in quantizers(case.attrs).items() if name == "activation")
-    return any(computed) or (isinstance(case.attrs, Concatenate) and case.attrs.axis == 0)
+    """A scale computed from the data of the whole batch, or one per channel; or tensors joined along the batch."""
+    scale = getattr(quantizers(case.attrs).get("activation"), "alpha", None)
+    return isinstance(scale, (str, tuple)) or (isinstance(case.attrs, Concatenate) and case.attrs.axis == 0)
 
 
 def _samples(case: Case) -> tuple[list[str], Case]:

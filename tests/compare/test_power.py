@@ -323,6 +323,20 @@ def ordered(n: int) -> Case:
     return case("Dense", np.abs(draw(1, n)) + 0.5, {"kernel": kernel}, units=1, use_bias=False)
 
 
+def test_a_part_is_not_held_to_bits_that_the_layer_is_not_held_to() -> None:
+    """Weights of one bit make a part exact; where others of the layer have more, it is not exact as a whole."""
+    x = RNG.integers(-8, 9, (4, 64)).astype(np.float32)
+    kernel = np.ones((64, 12)) * np.sign(draw(1, 12))
+    kernel[:, 5:] *= np.where(np.arange(7) % 6 < 1, draw(64, 1), 1.0)  # channels 5 and 11, which are not sampled
+    one = case("Dense", x, {"kernel": kernel}, units=12, use_bias=False)
+    part = sampling.sampled(one)
+    assert part.words and part.case.enclose(CONTEXT)[0].exact and not one.enclose(CONTEXT)[0].exact
+    swapped = "neighbouring channels swapped"
+    held, free = (power.measure(one, CONTEXT, certified=certified) for certified in (True, False))
+    assert held is not None and free is not None
+    assert swapped in held.caught and swapped not in free.caught
+
+
 def test_softmax_over_a_long_sum_is_seen_to_be_missing() -> None:
     """Sums of 60 terms, of whose altered layer no worst case is asked."""
     weights = {"kernel": draw(60, 5), "bias": draw(5)}

@@ -1,0 +1,49 @@
+"""Every layer that the laws of `ops` draw can be asked for its power, and answers sensibly."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+import pytest
+import support
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.laws import CONTEXT, draw_inputs, run_row
+
+from refconv.compare import power
+from refconv.compare.counterfactuals.base import Case
+from refconv.graph import Node, Origin
+from refconv.ops.slots import quantizers
+
+CASES = {
+    name: strategy
+    for module in pkgutil.iter_modules(support.__path__)
+    if module.name.startswith("cases")
+    for name, strategy in import_module(f"support.{module.name}").CASES.items()
+}
+WHOLE = sorted(name for name in CASES if not any(part in name for part in ("LSTM", "GRU", "RNN", "Bidirectional")))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@settings(max_examples=5)
+@given(data=st.data())
+def test_any_layer_can_be_asked(name: str, data: st.DataObject) -> None:
+    drawn = data.draw(CASES[name])
+    seed, keras = data.draw(st.integers(0, 2**16)), data.draw(st.sampled_from(drawn.majors))
+    run = run_row(name, drawn.config, draw_inputs(drawn, seed), keras, seed, drawn.package)
+    if any(q.random for q in quantizers(run.attrs).values()):
+        return
+    found = run.row.slots(run.attrs, run.weights) if run.row.slots else {}
+    applied = {n: slot.effective.mid.astype("float32") for n, slot in found.items()} or run.weights
+    case = Case(Node(1, "layer", name, run.attrs, (), Origin(name, "keras3")), applied, run.inputs, run.weights)
+    answer = power.measure(case, CONTEXT)
+    if answer is not None:
+        # A transposed convolution with an output padding of its own may have no length left without its dilation, and a
+        # window larger than the image no position without SAME's padding.
+        unknown = {m.name for m in answer.missed if "cannot be computed" in m.reason}
+        padded = {"dilation ignored"} if getattr(run.attrs, "output_padding", None) else set()
+        assert unknown <= padded | {"VALID instead of SAME"}
+        assert set(answer.by_shape) <= set(answer.caught)
+        assert all(not m.ratio > power.FACTOR for m in answer.missed)
+        assert all(e is None or e >= CONTEXT.arithmetic.u for e in (answer.smallest_weight_error,))
