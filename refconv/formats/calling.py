@@ -49,7 +49,8 @@ def problem(known: Resolved, own: Mapping[str, Any], outer: Mapping[str, Any], m
         outer: meaningful arguments of the calls of the models that it stands in.
         masked: whether a mask comes with its inputs.
     """
-    given = {**{name: value for name, value in outer.items() if _matters(known.type, name)}, **own}
+    # Keras 3.15 writes training=True into every call of a preprocessing layer, its default, which changes no Resizing.
+    given = {name: value for name, value in {**outer, **own}.items() if _matters(known.type, name)}
     if given:
         name = sorted(given)[0]
         return f"no reference for {known.type} called with {name} = {_short(given[name])}"

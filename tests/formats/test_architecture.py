@@ -213,6 +213,12 @@ class TestUnverified:
         assert (node.attrs is not None) is verified
         assert dict(node.arguments) == ({} if verified else {"training": True})
 
+    def test_training_changes_nothing_where_nothing_is_random(self, tmp_path):
+        """Keras 3.15 writes it into every call of a Resizing."""
+        layers = [start(), called(layer("Resizing", "r", height=2, width=2), [["x", 0, 0, {"training": True}]])]
+        node = load(write_h5(tmp_path / "m.h5", functional(layers, [["x", 0, 0]], [["r", 0, 0]]), {})).nodes[1]
+        assert (node.type, node.reason) == ("Resizing", "")
+
     def test_a_mask_given_as_a_tensor(self, tmp_path):
         layers = [start(), start("m"), called(layer("Softmax", "s"), [["x", 0, 0, {"mask": ["m", 0, 0]}]])]
         config = functional(layers, [["x", 0, 0], ["m", 0, 0]], [["s", 0, 0]])
