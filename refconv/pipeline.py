@@ -17,6 +17,7 @@ from refconv.compare.drift import drift
 from refconv.compare.layer import judge, undeclared
 from refconv.compare.match import match
 from refconv.compare.plain import judge_plain
+from refconv.compare.probe import NOTE, attach, judge_probe
 from refconv.errors import BadInput, UnreadableModel
 from refconv.graph import Graph, Node
 from refconv.numerics.enclosure import Enclosure
@@ -52,6 +53,7 @@ class Options:
     policy: Policy = Policy()
     fail_fast: bool = False
     timeout: float = 600.0
+    thorough: bool = False  # also probe linear layers with small integers
 
 
 def _silent(what: str, share: float | None) -> None:
@@ -114,6 +116,7 @@ def _capture(graph: Graph, arrays: Sequence[np.ndarray], options: Options, progr
             mode=options.mode,
             device=options.device,
             qkeras=graph.qkeras,
+            probes=options.thorough,
             timeout=options.timeout,
             progress=progress,
         )
@@ -163,6 +166,7 @@ def verify(
         wanted = node.index in selected
         result = _layer(node, calls.get(node.index), trace, chain, context, wanted)
         if wanted:
+            result = _probed(node, result, calls.get(node.index), trace, context)
             layers.append(result)
             if on_layer:
                 on_layer(result)
@@ -177,7 +181,7 @@ def verify(
         input={},
         partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=(*graph.notes, *_notes(graph)),
+        notes=(*graph.notes, *_notes(graph), *([NOTE] if trace.probes else [])),
         quantized=tuple(_quantized(graph)),
     )
 
@@ -277,6 +281,22 @@ def _layer(node: Node, call: Call | None, trace: Trace, chain: Chain, context: C
         chained=drift(values, got) if own is not None else None,
         seconds={"chained": chained_seconds, "isolated": total - chained_seconds, "framework": call.seconds},
     )
+
+
+def _probed(node: Node, result: LayerResult, call: Call | None, trace: Trace, context: Context) -> LayerResult:
+    """The result with that of the layer's probe, where there is one for its path and input shape."""
+    if node.attrs is None or call is None or not call.inputs:
+        return result
+    shape, gpu = trace.tensors[call.inputs[0]].shape, _on_gpu(trace.environment)
+    for probe in trace.probes:
+        if (probe.layer, probe.shape) == (node.layer, shape):
+            return attach(result, judge_probe(node, probe, trace.tensors, context, gpu=gpu))
+    return result
+
+
+def _on_gpu(environment: Mapping[str, Any]) -> bool:
+    devices = [device for device in environment.get("devices") or () if isinstance(device, Mapping)]
+    return any(device.get("type") == "GPU" for device in devices)
 
 
 def _draws(node: Node) -> bool:

@@ -98,6 +98,8 @@ class LayerResult:
     findings: tuple[Finding, ...] = ()
     nondeterministic: bool = False  # two runs may give other values
     seconds: Mapping[str, float] = field(default_factory=dict)
+    probe: Comparison | None = None  # of a clone of the layer on small integers (compare/probe.py)
+    probe_reason: str = ""  # why a linear layer was not probed, or what its probe showed but equality
 
     @property
     def worst(self) -> Comparison | None:

@@ -93,6 +93,11 @@ Exit codes:
     show_default=True,
     help="Where the framework runs.",
 )
+@click.option(
+    "--thorough",
+    is_flag=True,
+    help="Also run a clone of each linear layer on small integers, and demand equality to the last bit.",
+)
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
@@ -153,7 +158,19 @@ def _options(given: dict[str, Any]) -> Options:
     from refconv.pipeline import Options
     from refconv.result import Policy
 
-    same = ("samples", "seed", "preprocess", "layers", "mode", "keras", "engine", "device", "fail_fast", "timeout")
+    same = (
+        "samples",
+        "seed",
+        "preprocess",
+        "layers",
+        "mode",
+        "keras",
+        "engine",
+        "device",
+        "fail_fast",
+        "timeout",
+        "thorough",
+    )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(**{name: given[name] for name in same}, shapes=arguments.shapes(given["shapes"]), policy=policy)
 

@@ -69,7 +69,7 @@ def products(x: Shape, weights: Dict[str, Shape], taps: int, channels: int, bits
     while not m:
         step = prime(2 * step)
         if step > channels:
-            raise Unfit("its sums have too many terms to be exact in {} bits".format(bits))
+            raise Unfit(f"its sums have too many terms to be exact in {bits} bits")
         m = magnitude(taps * -(-channels // step), bits)
     given = signed(rng, x, m)
     given = thinned(given, step) if step > 1 else given
@@ -91,7 +91,7 @@ def separable(x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray
 
     m = max((m for m in range(1, LARGEST + 1) if fits(m)), default=0)
     if not m:
-        raise Unfit("its sums have too many terms to be exact in {} bits".format(bits))
+        raise Unfit(f"its sums have too many terms to be exact in {bits} bits")
     return [signed(rng, shape, m) for shape in (x, *weights.values())]
 
 
@@ -107,7 +107,7 @@ def averaged(x: Shape, area: int, bits: int) -> List[np.ndarray]:
     m = LARGEST if area * area * LARGEST < MEAN else 1
     step = 1 if area * area * m < MEAN else prime(area * area // MEAN + 1)
     if step > area or area // step * m >= 1 << bits:
-        raise Unfit("its sums have too many terms to be exact in {} bits".format(bits))
+        raise Unfit(f"its sums have too many terms to be exact in {bits} bits")
     values = signed(generator(), x, m)
     return [thinned(values, step) if step > 1 else values]
 

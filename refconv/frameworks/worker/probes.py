@@ -103,10 +103,10 @@ def _is_linear(session: Session, path: str) -> bool:
 
 
 def _send(session: Session, channel: Channel, number: int, path: str, shape: Shape, dtype: str) -> None:
-    layer, sent = _inner(session.recorder.layers[path]), []  # type: ignore[var-annotated]
+    layer, sent = _inner(session.recorder.layers[path]), []
     try:
         for name, array in run(session, layer, shape, dtype):
-            key = "probe{}:{}".format(number, name)
+            key = f"probe{number}:{name}"
             channel.send("tensor", array, key=key)
             sent.append((name, key))
         reason = ""
@@ -116,9 +116,7 @@ def _send(session: Session, channel: Channel, number: int, path: str, shape: Sha
     outputs = [named.pop("")] if "" in named else []
     inputs = [named.pop("x")] if "x" in named else []
     weights = list(named.items())
-    channel.send(
-        "probe", layer=path, shape=list(shape), inputs=inputs, outputs=outputs, weights=weights, reason=reason
-    )
+    channel.send("probe", layer=path, shape=list(shape), inputs=inputs, outputs=outputs, weights=weights, reason=reason)
 
 
 def run(session: Session, layer: Any, shape: Shape, dtype: str) -> Iterator[Tuple[str, np.ndarray]]:
@@ -130,17 +128,16 @@ def run(session: Session, layer: Any, shape: Shape, dtype: str) -> Iterator[Tupl
     names, draw = rule(type(layer).__name__)
     bits = fill.BITS.get(dtype)
     if bits is None:
-        raise NoProbe("its input is {}".format(dtype))
+        raise NoProbe(f"its input is {dtype}")
     clone = _built(session, layer, shape)
     weights = dict(zip(names, fill.shapes(clone.weights)))
     if len(weights) != len(clone.weights):
-        raise NoProbe("its clone has {} weights".format(len(clone.weights)))
+        raise NoProbe(f"its clone has {len(clone.weights)} weights")
     try:
         x, *values = draw(clone, shape, weights, bits)
     except fill.Unfit as why:
         raise NoProbe(str(why)) from None
-    for name, value in zip(("x", *weights), (x, *values)):
-        yield name, value
+    yield from zip(("x", *weights), (x, *values))
     yield "", _output(session, clone, x, values, dtype)
 
 
