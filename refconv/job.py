@@ -19,6 +19,7 @@ class Job:
         device: auto, cpu or gpu.
         qkeras: the file holds QKeras layers.
         budget: bytes of layer outputs and inputs that one pass may return at once.
+        probes: also run a clone of every linear layer on small integers.
     """
 
     model: str
@@ -28,6 +29,7 @@ class Job:
     device: str = "auto"
     budget: int = 1 << 30
     qkeras: bool = False
+    probes: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -19,6 +19,7 @@ from refconv.compare.layer import Judgement, judge
 from refconv.compare.match import match
 from refconv.compare.plain import judge_plain
 from refconv.compare.power import with_power
+from refconv.compare.probe import NOTE, attach, judge_probe
 from refconv.errors import BadInput, UnreadableModel
 from refconv.graph import Graph, Node
 from refconv.numerics.enclosure import Enclosure
@@ -36,6 +37,7 @@ from refconv.trace import Call, Trace
 
 Given = None | np.ndarray | model_inputs.Source | Sequence[Any] | Mapping[str, Any]
 Progress = Callable[[str, float | None], None]
+PROBED = ("float32", "tf32")  # arithmetics that hold the probes' integers and their sums
 SHADOWS = 2  # runs of the reference with errors drawn, beside which `predict` is judged
 
 OnLayer = Callable[[LayerResult], None]
@@ -59,6 +61,7 @@ class Options:
     power: bool = False
     fail_fast: bool = False
     timeout: float = 600.0
+    thorough: bool = False  # also probe linear layers with small integers
 
 
 def _silent(what: str, share: float | None) -> None:
@@ -121,6 +124,7 @@ def _capture(graph: Graph, arrays: Sequence[np.ndarray], options: Options, progr
             mode=options.mode,
             device=options.device,
             qkeras=graph.qkeras,
+            probes=options.thorough,
             timeout=options.timeout,
             progress=progress,
         )
@@ -172,6 +176,7 @@ def verify(
         wanted = node.index in selected
         result = _layer(node, calls.get(node.index), trace, runs, context, options, wanted)
         if wanted:
+            result = _probed(node, result, calls.get(node.index), trace, context)
             layers.append(result)
             if on_layer:
                 on_layer(result)
@@ -186,7 +191,7 @@ def verify(
         input={},
         partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=(*graph.notes, *_notes(graph)),
+        notes=(*graph.notes, *_notes(graph), *([NOTE] if trace.probes else [])),
         quantized=tuple(_quantized(graph)),
     )
 
@@ -334,6 +339,22 @@ def _seen(node: Node, call: Call, trace: Trace) -> _Seen:
     )
     weights, steps = ({name: trace.tensors[key] for name, key in named} for named in (call.weights, call.steps))
     return _Seen(inputs, outputs, weights, steps)
+
+
+def _probed(node: Node, result: LayerResult, call: Call | None, trace: Trace, context: Context) -> LayerResult:
+    """The result with that of the layer's probe, where there is one for its path and input shape."""
+    if result.arithmetic not in PROBED or call is None or not call.inputs:
+        return result
+    shape, gpu = trace.tensors[call.inputs[0]].shape, _on_gpu(trace.environment)
+    for probe in trace.probes:
+        if (probe.layer, probe.shape) == (node.layer, shape):
+            return attach(result, judge_probe(node, probe, trace.tensors, context, gpu=gpu))
+    return result
+
+
+def _on_gpu(environment: Mapping[str, Any]) -> bool:
+    devices = [device for device in environment.get("devices") or () if isinstance(device, Mapping)]
+    return any(device.get("type") == "GPU" for device in devices)
 
 
 def _draws(node: Node) -> bool:

@@ -141,6 +141,8 @@ class LayerResult:
     nondeterministic: bool = False  # two runs may give other values
     power: Power | None = None  # None where it was not asked for, or no fault applies
     seconds: Mapping[str, float] = field(default_factory=dict)
+    probe: Comparison | None = None  # of a clone of the layer on small integers (compare/probe.py)
+    probe_reason: str = ""  # why a linear layer was not probed, or what its probe showed but equality
 
     @property
     def worst(self) -> Comparison | None:

@@ -32,6 +32,21 @@ class Call:
     steps: Tuple[Tuple[str, str], ...] = ()  # (name, key) of what every step of a layer made of steps left
 
 
+@dataclass(frozen=True)
+class Probe:
+    """What a clone of a linear layer, without activation and quantizers, gave for integers (worker/probes.py).
+
+    Tensors are named by key, as a Call's are; input and weights are kept as integers.
+    """
+
+    layer: str  # path, as in Call
+    shape: Tuple[int, ...]  # of the input: a shared layer is probed once per shape
+    inputs: Tuple[str, ...] = ()
+    outputs: Tuple[str, ...] = ()
+    weights: Tuple[Tuple[str, str], ...] = ()  # (canonical name, key)
+    reason: str = ""  # why there is none
+
+
 @dataclass
 class Trace:
     """What one run produced: every leaf call, the tensors by key, the plain outputs, the environment."""
@@ -42,6 +57,7 @@ class Trace:
     model_inputs: List[Tuple[str, ...]] = field(default_factory=list)  # keys of the model's inputs, one tuple per pass
     plain: List[np.ndarray] = field(default_factory=list)
     outputs: List[np.ndarray] = field(default_factory=list)  # the instrumented run's model outputs
+    probes: List[Probe] = field(default_factory=list)
 
 
 def write_frame(stream: BinaryIO, header: Dict[str, Any], array: Optional[np.ndarray] = None) -> None:

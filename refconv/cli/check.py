@@ -101,6 +101,11 @@ Exit codes:
     "float16 round operands of products; the mixed ones also results.",
 )
 @click.option("--power", is_flag=True, help="Tell for each layer which faults this input would have exposed.")
+@click.option(
+    "--thorough",
+    is_flag=True,
+    help="Also run a clone of each linear layer on small integers, and demand equality to the last bit.",
+)
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
@@ -173,6 +178,7 @@ def _options(given: dict[str, Any]) -> Options:
         "power",
         "fail_fast",
         "timeout",
+        "thorough",
     )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(

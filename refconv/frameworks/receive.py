@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv.trace import Call, Trace
+from refconv.trace import Call, Probe, Trace
 
 
 class Receiver:
@@ -23,6 +23,8 @@ class Receiver:
             trace.model_inputs.append(tuple(header["inputs"]))
         elif kind == "call":
             trace.calls.append(_call(header))
+        elif kind == "probe":
+            trace.probes.append(_probe(header))
         elif array is not None:
             self._take_array(kind, header, array)
 
@@ -50,3 +52,9 @@ def _call(header: dict[str, Any]) -> Call:
         weights=named("weights"),
         steps=named("steps"),
     )
+
+
+def _probe(header: dict[str, Any]) -> Probe:
+    weights = tuple((name, key) for name, key in header["weights"])
+    shape, inputs, outputs = (tuple(header[name]) for name in ("shape", "inputs", "outputs"))
+    return Probe(header["layer"], shape, inputs, outputs, weights, header["reason"])

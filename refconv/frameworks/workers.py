@@ -57,6 +57,7 @@ class Worker:
         device: str = "auto",
         budget: int = 1 << 30,
         qkeras: bool = False,
+        probes: bool = False,
         timeout: float = 600.0,
         progress: Progress | None = None,
     ) -> Trace:
@@ -69,6 +70,7 @@ class Worker:
             device: auto, cpu or gpu.
             budget: bytes of layer inputs and outputs that the worker holds and returns at once.
             qkeras: the file holds QKeras layers.
+            probes: also run a clone of every linear layer on small integers.
             timeout: seconds from this call to its end.
             progress: called with what is being done and the share that is done, 0 to 1.
 
@@ -80,7 +82,7 @@ class Worker:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         files = [self._save(number, x) for number, x in enumerate(inputs)]
-        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras)
+        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras, probes)
         self._child.tell(job.to_json())
         return self._receive(str(path), timeout, progress or (lambda what, share: None))
 
@@ -110,6 +112,7 @@ def capture(
     device: str = "auto",
     budget: int = 1 << 30,
     qkeras: bool = False,
+    probes: bool = False,
     timeout: float = 600.0,
     progress: Progress | None = None,
     python: str | None = None,
@@ -121,5 +124,13 @@ def capture(
     """
     with Worker(keras, python=python) as worker:
         return worker.capture(
-            path, inputs, mode=mode, device=device, budget=budget, qkeras=qkeras, timeout=timeout, progress=progress
+            path,
+            inputs,
+            mode=mode,
+            device=device,
+            budget=budget,
+            qkeras=qkeras,
+            probes=probes,
+            timeout=timeout,
+            progress=progress,
         )

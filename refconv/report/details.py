@@ -15,6 +15,10 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
         yield layer.reason
     if layer.arithmetic not in ("", "float32") and (verbose or layer.verdict in FAILING):
         yield f"declared arithmetic: {layer.arithmetic}"
+    if layer.probe_reason:
+        yield layer.probe_reason
+    if layer.probe is not None and layer.probe.verdict in FAILING:
+        yield from failure(layer.probe, "probe: ")
     for name, weight in layer.weights.items():
         if weight.verdict in FAILING:
             yield from failure(weight, f"effective {name}: ")
@@ -76,6 +80,8 @@ def measured(layer: LayerResult) -> list[str]:
             found.append(f"every partial sum fits {worst.accumulator_bits} bits")
         if worst.explained:
             found.append(f"{worst.explained} explained by the order of summation")
+    if layer.probe is not None and layer.probe.verdict not in FAILING:
+        found.append(f"probe {layer.probe.verdict.value}")
     if layer.seconds:
         found.append(f"{sum(layer.seconds.values()):.3f} s")
     return found

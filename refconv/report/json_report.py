@@ -57,8 +57,16 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "seconds": dict(layer.seconds),
         **several,
         **({"power": _power(layer.power)} if layer.power else {}),
+        **_probe(layer),
         **({"weights": {name: _comparison(c) for name, c in layer.weights.items()}} if layer.weights else {}),
     }
+
+
+def _probe(layer: LayerResult) -> dict[str, Any]:
+    """The integer probe, or why there is none; nothing where none was asked for or the layer is not linear."""
+    if layer.probe is None and not layer.probe_reason:
+        return {}
+    return {"probe": _comparison(layer.probe) if layer.probe else None, "probe_reason": layer.probe_reason}
 
 
 def _comparison(output: Comparison | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as xml
 
+from refconv.report import summary
 from refconv.report.details import details
 from refconv.report.text import error, share, size
 from refconv.result import FAILING, CheckResult, LayerResult, PlainResult, Policy, Verdict
@@ -40,15 +41,16 @@ def _counts(cases: list[xml.Element]) -> dict[str, str]:
 
 
 def _properties(result: CheckResult) -> xml.Element:
-    found = {
+    properties_of = {
         "verdict": result.verdict,
         "partial": str(result.partial).lower(),
+        **({"probes": found} if (found := summary.probes(result)) else {}),
         "model.sha256": result.model.sha256,
         **_power(result),
         **{f"environment.{name}": str(value) for name, value in result.environment.items()},
     }
     properties = xml.Element("properties")
-    for name, value in found.items():
+    for name, value in properties_of.items():
         xml.SubElement(properties, "property", name=legal(name), value=legal(value))
     return properties
 
@@ -91,6 +93,8 @@ def _fail(case: xml.Element, kind: str, message: str, details: str) -> None:
 
 def _message(layer: LayerResult) -> str:
     worst = layer.worst
+    if layer.probe is not None and layer.probe.verdict in FAILING:
+        return f"{layer.type}: {layer.probe_reason}"
     if worst is None:
         return f"{layer.type}: {layer.reason}"
     used = f"max error {error(worst.max_abs_error)}, {share(worst.bound_used)} of the bound"

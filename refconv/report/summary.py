@@ -44,12 +44,23 @@ def _accumulators(result: CheckResult) -> str:
     return f", sums in at most {max(bits)} bits" if bits else ""
 
 
+def probes(result: CheckResult) -> str:
+    """ "probes: 11 of 12 exact, 1 within, 1 not probed"; "" where none was asked for."""
+    verdicts = [layer.probe.verdict.value for layer in result.layers if layer.probe]
+    missing = sum(layer.probe is None and bool(layer.probe_reason) for layer in result.layers)
+    if not verdicts and not missing:
+        return ""
+    rest = [f"{n} {name}" for name in ("mismatch", "within") if (n := verdicts.count(name))]
+    rest += [f"{missing} not probed"] if missing else []
+    return ", ".join([f"probes: {verdicts.count('exact')} of {len(verdicts) + missing} exact", *rest])
+
+
 def _certified(outputs: tuple[Any, ...]) -> bool:
     return bool(outputs) and all(o.certified and o.verdict == "exact" for o in outputs)
 
 
 def _remarks(result: CheckResult) -> list[str]:
-    remarks = []
+    remarks = [found] if (found := probes(result)) else []
     if result.counts["nondeterministic"]:
         remarks.append(f"{result.counts['nondeterministic']} nondeterministic")
     if result.plain is not None and not result.plain.ok:

@@ -11,6 +11,7 @@ from refconv.frameworks.receive import Receiver
 from refconv.frameworks.worker.capture import Session, capture
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.loading import Framework
+from refconv.frameworks.worker.probes import send_probes
 from refconv.trace import Trace, read_frames
 
 
@@ -26,11 +27,20 @@ def trace_of(stream: io.BytesIO) -> Trace:
 
 
 def record(
-    keras: Any, model: Any, *inputs: np.ndarray, mode: str = "graph", budget: int = 1 << 30, stream: Any = None
+    keras: Any,
+    model: Any,
+    *inputs: np.ndarray,
+    mode: str = "graph",
+    budget: int = 1 << 30,
+    stream: Any = None,
+    probes: bool = False,
 ) -> Trace:
     """What the worker would send for this live model; `stream` keeps the frames where the capture raises."""
     stream = io.BytesIO() if stream is None else stream
-    capture(Session(framework(keras), model, list(inputs), mode), budget, Channel(stream))
+    session, channel = Session(framework(keras), model, list(inputs), mode), Channel(stream)
+    capture(session, budget, channel)
+    if probes:
+        send_probes(session, channel)
     return trace_of(stream)
 
 

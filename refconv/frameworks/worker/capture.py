@@ -30,11 +30,12 @@ class Session:
         self.framework, self.model, self.mode = framework, model, mode
         self.inputs = _conforming(model, inputs)
         self.recorder = Recorder(framework, model)
+        self.fed: List[Tuple[str, Tuple[int, ...], str]] = []  # path, shape and dtype of what a layer is fed, each once
 
     def plain(self) -> List[np.ndarray]:
         """The model's outputs with nothing in its way: `predict`, in XLA a compiled function."""
         if self.mode == "xla":
-            outputs = self._compiled(lambda *xs: self._call(xs))(*self._constants())
+            outputs = self.compiled(lambda *xs: self._call(xs))(*self._constants())
         else:
             outputs = self._predict()
         return [as_array(output) for output in self.framework.flatten(outputs)]
@@ -56,15 +57,24 @@ class Session:
             return list(record.tensors.values()), outputs if record.number == 0 else []
 
         try:
-            tensors, outputs = self._compiled(traced)(*self._constants())
+            tensors, outputs = self.compiled(traced)(*self._constants())
         except Exception as error:
             raise LayerFailure(self.recorder.failed or self._named_in(str(error)), error) from error
-        return [as_array(tensor) for tensor in tensors], [as_array(output) for output in outputs]
+        arrays = [as_array(tensor) for tensor in tensors]
+        self._remember(record, dict(zip(record.tensors, arrays)))
+        return arrays, [as_array(output) for output in outputs]
+
+    def _remember(self, record: Pass, arrays: Dict[str, np.ndarray]) -> None:
+        for call in record.calls:
+            if call.inputs:
+                x = arrays[call.inputs[0]]
+                fed = (call.layer, x.shape, x.dtype.name)
+                self.fed += [fed] if fed not in self.fed else []
 
     def _call(self, xs: Tuple[Any, ...]) -> Any:
         return self.model(self._packed(list(xs)), training=False)
 
-    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if self.mode == "eager":
             return function
         jit = True if self.mode == "xla" else None

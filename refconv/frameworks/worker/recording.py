@@ -25,6 +25,7 @@ class Recorder:
 
     Attributes:
         failed: path of the innermost layer or model whose call raised, "" if none.
+        layers: the leaf layer behind each path.
         scopes: name scope of each call in the traced graph, with the path of its layer.
         stop_at: path of a layer to stop before.
     """
@@ -37,6 +38,7 @@ class Recorder:
         self._graph: Any = None
         self.failed = ""
         self.stop_at = ""
+        self.layers: Dict[str, Any] = {}
         self.scopes: Dict[str, str] = {}
 
     @contextmanager
@@ -104,6 +106,7 @@ class Recorder:
         try:
             path = "/".join([*self._models, layer.name])
             self._before(path)
+            self.layers[path] = layer
             start = time.perf_counter()
             with self._blaming(path), drawn_once(layer):
                 outputs = steps.run(layer, run, args, kwargs)

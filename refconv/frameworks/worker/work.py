@@ -9,6 +9,7 @@ from refconv.frameworks.worker.capture import Session, capture
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.failure import explain
 from refconv.frameworks.worker.loading import Framework, choose_device, load_model
+from refconv.frameworks.worker.probes import send_probes
 from refconv.job import Job
 
 
@@ -21,6 +22,8 @@ def work(framework: Framework, job: Job, channel: Channel) -> None:
     after = environment.global_state(framework)
     session = Session(framework, model, [np.load(path) for path in job.inputs], job.mode)
     capture(session, job.budget, channel)
+    if job.probes:
+        send_probes(session, channel)
     found = environment.describe(framework)
     found.update(after, state_before=before, state_after=after, state_changed=before != after)
     found.update(mode=job.mode, device=job.device, **_of_model(model, job.mode))

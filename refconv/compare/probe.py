@@ -1,0 +1,115 @@
+"""Integer probes: what a clone of a layer made of small integers, to the last bit.
+
+Every order of summation gives the same integers, so that only geometry and layout can differ: padding, strides,
+dilation, groups, axes. Two things may round in between: a mean divides, and Winograd's and the FFT's transforms leave
+the integers and come back near them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from refconv.compare.tensor import compare
+from refconv.graph import Node
+from refconv.numerics.arithmetic import Arithmetic
+from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.moments import Need
+from refconv.ops.activations import LINEAR
+from refconv.ops.base import Context
+from refconv.reference.forward import forward
+from refconv.result import Comparison, LayerResult, Verdict
+from refconv.trace import Probe
+
+DIFFERS = (
+    "its integer probe differs: fed small integers, the layer does not give what the model says, so geometry or layout "
+    "is wrong (padding, strides, dilation, groups, axes)"
+)
+ROUNDED = (
+    "its integer probe is exact when rounded to integers: the library chose an algorithm whose transforms round "
+    "(Winograd, FFT)"
+)
+DEFECT = "the numbers of its integer probe give no exact result, a defect of refconv: no verdict"
+NOTE = "probes: the library may choose another algorithm for a probe than for the layer itself"
+INTEGERS = {"float16": 2**11, "bfloat16": 2**8}  # the results that a narrow format holds; float32's are certified
+
+
+@dataclass(frozen=True)
+class Probed:
+    """The comparison of a probe, or a reason why there is none; a reason also where it differs or was rounded."""
+
+    comparison: Comparison | None = None
+    reason: str = ""
+
+
+def judge_probe(
+    node: Node, probe: Probe, tensors: Mapping[str, np.ndarray], context: Context, *, gpu: bool = False
+) -> Probed:
+    """Judge what the clone of `node` gave.
+
+    Args:
+        probe: the record, whose tensors are in `tensors`: input and weights as integers.
+        gpu: it ran on a GPU, where libraries have algorithms with transforms that round.
+    """
+    if not probe.outputs:
+        return Probed(reason=f"not probed: {probe.reason}")
+    got = tensors[probe.outputs[0]]
+    weights = {name: tensors[key].astype(np.float32) for name, key in probe.weights}
+    inputs = tuple(tensors[key].astype(np.float32) for key in probe.inputs)
+    alone = replace(context, need=Need.WORST, arithmetic=Arithmetic())
+    (enclosure,) = forward(bare(node), weights, inputs, alone)
+    if got.shape == enclosure.mid.shape and not certain(node, enclosure, got.dtype.name, inputs[0].size):
+        return Probed(reason=DEFECT)
+    return decide(enclosure, got if got.dtype.itemsize > 2 else got.astype(np.float32), gpu)
+
+
+def bare(node: Node) -> Node:
+    """The node as its clone computes it: no activation, no quantizer (worker/probes.py)."""
+    names = [f.name for f in fields(node.attrs)]
+    without: dict[str, Any] = {name: None for name in names if name.endswith("_quantizer")}
+    linear = {"activation": LINEAR} if "activation" in names else {}
+    return replace(node, attrs=replace(node.attrs, **without, **linear))
+
+
+def certain(node: Node, enclosure: Enclosure, dtype: str, elements: int) -> bool:
+    """Whether no two results of other integers, or of another geometry, lie in one enclosure.
+
+    `elements` counts those of the input. Sums are exact. A mean of n integers is a multiple of 1/n, so that a radius
+    below 1/(2n) leaves one sum alone.
+    """
+    if np.any(np.abs(enclosure.mid) > INTEGERS.get(dtype, np.inf)):
+        return False
+    if enclosure.exact:
+        return True
+    area = _area(node, enclosure, elements)
+    return bool(dtype not in INTEGERS and area and np.all(np.asarray(enclosure.limit) * area < 0.5))
+
+
+def _area(node: Node, enclosure: Enclosure, elements: int) -> int:
+    """How many elements a mean has at most; 0 for a layer that takes no mean."""
+    if not node.type.removeprefix("Q").removeprefix("Global").startswith("AveragePooling"):
+        return 0
+    pool = getattr(node.attrs, "pool_size", None)
+    return int(np.prod(pool)) if pool else elements // max(enclosure.mid.size, 1)
+
+
+def decide(enclosure: Enclosure, got: np.ndarray, gpu: bool) -> Probed:
+    """The comparison; where a GPU's result misses integers by less than 0.5, it passes and says so."""
+    compared = compare(enclosure, got)
+    if compared.verdict.severity < Verdict.SUSPECT.severity:
+        return Probed(compared)
+    near = got.shape == enclosure.mid.shape and bool(np.all(np.abs(got.astype(np.float64) - enclosure.mid) < 0.5))
+    if gpu and near and enclosure.exact:
+        return Probed(replace(compared, verdict=Verdict.WITHIN, failing=0), ROUNDED)
+    return Probed(replace(compared, verdict=Verdict.MISMATCH), DIFFERS)
+
+
+def attach(result: LayerResult, probed: Probed) -> LayerResult:
+    """A layer's result with its probe: one that differs makes the layer a mismatch."""
+    result = replace(result, probe=probed.comparison, probe_reason=probed.reason)
+    if probed.comparison is None or probed.comparison.verdict is not Verdict.MISMATCH:
+        return result
+    return replace(result, verdict=Verdict.MISMATCH)
