@@ -67,5 +67,15 @@ RESULTS = {
         layer(Verdict.WITHIN, 2, "drawn", nondeterministic=True),
         quantized=(QuantizedLayer("conv", {"kernel": "4 bits"}), QuantizedLayer(HOSTILE, {"kernel": "4 bits"})),
     ),
+    "probe wrong": result(
+        layer(
+            Verdict.MISMATCH,
+            outputs=(comparison(Verdict.WITHIN),),
+            probe=comparison(Verdict.MISMATCH, 3.0, inf, failing=2),
+            probe_reason="its integer probe differs",
+        ),
+        layer(Verdict.WITHIN, 2, "right", probe=comparison(Verdict.EXACT, 0.0, 0.0)),
+        layer(Verdict.WITHIN, 3, "folded", probe_reason="not probed: folded"),
+    ),
     "nothing": result(),
 }
