@@ -91,5 +91,15 @@ RESULTS = {
         ),
         layer(Verdict.EXACT, 3, "pool"),
     ),
+    "probe wrong": result(
+        layer(
+            Verdict.MISMATCH,
+            outputs=(comparison(Verdict.WITHIN),),
+            probe=comparison(Verdict.MISMATCH, 3.0, inf, failing=2),
+            probe_reason="its integer probe differs",
+        ),
+        layer(Verdict.WITHIN, 2, "right", probe=comparison(Verdict.EXACT, 0.0, 0.0)),
+        layer(Verdict.WITHIN, 3, "folded", probe_reason="not probed: folded"),
+    ),
     "nothing": result(),
 }
