@@ -37,7 +37,6 @@ from refconv.trace import Call, Trace
 
 Given = None | np.ndarray | model_inputs.Source | Sequence[Any] | Mapping[str, Any]
 Progress = Callable[[str, float | None], None]
-PROBED = ("float32", "tf32")  # arithmetics that hold the probes' integers and their sums
 SHADOWS = 2  # runs of the reference with errors drawn, beside which `predict` is judged
 
 OnLayer = Callable[[LayerResult], None]
@@ -343,7 +342,7 @@ def _seen(node: Node, call: Call, trace: Trace) -> _Seen:
 
 def _probed(node: Node, result: LayerResult, call: Call | None, trace: Trace, context: Context) -> LayerResult:
     """The result with that of the layer's probe, where there is one for its path and input shape."""
-    if result.arithmetic not in PROBED or call is None or not call.inputs:
+    if node.attrs is None or call is None or not call.inputs:
         return result
     shape, gpu = trace.tensors[call.inputs[0]].shape, _on_gpu(trace.environment)
     for probe in trace.probes:

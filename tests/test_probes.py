@@ -111,6 +111,22 @@ def test_quantized_layers_are_probed_without_their_quantizers(mode: str, tmp_pat
         assert layer.probe.verdict is Verdict.EXACT or (mode == "xla" and "Average" in layer.type), layer.name
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_narrow_formats_get_shorter_sums_or_a_reason(policy: str, tmp_path: Path) -> None:
+    layers = keras3.layers
+    stack = [
+        layers.Conv2D(8, 3, padding="same", dtype=policy, name="conv"),
+        layers.AveragePooling2D(2, dtype=policy, name="quarter"),
+        layers.AveragePooling2D(3, dtype=policy, name="ninth"),
+    ]
+    model = keras3.Sequential([keras3.Input((12, 12, 64)), *stack])
+    result, _ = probed(keras3, model, tmp_path, np.ones((2, 12, 12, 64), np.float32))
+    found = by_name(result)
+    for name in ("conv", "quarter"):
+        assert found[name].probe is not None and found[name].probe.verdict is Verdict.EXACT
+    assert found["ninth"].probe is None and "means are rounded" in found["ninth"].probe_reason
+
+
 def swapped_side(layer: Any, x: Any) -> Any:
     """SAME at stride 2 on an even length puts its odd zero before instead of after."""
     padded = keras3.ops.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)))

@@ -62,7 +62,8 @@ def judge_probe(
     alone = replace(context, need=Need.WORST, arithmetic=Arithmetic())
     (enclosure,) = forward(bare(node), weights, inputs, alone)
     if got.shape == enclosure.mid.shape and not certain(node, enclosure, got.dtype.name, inputs[0].size):
-        return Probed(reason=DEFECT)
+        means = got.dtype.name in INTEGERS and _area(node, enclosure, inputs[0].size)
+        return Probed(reason=f"not probed: its means are rounded to {got.dtype.name}" if means else DEFECT)
     return decide(enclosure, got if got.dtype.itemsize > 2 else got.astype(np.float32), gpu)
 
 
