@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.live import capture_live
+from support.planting import one_percent, set_weight
 
 from refconv import formats
 from refconv.pipeline import Options, verify
@@ -43,21 +44,6 @@ def build() -> Any:
         spread = (0.5, 2.0) if weight.name in ("gamma", "moving_variance") else (-0.5, 0.5)
         weight.assign(rng.uniform(*spread, weight.shape))
     return model
-
-
-def set_weight(layer: str, index: int, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Any], None]:
-    def plant(model: Any) -> None:
-        weights = model.get_layer(layer).get_weights()
-        weights[index] = change(weights[index])
-        model.get_layer(layer).set_weights(weights)
-
-    return plant
-
-
-def one_percent(w: np.ndarray) -> np.ndarray:
-    changed = w.copy()
-    changed.flat[int(np.argmax(np.abs(w)))] *= 1.01
-    return changed
 
 
 def swapped_same_side(model: Any) -> None:

@@ -6,13 +6,13 @@ Real runs of Keras's mixed policies; TF32 and operands in float16 or bfloat16 by
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from support.live import capture_live, framework
+from support.planting import one_percent, set_weight
 from support.reduced import PRODUCTS, ROUNDINGS, build, images, round_operands
 
 from refconv import formats
@@ -72,21 +72,6 @@ def test_the_report_names_what_each_layer_was_declared(tmp_path: Path) -> None:
     found = {layer.name: layer.arithmetic for layer in check(path, load(path, 3), 3, "graph", 0).layers}
     assert found["out"] == "float32"
     assert all(found[name] == per_layer(name) for name in found if name != "out")
-
-
-def set_weight(layer: str, index: int, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Any], None]:
-    def plant(model: Any) -> None:
-        weights = model.get_layer(layer).get_weights()
-        weights[index] = change(weights[index])
-        model.get_layer(layer).set_weights(weights)
-
-    return plant
-
-
-def one_percent(w: np.ndarray) -> np.ndarray:
-    changed = w.copy()
-    changed.flat[int(np.argmax(np.abs(w)))] *= 1.01
-    return changed
 
 
 FAULTS = {
