@@ -159,3 +159,18 @@ def test_arithmetic_without_a_bound_is_incomplete_never_pass_or_fail(tmp_path: A
     assert (dense.verdict, result.exit_code) == (Verdict.UNVERIFIED, 3)
     assert policy in dense.reason
     assert moved.verdict is Verdict.EXACT  # it rounds nothing in any format
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("layer", ["grouped", "dense"])
+def test_what_is_not_finite_never_passes_for_overflow(original: Any, layer: str, value: float) -> None:
+    """Long sums leave out their worst case at first; with it unknown, nothing says that they may overflow."""
+    graph, model = formats.load(original), keras.models.load_model(original, compile=False)
+    x = np.random.default_rng(9).normal(size=(2, 12, 12, 3)).astype(np.float32)
+    trace = capture_live(model, [x], keras=3)
+    (call,) = [call for call in trace.calls if call.layer == layer]
+    changed = np.array(trace.tensors[call.outputs[0]])
+    changed.flat[0] = value
+    trace.tensors[call.outputs[0]] = changed
+    found = {one.name: one.verdict for one in verify(graph, trace, [x], Options()).layers}
+    assert found[layer] is Verdict.MISMATCH

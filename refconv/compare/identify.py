@@ -11,7 +11,7 @@ from refconv.compare.declared import TF32S, Candidates, Declared, half_sums, mix
 from refconv.compare.operands import Arrays, Weights, enclose
 from refconv.compare.stage1 import deviate
 from refconv.compare.stage2 import WORST_ELEMENTS
-from refconv.compare.tensor import Explain, compare
+from refconv.compare.tensor import Explain, compare, lost
 from refconv.graph import Node
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
@@ -68,7 +68,7 @@ def _explains(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context
 
 def _inside(e: Enclosure, got: np.ndarray, explain: Explain | None, arithmetic: Arithmetic) -> bool:
     fmt = arithmetic.format
-    if got.shape != e.mid.shape:
+    if got.shape != e.mid.shape or lost(e, got):  # the bound at hand knows no overflow
         return False
     deviation = deviate(e, got, fmt)
     if np.count_nonzero(deviation.outside) > WORST_ELEMENTS:  # stage 2 takes no more, and rarely all of so many

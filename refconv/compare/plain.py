@@ -36,8 +36,9 @@ def judge_plain(
     apart = drift(reference, plain)
     if apart is None:
         return PlainResult(0.0, 0.0, ok=True)
-    others = (drift(reference, run) for run in rounding)
-    allowed = FACTOR * (max((other.max_abs_error for other in others if other), default=0.0) + slack)
+    others = [other.max_abs_error for run in rounding if (other := drift(reference, run))]
+    farthest = max((error for error in others if np.isfinite(error)), default=0.0)  # one that overflows allows nothing
+    allowed = FACTOR * (farthest + (slack if np.isfinite(slack) else 0.0))
     used = 0.0 if apart.max_abs_error == 0 else np.inf if allowed == 0 else apart.max_abs_error / allowed
     ok = bool(used <= 1.0)
     reason = "" if ok else "every layer may agree alone: only the un-instrumented graph of `predict` is wrong"

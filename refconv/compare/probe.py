@@ -113,4 +113,4 @@ def attach(result: LayerResult, probed: Probed) -> LayerResult:
     result = replace(result, probe=probed.comparison, probe_reason=probed.reason)
     if probed.comparison is None or probed.comparison.verdict is not Verdict.MISMATCH:
         return result
-    return replace(result, verdict=Verdict.MISMATCH)
+    return replace(result, verdict=Verdict.MISMATCH, reason="")

@@ -24,7 +24,8 @@ def compare_steps(
     found = stepwise(node, weights, inputs, steps, replace(context, need=Need.PROBABLE))
     if len(got) != len(found.outputs):
         return Compared(reason=f"the framework gave {len(got)} outputs, the reference {len(found.outputs)}")
-    if any(needs_worst(found.steps[name], value) for name, value in steps.items()):
+    enclosed = [*zip(found.outputs, got, strict=True), *((found.steps[name], value) for name, value in steps.items())]
+    if any(needs_worst(e, value) for e, value in enclosed):
         found = stepwise(node, weights, inputs, steps, replace(context, need=Need.WORST))
     outputs = tuple(compare(e, g) for e, g in zip(found.outputs, got, strict=True))
     inner = tuple(

@@ -59,8 +59,18 @@ def compare(
 
 
 def needs_worst(enclosure: Enclosure, got: np.ndarray, storage: Format = FLOAT32) -> bool:
-    """Whether some element leaves the probable bound, so that its worst case is wanted."""
-    return got.shape == enclosure.mid.shape and bool(deviate(enclosure, got, storage).outside.any())
+    """Whether some element leaves the probable bound, so that its worst case is wanted.
+
+    So does one that is not finite: only a worst case tells whether its sums may have overflowed.
+    """
+    if got.shape != enclosure.mid.shape:
+        return False
+    return lost(enclosure, got) or bool(deviate(enclosure, got, storage).outside.any())
+
+
+def lost(enclosure: Enclosure, got: np.ndarray) -> bool:
+    """Whether an element is not finite that should be."""
+    return bool(np.any(~np.isfinite(got.astype(np.float64)) & np.isfinite(enclosure.mid)))
 
 
 def shape_reason(compared: tuple[Comparison, ...]) -> str:

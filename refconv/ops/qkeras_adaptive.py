@@ -138,7 +138,13 @@ def _select(bits: np.ndarray, parts: dict[int, Enclosed]) -> Enclosed:
         fields = [np.broadcast_to(getattr(part, name), bits.shape) for part in parts.values()]
         return np.select([bits == b for b in parts], fields)
 
-    return Enclosed(chosen("low"), chosen("high"), chosen("step"), chosen("power"))
+    spans = [part.spans or ((part.low, part.high),) * 2 for part in parts.values()]
+    where = [bits == b for b in parts]
+    ways = tuple(
+        (np.select(where, [one[way][0] for one in spans]), np.select(where, [one[way][1] for one in spans]))
+        for way in (0, 1)
+    )
+    return Enclosed(chosen("low"), chosen("high"), chosen("step"), chosen("power"), spans=ways)
 
 
 ROWS = (

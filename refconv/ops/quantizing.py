@@ -19,5 +19,5 @@ def quantize(quantizer: Quantizer, e: Enclosure) -> Enclosure:
         y = quantizer.quantize(e.mid).values.astype(np.float64)
         near, far = (quantizer.enclose(e.mid, radius) for radius in radii(e))
         probable, limit = (np.fmax(lattice.high - y, y - lattice.low) for lattice in (near, far))
-    widths = np.nan_to_num(probable) / Z, np.nan_to_num(limit)
+    widths = np.nan_to_num(probable, nan=np.inf) / Z, np.nan_to_num(limit, nan=np.inf)
     return Enclosure(y, *widths, 0.0, e.overflow, lattices=(near, far), accumulator=e.accumulator)

@@ -60,7 +60,7 @@ class Enclosed:
         got = np.asarray(got, dtype=np.float64)
         undefined = np.isnan(self.low) | np.isnan(self.high)
         spans = self.spans or ((self.low, self.high),)
-        return undefined | np.logical_or.reduce([self._spanned(got, *span) for span in spans])
+        return (undefined & np.isnan(got)) | np.logical_or.reduce([self._spanned(got, *span) for span in spans])
 
     def _spanned(self, got: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         inside = (low <= got) & (got <= high)

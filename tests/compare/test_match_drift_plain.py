@@ -79,3 +79,9 @@ def test_the_farthest_of_several_runs_counts():
     plain = [np.array([1.0 + 5e-7])]
     assert not judge_plain(plain, [lucky], reference, 0.0).ok
     assert judge_plain(plain, [lucky, drawn], reference, 0.0).ok
+
+
+def test_a_run_that_overflows_allows_nothing():
+    reference, infinite, wrong = [np.array([1.0])], [np.array([np.inf])], [np.array([55.0])]
+    assert not judge_plain(wrong, [infinite], reference, 0.0).ok
+    assert not judge_plain(wrong, [reference], reference, np.inf).ok

@@ -97,6 +97,7 @@ def test_powers_between_the_ends_are_admitted():
 def test_nan_is_admitted_only_where_an_end_is_nan():
     with np.errstate(invalid="ignore"):
         assert QuantizedBits(4).enclose(np.array([np.inf])).admits([np.nan]).all()
+        assert not QuantizedBits(4).enclose(np.array([np.nan])).admits([7.0]).any()
     assert not QuantizedBits(4).enclose(np.array([1.0])).admits([np.nan]).any()
 
 
