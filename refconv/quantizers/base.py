@@ -56,11 +56,11 @@ class Enclosed:
     spans: tuple[tuple[np.ndarray, np.ndarray], ...] | None = None
 
     def admits(self, got: ArrayLike) -> np.ndarray:
-        """Where `got` may have come out; NaN only where an end is NaN."""
+        """Where `got` may have come out; NaN and infinity also where an end is NaN, which is Inf − Inf."""
         got = np.asarray(got, dtype=np.float64)
         undefined = np.isnan(self.low) | np.isnan(self.high)
         spans = self.spans or ((self.low, self.high),)
-        return (undefined & np.isnan(got)) | np.logical_or.reduce([self._spanned(got, *span) for span in spans])
+        return (undefined & ~np.isfinite(got)) | np.logical_or.reduce([self._spanned(got, *span) for span in spans])
 
     def _spanned(self, got: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         inside = (low <= got) & (got <= high)
