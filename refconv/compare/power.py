@@ -19,13 +19,12 @@ from refconv.compare import stage2
 from refconv.compare.counterfactuals.base import Case, Counterfactual, Weights
 from refconv.compare.counterfactuals.kernels import named, scaled, single, with_factor
 from refconv.compare.counterfactuals.table import applicable
-from refconv.compare.sampling import Sample, by_input, channels_axis, sampled, whole
+from refconv.compare.sampling import Sample, by_input, channels_axis, elementwise, sampled, whole
 from refconv.compare.stage1 import deviate
 from refconv.errors import RefconvError
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
-from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
 from refconv.reference.forward import NodeWeights, step_names
@@ -118,7 +117,7 @@ def _measured(part: Sample, rows: Sequence[Counterfactual], context: Context) ->
     base = part.case.enclose(context)
     caught, missed, equivalent, by_shape = [], [], [], []
     # Only where stage 2 may speak for a sum does the altered worst case spare its walk.
-    near = context if _elementwise(part.case) else replace(context, need=Need.PROBABLE)
+    near = context if elementwise(part.case) else replace(context, need=Need.PROBABLE)
     for row in rows:
         altered = row.alter(part.case)
         if altered.same(part.case):
@@ -162,13 +161,9 @@ def _moved(part: Sample, base: Enclosure, altered: Enclosure, context: Context, 
         return Shift(_largest(error, limit)[0])
     ratio, place = _largest(error, probable)
     terms = TABLE[part.case.node.type].terms
-    if ratio > FACTOR and terms and first and _elementwise(part.case):
+    if ratio > FACTOR and terms and first and elementwise(part.case):
         ratio = min(ratio, float(error.flat[place]) / _explained(part, base.mid.shape, place, context))
     return Shift(ratio)
-
-
-def _elementwise(case: Case) -> bool:
-    return bool(getattr(case.attrs, "activation", LINEAR).elementwise)
 
 
 def _explained(part: Sample, shape: tuple[int, ...], place: int, context: Context) -> float:

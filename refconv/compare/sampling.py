@@ -97,14 +97,14 @@ def _samples(case: Case) -> tuple[list[str], Case]:
     return [f"{most} of {count} samples"], replace(case, inputs=tuple(x[:most] for x in case.inputs), steps=steps)
 
 
-def _elementwise(case: Case) -> bool:
+def elementwise(case: Case) -> bool:
     return bool(getattr(case.attrs, "activation", LINEAR).elementwise)
 
 
 def _channels(case: Case) -> tuple[list[str], Case]:
     """Only a few output channels, the case's unit among them, where each is computed without the others."""
     attrs = case.attrs
-    if not _elementwise(case) or getattr(attrs, "groups", 1) > 1:
+    if not elementwise(case) or getattr(attrs, "groups", 1) > 1:
         return [], case
     count, take = _taking(case)
     if take is None or count <= CHANNELS + 1:
@@ -212,7 +212,7 @@ def _alike(case: Case) -> bool:
     attrs, rank = case.attrs, case.inputs[0].ndim if case.inputs else 0
     if isinstance(attrs, BatchNormalization):
         return attrs.axis in (-1, rank - 1)
-    return isinstance(attrs, (*STANDING, Merge, Dense)) and _elementwise(case)
+    return isinstance(attrs, (*STANDING, Merge, Dense)) and elementwise(case)
 
 
 def _crop(case: Case) -> tuple[list[str], Case, Keep]:
@@ -221,7 +221,7 @@ def _crop(case: Case) -> tuple[list[str], Case, Keep]:
     What is left out is a multiple of the stride, so that SAME pads as before. A window that reaches over the cut, or
     that could under an altered convention, sees what the layer never sees together: its outputs are not kept.
     """
-    if not isinstance(case.attrs, (Convolution, Depthwise, Pooling)) or not _elementwise(case):
+    if not isinstance(case.attrs, (Convolution, Depthwise, Pooling)) or not elementwise(case):
         return [], case, _everything
     where, x = sliding(case), case.inputs[0]
     shapes, indices = [], []

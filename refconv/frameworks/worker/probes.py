@@ -13,6 +13,7 @@ import numpy as np
 from refconv.frameworks.worker import fill
 from refconv.frameworks.worker.capture import Session, as_array
 from refconv.frameworks.worker.channel import Channel
+from refconv.frameworks.worker.quantized import inner
 
 Shape = Tuple[int, ...]
 Fill = Callable[[Any, Shape, Dict[str, Shape], int], List[np.ndarray]]
@@ -98,12 +99,12 @@ def send_probes(session: Session, channel: Channel) -> None:
 
 
 def _is_linear(session: Session, path: str) -> bool:
-    kind = type(_inner(session.recorder.layers[path])).__name__
+    kind = type(inner(session.recorder.layers[path])).__name__
     return kind in UNPROBED or kind in LINEAR or (kind[:1] == "Q" and kind[1:] in LINEAR)
 
 
 def _send(session: Session, channel: Channel, number: int, path: str, shape: Shape, dtype: str) -> None:
-    layer, sent = _inner(session.recorder.layers[path]), []
+    layer, sent = inner(session.recorder.layers[path]), []
     try:
         for name, array in run(session, layer, shape, dtype):
             key = f"probe{number}:{name}"
@@ -172,10 +173,6 @@ def bare(config: Dict[str, Any]) -> Dict[str, Any]:
         elif field != "batch_input_shape":
             found.setdefault(field, value)
     return found
-
-
-def _inner(layer: Any) -> Any:
-    return layer.layer if type(layer).__name__ == "PruneLowMagnitude" else layer
 
 
 def _first_line(error: Exception) -> str:

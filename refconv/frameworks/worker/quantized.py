@@ -64,7 +64,7 @@ RANDOM = ("bernoulli",)
 @contextmanager
 def drawn_once(layer: Any) -> Iterator[None]:
     """While the layer is called, and then asked for its effective weights, a random quantizer draws once per weight."""
-    layer = _inner(layer)
+    layer = inner(layer)
     before = {n: q for n, q in vars(layer).items() if n.endswith("_internal") and type(q).__name__ in RANDOM}
     try:
         # Not by setattr: Keras tracks attributes.
@@ -85,13 +85,14 @@ def _remembering(quantizer: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return quantize
 
 
-def _inner(layer: Any) -> Any:
+def inner(layer: Any) -> Any:
+    """The layer that a pruning wrapper holds, else `layer` itself."""
     return layer.layer if type(layer).__name__ == "PruneLowMagnitude" else layer
 
 
 def effective_weights(layer: Any) -> Weights:
     """What `layer` multiplies by, computed as its own call does; empty for a layer that quantizes no weight."""
-    layer = _inner(layer)
+    layer = inner(layer)
     kind = type(layer).__name__
     if kind in FOLDED:
         return dict(_folded(layer, FOLDED[kind]))

@@ -9,6 +9,8 @@ import sys
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
+from refconv.frameworks.worker.quantized import inner
+
 STATES: Dict[str, Tuple[str, ...]] = {
     "LSTM": ("h", "c"),
     "QLSTM": ("h", "c"),
@@ -36,7 +38,7 @@ class Steps:
 
     def run(self, layer: Any, run: Run, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
         """run(*args, **kwargs), which is a call of `layer`."""
-        layer = layer.layer if type(layer).__name__ == "PruneLowMagnitude" else layer
+        layer = inner(layer)
         kind = type(layer).__name__
         if kind in STATES and self._visible(layer):
             return self._stepwise(layer, run, "", args, kwargs)
