@@ -25,6 +25,7 @@ sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.par
 from support.live import capture_live, framework  # noqa: E402
 
 from refconv import formats  # noqa: E402
+from refconv.compare.direction import direction  # noqa: E402
 from refconv.compare.match import match  # noqa: E402
 from refconv.compare.slope import LEAST, applies, measure  # noqa: E402
 from refconv.compare.stage1 import deviate  # noqa: E402
@@ -84,8 +85,9 @@ def runs(path: Path, seeds: int, modes: list[str]) -> Iterator[Row]:
             trace = capture_live(model, arrays, keras=graph.keras, mode=mode)
             for node, weights, fed, (got, *_) in layers(graph, trace, context):
                 for error in ERRORS:
-                    enclosure = forward(node, scaled(weights, error) if error else weights, fed, context)[0]
-                    trend = measure(enclosure, got)
+                    used = scaled(weights, error) if error else weights
+                    enclosure = forward(node, used, fed, context)[0]
+                    trend = measure(enclosure, got, direction(node, used, fed, context, enclosure.mid))
                     if trend is not None and trend.count >= LEAST:
                         yield Row(
                             *(path.name, mode, seed, node.name, node.type, error),

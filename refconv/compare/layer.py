@@ -10,6 +10,7 @@ import numpy as np
 
 from refconv.compare import slope
 from refconv.compare.declared import SINGLE, Declared
+from refconv.compare.direction import direction
 from refconv.compare.identify import identify
 from refconv.compare.operands import Arrays, Weights, enclose
 from refconv.compare.stepwise import compare_steps
@@ -102,7 +103,8 @@ def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, c
         enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.WORST))
     compared, trend = tuple(compare(e, g, explain, storage) for e, g in zip(enclosures, got, strict=True)), ""
     if slope.applies(node, context):
-        compared, trend = slope.judge(compared, enclosures, got)
+        along = partial(direction, node, weights, inputs, context)
+        compared, trend = slope.judge(compared, enclosures, got, along)
     return Compared(compared, shape_reason(compared) or trend, tuple(e.sigma for e in enclosures))
 
 

@@ -7,12 +7,13 @@ NUMERICS, "The tensor as a whole".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import gcd, sqrt
 
 import numpy as np
 
+from refconv.compare.direction import Direction, readable
 from refconv.graph import Node
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
@@ -21,7 +22,7 @@ from refconv.ops.base import Context
 from refconv.ops.table import TABLE
 from refconv.result import Comparison, Verdict
 
-LEAST = 50  # distinct outputs
+LEAST = 4  # distinct outputs: fewer leave their own scatter unknown
 ENOUGH = 1 << 17  # outputs that are looked at: ten times as many would narrow nothing that matters
 SLOPE = 1.5  # in units of u: what rounding may look like, by measurement never above 1.25
 MEAN = 0.1
@@ -34,28 +35,33 @@ _RMS = 1 / sqrt(3)
 
 @dataclass(frozen=True)
 class Trend:
-    """What the errors e of a tensor's distinct outputs have in common.
+    """What the errors e of a tensor's distinct outputs have in common; d is where a scale error would move them.
 
     Attributes:
-        slope: Σ(e·y/σ²)/Σ(y²/σ²), the relative error of scale that explains most of them, in units of u.
-        spread: 1/√Σ(y²/σ²), in units of u: the slope's standard deviation if each e were random and of size σ.
-        mean: of e/σ.
-        count: how many outputs that is.
+        slope: Σ(e·d/σ²)/Σ(d²/σ²), the relative error of scale that explains most of them, in units of u.
+        spread: 1/√Σ(d²/σ²), in units of u: the slope's standard deviation if each e were random and of size σ.
+        mean: of e/σ; 0 where an activation of its own errors follows the sum.
+        count: how many outputs that is, less one for each factor that some of them share.
+        scatter: root mean square of what the slope leaves of e/σ.
+        hidden: Σ(|own·d|/σ²)/Σ(d²/σ²), in units of u: the slope that the activation's own errors may have.
     """
 
     slope: float
     spread: float
     mean: float
     count: int
+    scatter: float = 0.0
+    hidden: float = 0.0
 
     @property
     def limit(self) -> float:
         """Largest |slope| of a healthy layer: 1.5u, or what random errors alone may give where outputs are few.
 
         Long sums lose most of their relative accuracy, σ ≈ u·√(n/2)·|y|, so that a few outputs do not fix a slope to
-        1.5u: then it is four standard deviations, with the errors as large as rounding can make them on average.
+        1.5u: then it is four standard deviations, with the errors as large as rounding can make them on average, or
+        as they are seen to be: σ is a mean over orders, and outputs that share an unlucky one err by more.
         """
-        return max(SLOPE, DEVIATIONS * _RMS * self.spread)
+        return max(SLOPE, DEVIATIONS * max(_RMS, self.scatter) * self.spread) + self.hidden
 
     @property
     def reason(self) -> str:
@@ -76,25 +82,30 @@ def applies(node: Node, context: Context) -> bool:
     - The model's input was drawn at random: the windows of a flat image are alike, and so are their errors.
     - Each output is a sum of its own products, whose roundings are its own. BatchNormalization multiplies a whole
       channel by one rounded factor and an average all sums by one rounded 1/n: their errors share a direction.
-    - What follows the sum leaves the error as it is: nothing, or relu where it is open.
+    - What follows the sum is nothing, or leaves a scale error to be told from its own (`direction`).
     - Arithmetic that rounds to nearest in float32: `SLOPE` is known for no other.
     """
     row = TABLE[node.type]
     summed = row.terms is not None and bool(row.weights(node.attrs))
     if not (context.seeded and summed and context.arithmetic == Arithmetic()):
         return False
-    activation = getattr(node.attrs, "activation", LINEAR)
-    return activation.name in ("linear", "relu") and not activation.parameters and activation.quantizer is None
+    return readable(getattr(node.attrs, "activation", LINEAR))
 
 
 def judge(
-    compared: tuple[Comparison, ...], enclosures: Sequence[Enclosure], got: Sequence[np.ndarray]
+    compared: tuple[Comparison, ...],
+    enclosures: Sequence[Enclosure],
+    got: Sequence[np.ndarray],
+    along: Callable[[np.ndarray], Direction] = Direction,
 ) -> tuple[tuple[Comparison, ...], str]:
-    """The comparisons with their slopes; where one passed element by element and has a trend, it is suspect and why."""
+    """The comparisons with their slopes; where one passed element by element and has a trend, it is suspect and why.
+
+    `along` gives the direction of an output, from its exact values: those themselves unless an activation follows.
+    """
     judged, reason = [], ""
     for comparison, enclosure, values in zip(compared, enclosures, got, strict=True):
         passed = comparison.verdict in (Verdict.WITHIN, Verdict.EXACT)
-        trend = measure(enclosure, values) if passed else None
+        trend = measure(enclosure, values, along(enclosure.mid)) if passed else None
         if trend is not None and trend.count >= LEAST:
             comparison = replace(comparison, slope=trend.slope)
             if trend.reason:
@@ -103,29 +114,48 @@ def judge(
     return tuple(judged), reason
 
 
-def measure(enclosure: Enclosure, got: np.ndarray) -> Trend | None:
+def measure(enclosure: Enclosure, got: np.ndarray, along: Direction | None = None) -> Trend | None:
     """The trend of a tensor's distinct outputs; None where fewer than two say anything.
 
     Left out are elements without a σ (exact, or not finite), those that a flushed subnormal may have moved (always
     towards zero), and those near zero, where relu cuts errors off on one side.
     """
+    along = along or Direction(enclosure.mid)
     some = _sample(got.size)
-    y, sigma, floor = (np.broadcast_to(v, got.shape).ravel()[some] for v in _fields(enclosure))
-    g = got.ravel()[some].astype(np.float64)
+    fields = (enclosure.mid, enclosure.sigma, enclosure.floor, along.along, along.own, got)
+    y, sigma, floor, d, own, g = (np.broadcast_to(v, got.shape).ravel()[some].astype(np.float64) for v in fields)
     with np.errstate(all="ignore"):
-        kept = (sigma > 0) & (floor < sigma / 100) & (np.abs(y) > sigma) & np.isfinite(sigma + y + g)
-    _, first = np.unique(y[kept].astype(np.float32), return_index=True)  # equal sums repeat their errors
-    y, g, sigma = (v[kept][first] for v in (y, g, sigma))
-    if len(y) < 2:
+        kept = (sigma > 0) & (floor < sigma / 100) & (np.abs(y) > sigma) & (d != 0) & np.isfinite(sigma + y + g + d)
+    y, sigma, d, own, g = (v[kept] for v in (y, sigma, d, own, g))
+    rows = np.unique(some[kept] // got.shape[-1], return_inverse=True)[1] if along.joint else np.array([], int)
+    if along.joint and len(y):
+        d = _without(y, d, sigma, rows)
+    _, first = np.unique(y.astype(np.float32), return_index=True)  # equal sums repeat their errors
+    error, weight, own = (v[first] for v in ((g - y) / sigma, d / sigma, own / sigma))
+    return _trend(error, weight, own, len(first) - len(np.unique(rows)))
+
+
+def _without(y: np.ndarray, d: np.ndarray, sigma: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """d less its part along y in each row, so that a factor shared by a row has no slope."""
+    part = np.bincount(rows, d * y / sigma**2) / np.bincount(rows, (y / sigma) ** 2)
+    return d - part[rows] * y
+
+
+def _trend(error: np.ndarray, weight: np.ndarray, own: np.ndarray, count: int) -> Trend | None:
+    """The weighted fit of e/σ by d/σ; None where it is not determined."""
+    information, u = float(weight @ weight), Arithmetic().u
+    if count < 2 or not information:
         return None
-    error, weight = (g - y) / sigma, y / sigma
-    information = float(weight @ weight)
-    u = Arithmetic().u
-    return Trend(float(error @ weight) / information / u, information**-0.5 / u, float(error.mean()), len(y))
-
-
-def _fields(enclosure: Enclosure) -> tuple[np.ndarray, ...]:
-    return (enclosure.mid, np.asarray(enclosure.sigma), np.asarray(enclosure.floor))
+    slope = float(error @ weight) / information
+    left = error - slope * weight
+    return Trend(
+        slope / u,
+        information**-0.5 / u,
+        0.0 if own.any() else float(error.mean()),
+        count,
+        sqrt(float(left @ left) / (count - 1)),
+        float(own @ np.abs(weight)) / information / u,
+    )
 
 
 def _sample(size: int) -> np.ndarray:

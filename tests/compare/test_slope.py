@@ -85,16 +85,29 @@ def test_equal_outputs_repeat_one_error_and_count_once():
     enclosure, got = drawn(10)
     wide = Enclosure(np.tile(enclosure.mid, 400), np.tile(enclosure.sigma, 400), 1.0)
     assert measure(wide, np.tile(got, 400)).count == 10
-    scaled = (np.tile(got, 400) * (1 + 1e-6)).astype(np.float32)
-    assert verdict(wide, scaled) == (Verdict.WITHIN, "")
+    alone, many = measure(enclosure, got), measure(wide, np.tile(got, 400))
+    assert (many.slope, many.limit) == (alone.slope, alone.limit)
 
 
-def test_fewer_outputs_than_fifty_are_not_judged():
-    enclosure, got = drawn(LEAST)
-    wrong = (got * (1 + 1e-6)).astype(np.float32)
+def test_fewer_outputs_than_four_are_not_judged():
+    y = np.array([1.25, 1.5, 1.75, 1.125])
+    enclosure, wrong = Enclosure(y, U * y, 100 * U * y), (y * (1 + 4e-7)).astype(np.float32)
+    assert len(y) == LEAST
     assert verdict(enclosure, wrong)[0] is Verdict.SUSPECT
     fewer = Enclosure(*(v[1:] for v in (enclosure.mid, enclosure.sigma, enclosure.worst)))
     assert verdict(fewer, wrong[1:])[0] is Verdict.WITHIN
+
+
+def test_outputs_that_scatter_widen_the_limit():
+    """Four sums over one sample's inputs, in an order in which the largest terms come first: each errs by 1.3σ."""
+    assert Trend(4.0, 1.0, 0.0, 8, scatter=0.3).reason
+    assert Trend(4.0, 1.0, 0.0, 8, scatter=1.3).reason == ""
+    assert Trend(6.0, 1.0, 0.0, 8, scatter=1.3).reason
+
+
+def test_what_an_activation_may_err_is_added_to_the_limit():
+    assert Trend(4.0, 0.1, 0.0, 400).reason
+    assert Trend(4.0, 0.1, 0.0, 400, hidden=3.0).reason == ""
 
 
 def test_what_says_nothing_is_left_out():
@@ -169,7 +182,7 @@ def test_a_healthy_model_has_slopes_and_no_suspect(original: Any):
     result = check(original)
     assert suspects(result) == []
     judged = {found.name for found in result.layers if found.outputs[0].slope is not None}
-    assert judged == {"conv", "depthwise", "dense"}
+    assert judged == {"conv", "depthwise", "curved", "dense"}
 
 
 @pytest.mark.parametrize(
@@ -187,7 +200,7 @@ def test_all_weights_scaled_is_found_where_the_input_is_random(original: Any, la
 
 def test_where_a_trend_is_a_fault(original: Any):
     nodes = {node.name: node for node in formats.load(original).nodes}
-    expected = {"conv": True, "depthwise": True, "dense": True, "norm": False, "pool": False, "curved": False}
+    expected = {"conv": True, "depthwise": True, "dense": True, "norm": False, "pool": False, "curved": True}
     assert {name: applies(nodes[name], SEEDED) for name in expected} == expected
     assert not applies(nodes["conv"], Context(ENGINE))
 

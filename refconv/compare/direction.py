@@ -1,0 +1,62 @@
+"""Where a scale error of a layer's weights would push each of its outputs: the direction that the slope test looks in.
+
+Scaling all weights by 1 + s scales the sum z that the activation f is given, and moves f(z) by s·z·f′(z).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refconv.compare.operands import Arrays, Weights, enclose
+from refconv.graph import Node
+from refconv.numerics.enclosure import point
+from refconv.numerics.moments import Need
+from refconv.ops.activations import LINEAR, Activation, activate
+from refconv.ops.base import Context
+from refconv.ops.functions.base import EXP
+
+STEP = 2.0**-24  # relative, of the derivative: float64 leaves it nine digits
+
+# In units of u: outputs whose function's own error may look like a larger scale error are left out. A scale error of
+# 1e-6 is 16.8u, and has to show beside that error and the 1.5u of rounding.
+HIDES = 12.0
+
+
+@dataclass(frozen=True)
+class Direction:
+    """How every output moves, and what may be mistaken for it.
+
+    Attributes:
+        along: dy/ds for weights scaled by 1 + s, of the output's shape; y itself where nothing follows the sum.
+        own: how far the activation itself may err: a function of its argument, so that it may well have a trend.
+        joint: the outputs along the last axis share a factor of their own (softmax's sum), which is no trend.
+    """
+
+    along: np.ndarray
+    own: np.ndarray | float = 0.0
+    joint: bool = False
+
+
+def readable(a: Activation) -> bool:
+    """True where a scale error can be told from what the activation does."""
+    return a.quantizer is None and (a.elementwise or a == Activation("softmax"))
+
+
+def direction(node: Node, weights: Weights, inputs: Arrays, context: Context, y: np.ndarray) -> Direction:
+    """The direction of a layer whose activation is `readable`; y is its exact output."""
+    function = getattr(node.attrs, "activation", LINEAR)
+    if function.name in ("linear", "relu") and not function.parameters:
+        return Direction(y)
+    bare = replace(node, attrs=replace(node.attrs, activation=LINEAR))
+    (sums,), _ = enclose(bare, weights, inputs, replace(context, need=Need.VALUES))
+    lower, middle, upper = (
+        activate(function, point(sums.mid * s), context.arithmetic) for s in (1 - STEP, 1, 1 + STEP)
+    )
+    with np.errstate(all="ignore"):
+        along = (upper.mid - lower.mid) / (2 * STEP)
+    if not function.elementwise:  # what is not exp's is shared or random: differences, their sum, the quotient
+        return Direction(along, EXP * context.arithmetic.u * np.abs(y), joint=True)
+    own = np.broadcast_to(middle.worst, y.shape)
+    return Direction(np.where(own <= HIDES * context.arithmetic.u * np.abs(along), along, 0.0), own)
