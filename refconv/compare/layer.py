@@ -11,14 +11,14 @@ import numpy as np
 from refconv.compare import slope
 from refconv.compare.declared import SINGLE, Declared
 from refconv.compare.identify import identify
-from refconv.compare.operands import Arrays, Weights, enclose
+from refconv.compare.operands import Arrays, enclose
 from refconv.compare.stepwise import compare_steps
 from refconv.compare.tensor import Compared, compare, needs_worst, shape_reason
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
-from refconv.numerics.enclosure import Field
+from refconv.numerics.formats import Field
 from refconv.numerics.moments import Need
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Weights
 from refconv.ops.table import TABLE
 from refconv.reference.forward import NodeWeights, step_names
 from refconv.result import Comparison, Verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,12 +13,11 @@ from refconv.numerics.arithmetic import DIRECT, Arithmetic
 from refconv.numerics.enclosure import Enclosure, bounded
 from refconv.numerics.formats import FLOAT32, float64, is_float
 from refconv.ops.activations import LINEAR
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Weights
 from refconv.ops.table import TABLE
 from refconv.reference.forward import forward
 
 Arrays = Sequence[np.ndarray]
-Weights = Mapping[str, np.ndarray]
 
 
 def enclose(
