@@ -22,6 +22,7 @@ from refconv.numerics.formats import (
 )
 from refconv.ops.base import Row
 from refconv.ops.table import TABLE
+from refconv.trace import accelerator
 
 Candidates = tuple[Arithmetic, ...]
 
@@ -89,7 +90,7 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     """The node's arithmetic.
 
     Args:
-        environment: of the trace. One that names no devices was recorded in this process, on the CPU.
+        environment: of the trace.
         mode: how the framework ran.
         override: a name of NAMED, taken whatever the policy and the environment say.
     """
@@ -98,7 +99,7 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     row, fmt = TABLE[node.type], _format(node.dtype)
     if fmt is None or (row.slots is not None and fmt is not FLOAT32) or (fmt is FLOAT64 and not row.exact):
         return Declared("", (), f"it computes in {node.dtype}, where no bound exists for {node.type}")
-    gpu = _gpu(environment)
+    gpu = accelerator(environment)
     if row.steps is not None and (fmt is not FLOAT32 or gpu is not None):
         return Declared("", (), f"bounds for the steps of {node.type} exist for float32 on a CPU only")
     if fmt is FLOAT64:
@@ -111,11 +112,6 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
 def _format(policy: str) -> Format | None:
     known = (FLOAT16, BFLOAT16, FLOAT32, FLOAT64)
     return next((f for f in known if policy == f.name or (f.u > FLOAT32.u and policy == f"mixed_{f.name}")), None)
-
-
-def _gpu(environment: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The GPU that layers ran on, None where they ran on the CPU."""
-    return next((d for d in environment.get("devices") or () if d.get("type") != "CPU"), None)
 
 
 def _single(row: Row, gpu: Mapping[str, Any] | None, environment: Mapping[str, Any]) -> Declared:
