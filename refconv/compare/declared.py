@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from refconv.graph import Node
-from refconv.numerics.arithmetic import FFT, WINOGRAD2, WINOGRAD4, Arithmetic, Rounding
+from refconv.numerics.arithmetic import Arithmetic, Rounding
 from refconv.numerics.formats import (
     BFLOAT16,
     FLOAT16,
@@ -62,10 +62,6 @@ NAMED: dict[str, Candidates] = {
     "mixed_float16": (*mixed(FLOAT16), half_sums(FLOAT16)),
 }
 
-# Nobody reports which algorithm cuDNN picked.
-ALGORITHMS = tuple(replace(SINGLE, algorithm=name) for name in (WINOGRAD2, WINOGRAD4, FFT))
-CONVOLUTIONS = ("Conv2D", "QConv2D", "QConv2DBatchnorm")
-
 # On a CPU these sum in float32 whatever TensorFlow's kernel; others do, and Dense in bfloat16, only where oneDNN or
 # XLA computes them. Measured with TensorFlow 2.21 in all modes, with oneDNN on and off.
 WIDE_SUMS = {FLOAT16: ("Dense", "Conv1D", "Conv2D"), BFLOAT16: ("Conv1D", "Conv2D")}
@@ -105,7 +101,7 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     if fmt is FLOAT64:
         return Declared(DOUBLE.name, (DOUBLE,))
     if fmt is FLOAT32:
-        return _single(row, gpu, environment)
+        return _single(row, node.attrs, gpu, environment)
     return Declared(f"mixed_{fmt.name}", _policy(row, fmt, gpu, environment, mode))
 
 
@@ -114,8 +110,11 @@ def _format(policy: str) -> Format | None:
     return next((f for f in known if policy == f.name or (f.u > FLOAT32.u and policy == f"mixed_{f.name}")), None)
 
 
-def _single(row: Row, gpu: Mapping[str, Any] | None, environment: Mapping[str, Any]) -> Declared:
-    """float32; TF32 too where the hardware has it and the switch is on (compute capability 8.0: TRAPS 14)."""
+def _single(row: Row, attrs: Any, gpu: Mapping[str, Any] | None, environment: Mapping[str, Any]) -> Declared:
+    """float32; TF32 too where the hardware has it and the switch is on (compute capability 8.0: TRAPS 14).
+
+    Nobody reports which algorithm cuDNN picked: each that the layer's geometry allows is a candidate.
+    """
     if gpu is None or not row.operands:
         return Declared(SINGLE.name, NAMED["float32"])
     capability, switch = str(gpu.get("compute_capability") or ""), environment.get("tf32")
@@ -123,7 +122,8 @@ def _single(row: Row, gpu: Mapping[str, Any] | None, environment: Mapping[str, A
         return Declared("", (), f"it ran on {gpu.get('name') or gpu.get('type')}, whose arithmetic is not known")
     name = "tf32" if switch and float(capability) >= 8.0 else "float32"
     cores = tuple(replace(a, truncates=True) for a in TF32S) if name == "tf32" else ()
-    return Declared(name, (*NAMED[name], *cores, *(ALGORITHMS if row.keras in CONVOLUTIONS else ())))
+    algorithms = tuple(replace(SINGLE, algorithm=algorithm) for algorithm in row.algorithms(attrs))
+    return Declared(name, (*NAMED[name], *cores, *algorithms))
 
 
 def _policy(row: Row, fmt: Format, gpu: Any, environment: Mapping[str, Any], mode: str) -> Candidates:

@@ -11,7 +11,7 @@ import numpy as np
 from refconv.compare import slope
 from refconv.compare.declared import SINGLE, Declared
 from refconv.compare.identify import identify
-from refconv.compare.operands import Arrays, enclose
+from refconv.compare.operands import Arrays, distinct, enclose
 from refconv.compare.stepwise import compare_steps
 from refconv.compare.tensor import Compared, compare, needs_worst, shape_reason
 from refconv.errors import UnreadableModel
@@ -84,7 +84,7 @@ def _best(
 ) -> Compared:
     """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor."""
     tried = []
-    for arithmetic in declared.candidates:
+    for arithmetic in distinct(node, weights, inputs, declared.candidates):
         found = find(node, weights, inputs, got, replace(context, arithmetic=arithmetic))
         if found.verdict.severity <= Verdict.WITHIN.severity:
             return found
@@ -102,7 +102,7 @@ def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, c
         enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.WORST))
     compared, trend = tuple(compare(e, g, explain, storage) for e, g in zip(enclosures, got, strict=True)), ""
     if slope.applies(node, context):
-        compared, trend = slope.judge(compared, enclosures, got)
+        compared, trend = slope.judge(compared, enclosures, got, context.arithmetic.algorithm)
     return Compared(compared, shape_reason(compared) or trend, tuple(e.sigma for e in enclosures))
 
 

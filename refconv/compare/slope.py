@@ -14,8 +14,9 @@ from math import gcd, sqrt
 import numpy as np
 
 from refconv.graph import Node
-from refconv.numerics.arithmetic import Arithmetic
+from refconv.numerics.arithmetic import DIRECT
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import FLOAT32
 from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
@@ -24,6 +25,9 @@ from refconv.result import Comparison, Verdict
 LEAST = 50  # distinct outputs
 ENOUGH = 1 << 17  # outputs that are looked at: ten times as many would narrow nothing that matters
 SLOPE = 1.5  # in units of u: what rounding may look like, by measurement never above 1.25
+# A transform's constants (1/6, cos φ) are rounded too, by at most u each, and a convolution of two axes multiplies by
+# two of them: an error that all outputs may share. Simulated Winograd and FFT runs stay below 1.3u of many outputs.
+CONSTANTS = 2.0
 MEAN = 0.1
 DEVIATIONS = 4.0  # of a mean of random errors
 
@@ -41,21 +45,23 @@ class Trend:
         spread: 1/√Σ(y²/σ²), in units of u: the slope's standard deviation if each e were random and of size σ.
         mean: of e/σ.
         count: how many outputs that is.
+        constants: what the algorithm's own constants may add to a slope, in units of u.
     """
 
     slope: float
     spread: float
     mean: float
     count: int
+    constants: float = 0.0
 
     @property
     def limit(self) -> float:
-        """Largest |slope| of a healthy layer: 1.5u, or what random errors alone may give where outputs are few.
+        """Largest |slope| of a healthy layer: 1.5u and what constants add, or what random errors may give by chance.
 
         Long sums lose most of their relative accuracy, σ ≈ u·√(n/2)·|y|, so that a few outputs do not fix a slope to
         1.5u: then it is four standard deviations, with the errors as large as rounding can make them on average.
         """
-        return max(SLOPE, DEVIATIONS * _RMS * self.spread)
+        return max(SLOPE + self.constants, DEVIATIONS * _RMS * self.spread)
 
     @property
     def reason(self) -> str:
@@ -63,7 +69,7 @@ class Trend:
         if self.count < LEAST:
             return ""
         if not abs(self.slope) <= self.limit:
-            scale = f"{1 + self.slope * Arithmetic().u:.9g}"
+            scale = f"{1 + self.slope * FLOAT32.u:.9g}"
             return f"all outputs lie as if scaled by {scale}: {self.slope:+.2g}u, rounding gives ±{self.limit:.2g}u"
         if not abs(self.mean) <= (allowed := MEAN + DEVIATIONS / sqrt(self.count)):
             return f"all outputs lie to one side: by {self.mean:+.2g}σ on average, rounding gives ±{allowed:.2g}σ"
@@ -77,24 +83,29 @@ def applies(node: Node, context: Context) -> bool:
     - Each output is a sum of its own products, whose roundings are its own. BatchNormalization multiplies a whole
       channel by one rounded factor and an average all sums by one rounded 1/n: their errors share a direction.
     - What follows the sum leaves the error as it is: nothing, or relu where it is open.
-    - Arithmetic that rounds to nearest in float32: `SLOPE` is known for no other.
+    - Sums and results that are rounded to nearest in float32: `SLOPE` is known for no other. Rounded operands are the
+      reference's too.
     """
-    row = TABLE[node.type]
+    row, a = TABLE[node.type], context.arithmetic
     summed = row.terms is not None and bool(row.weights(node.attrs))
-    if not (context.seeded and summed and context.arithmetic == Arithmetic()):
+    nearest = a.format is a.sums is FLOAT32 and not (a.fused or a.truncates)
+    if not (context.seeded and summed and nearest):
         return False
     activation = getattr(node.attrs, "activation", LINEAR)
     return activation.name in ("linear", "relu") and not activation.parameters and activation.quantizer is None
 
 
 def judge(
-    compared: tuple[Comparison, ...], enclosures: Sequence[Enclosure], got: Sequence[np.ndarray]
+    compared: tuple[Comparison, ...],
+    enclosures: Sequence[Enclosure],
+    got: Sequence[np.ndarray],
+    algorithm: str = DIRECT,
 ) -> tuple[tuple[Comparison, ...], str]:
     """The comparisons with their slopes; where one passed element by element and has a trend, it is suspect and why."""
     judged, reason = [], ""
     for comparison, enclosure, values in zip(compared, enclosures, got, strict=True):
         passed = comparison.verdict in (Verdict.WITHIN, Verdict.EXACT)
-        trend = measure(enclosure, values) if passed else None
+        trend = measure(enclosure, values, algorithm) if passed else None
         if trend is not None and trend.count >= LEAST:
             comparison = replace(comparison, slope=trend.slope)
             if trend.reason:
@@ -103,7 +114,7 @@ def judge(
     return tuple(judged), reason
 
 
-def measure(enclosure: Enclosure, got: np.ndarray) -> Trend | None:
+def measure(enclosure: Enclosure, got: np.ndarray, algorithm: str = DIRECT) -> Trend | None:
     """The trend of a tensor's distinct outputs; None where fewer than two say anything.
 
     Left out are elements without a σ (exact, or not finite), those that a flushed subnormal may have moved (always
@@ -120,8 +131,8 @@ def measure(enclosure: Enclosure, got: np.ndarray) -> Trend | None:
         return None
     error, weight = (g - y) / sigma, y / sigma
     information = float(weight @ weight)
-    u = Arithmetic().u
-    return Trend(float(error @ weight) / information / u, information**-0.5 / u, float(error.mean()), len(y))
+    slope, spread = float(error @ weight) / information / FLOAT32.u, information**-0.5 / FLOAT32.u
+    return Trend(slope, spread, float(error.mean()), len(y), 0.0 if algorithm == DIRECT else CONSTANTS)
 
 
 def _fields(enclosure: Enclosure) -> tuple[np.ndarray, ...]:
