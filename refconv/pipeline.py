@@ -33,7 +33,7 @@ from refconv.reference.forward import NodeWeights, forward, weights_of
 from refconv.reference.ranges import index_ranges
 from refconv.reference.shadow import Shadow
 from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, QuantizedLayer, Verdict
-from refconv.trace import Call, Trace
+from refconv.trace import Call, Trace, accelerator
 
 Given = None | np.ndarray | model_inputs.Source | Sequence[Any] | Mapping[str, Any]
 Progress = Callable[[str, float | None], None]
@@ -346,16 +346,11 @@ def _probed(node: Node, result: LayerResult, call: Call | None, trace: Trace, co
     """The result with that of the layer's probe, where there is one for its path and input shape."""
     if node.attrs is None or call is None or not call.inputs:
         return result
-    shape, gpu = trace.tensors[call.inputs[0]].shape, _on_gpu(trace.environment)
+    shape, gpu = trace.tensors[call.inputs[0]].shape, accelerator(trace.environment) is not None
     for probe in trace.probes:
         if (probe.layer, probe.shape) == (node.layer, shape):
             return attach(result, judge_probe(node, probe, trace.tensors, context, gpu=gpu))
     return result
-
-
-def _on_gpu(environment: Mapping[str, Any]) -> bool:
-    devices = [device for device in environment.get("devices") or () if isinstance(device, Mapping)]
-    return any(device.get("type") == "GPU" for device in devices)
 
 
 def _draws(node: Node) -> bool:

@@ -7,7 +7,7 @@ reads them into a `Trace`.
 import json
 import struct
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -58,6 +58,15 @@ class Trace:
     plain: List[np.ndarray] = field(default_factory=list)
     outputs: List[np.ndarray] = field(default_factory=list)  # the instrumented run's model outputs
     probes: List[Probe] = field(default_factory=list)
+
+
+def accelerator(environment: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+    """The device that layers ran on where that is no CPU: the first such one that was visible; None on a CPU.
+
+    An environment that names no devices was recorded in this process, on the CPU.
+    """
+    named = [device for device in environment.get("devices") or () if isinstance(device, Mapping)]
+    return next((device for device in named if device.get("type") != "CPU"), None)
 
 
 def write_frame(stream: BinaryIO, header: Dict[str, Any], array: Optional[np.ndarray] = None) -> None:

@@ -2,10 +2,12 @@
 
 import json
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,17 @@ def test_import_contracts_refuse(tmp_path: Path, file: str, line: str) -> None:
     done = lint(tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "refconv." + file.removesuffix(".py").replace("/", ".") in done.stdout
+
+
+def places(alias: str, sources: Iterable[str]) -> int:
+    """How many of the sources define the name."""
+    return sum(bool(re.search(rf"^{alias} = ", source, re.MULTILINE)) for source in sources)
+
+
+@pytest.mark.parametrize("alias", ["Arrays", "Field", "Weights"])
+def test_a_type_that_all_parts_share_has_one_place(alias: str) -> None:
+    """But for the worker, which shares nothing with the reference."""
+    files = [path for path in (ROOT / "refconv").rglob("*.py") if "worker" not in path.parts]
+    sources = [path.read_text(encoding="utf-8") for path in files]
+    assert places(alias, sources) == 1
+    assert places(alias, [*sources, f"import numpy\n{alias} = numpy.ndarray\n"]) == 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from refconv.graph import Node
-from refconv.numerics.arithmetic import FFT, WINOGRAD2, WINOGRAD4, Arithmetic, Rounding
+from refconv.numerics.arithmetic import Arithmetic, Rounding
 from refconv.numerics.formats import (
     BFLOAT16,
     FLOAT16,
@@ -22,6 +22,7 @@ from refconv.numerics.formats import (
 )
 from refconv.ops.base import Row
 from refconv.ops.table import TABLE
+from refconv.trace import accelerator
 
 Candidates = tuple[Arithmetic, ...]
 
@@ -61,10 +62,6 @@ NAMED: dict[str, Candidates] = {
     "mixed_float16": (*mixed(FLOAT16), half_sums(FLOAT16)),
 }
 
-# Nobody reports which algorithm cuDNN picked.
-ALGORITHMS = tuple(replace(SINGLE, algorithm=name) for name in (WINOGRAD2, WINOGRAD4, FFT))
-CONVOLUTIONS = ("Conv2D", "QConv2D", "QConv2DBatchnorm")
-
 # On a CPU these sum in float32 whatever TensorFlow's kernel; others do, and Dense in bfloat16, only where oneDNN or
 # XLA computes them. Measured with TensorFlow 2.21 in all modes, with oneDNN on and off.
 WIDE_SUMS = {FLOAT16: ("Dense", "Conv1D", "Conv2D"), BFLOAT16: ("Conv1D", "Conv2D")}
@@ -89,7 +86,7 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     """The node's arithmetic.
 
     Args:
-        environment: of the trace. One that names no devices was recorded in this process, on the CPU.
+        environment: of the trace.
         mode: how the framework ran.
         override: a name of NAMED, taken whatever the policy and the environment say.
     """
@@ -98,13 +95,13 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     row, fmt = TABLE[node.type], _format(node.dtype)
     if fmt is None or (row.slots is not None and fmt is not FLOAT32) or (fmt is FLOAT64 and not row.exact):
         return Declared("", (), f"it computes in {node.dtype}, where no bound exists for {node.type}")
-    gpu = _gpu(environment)
+    gpu = accelerator(environment)
     if row.steps is not None and (fmt is not FLOAT32 or gpu is not None):
         return Declared("", (), f"bounds for the steps of {node.type} exist for float32 on a CPU only")
     if fmt is FLOAT64:
         return Declared(DOUBLE.name, (DOUBLE,))
     if fmt is FLOAT32:
-        return _single(row, gpu, environment)
+        return _single(row, node.attrs, gpu, environment)
     return Declared(f"mixed_{fmt.name}", _policy(row, fmt, gpu, environment, mode))
 
 
@@ -113,13 +110,11 @@ def _format(policy: str) -> Format | None:
     return next((f for f in known if policy == f.name or (f.u > FLOAT32.u and policy == f"mixed_{f.name}")), None)
 
 
-def _gpu(environment: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The GPU that layers ran on, None where they ran on the CPU."""
-    return next((d for d in environment.get("devices") or () if d.get("type") != "CPU"), None)
+def _single(row: Row, attrs: Any, gpu: Mapping[str, Any] | None, environment: Mapping[str, Any]) -> Declared:
+    """float32; TF32 too where the hardware has it and the switch is on (compute capability 8.0: TRAPS 14).
 
-
-def _single(row: Row, gpu: Mapping[str, Any] | None, environment: Mapping[str, Any]) -> Declared:
-    """float32; TF32 too where the hardware has it and the switch is on (compute capability 8.0: TRAPS 14)."""
+    Nobody reports which algorithm cuDNN picked: each that the layer's geometry allows is a candidate.
+    """
     if gpu is None or not row.operands:
         return Declared(SINGLE.name, NAMED["float32"])
     capability, switch = str(gpu.get("compute_capability") or ""), environment.get("tf32")
@@ -127,7 +122,8 @@ def _single(row: Row, gpu: Mapping[str, Any] | None, environment: Mapping[str, A
         return Declared("", (), f"it ran on {gpu.get('name') or gpu.get('type')}, whose arithmetic is not known")
     name = "tf32" if switch and float(capability) >= 8.0 else "float32"
     cores = tuple(replace(a, truncates=True) for a in TF32S) if name == "tf32" else ()
-    return Declared(name, (*NAMED[name], *cores, *(ALGORITHMS if row.keras in CONVOLUTIONS else ())))
+    algorithms = tuple(replace(SINGLE, algorithm=algorithm) for algorithm in row.algorithms(attrs))
+    return Declared(name, (*NAMED[name], *cores, *algorithms))
 
 
 def _policy(row: Row, fmt: Format, gpu: Any, environment: Mapping[str, Any], mode: str) -> Candidates:

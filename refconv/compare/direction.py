@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refconv.compare.operands import Arrays, Weights, enclose
+from refconv.compare.operands import Arrays, enclose
 from refconv.graph import Node
+from refconv.numerics.arithmetic import DIRECT
 from refconv.numerics.enclosure import point
 from refconv.numerics.moments import Need
 from refconv.ops.activations import LINEAR, Activation, activate
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Weights
 from refconv.ops.functions.base import EXP
 
 STEP = 2.0**-24  # relative, of the derivative: float64 leaves it nine digits
@@ -22,6 +23,10 @@ STEP = 2.0**-24  # relative, of the derivative: float64 leaves it nine digits
 # In units of u: outputs whose function's own error may look like a larger scale error are left out. A scale error of
 # 1e-6 is 16.8u, and has to show beside that error and the 1.5u of rounding.
 HIDES = 12.0
+
+# In units of u: a transform's constants (1/6, cos φ) are rounded too, by at most u each, and a convolution of two axes
+# multiplies by two of them: an error that all outputs may share. Simulated Winograd and FFT runs stay below 1.3u.
+CONSTANTS = 2.0
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,13 @@ class Direction:
     Attributes:
         along: dy/ds for weights scaled by 1 + s, of the output's shape; y itself where nothing follows the sum.
         own: how far the activation itself may err: a function of its argument, so that it may well have a trend.
+        constants: in units of u, what the algorithm's own constants may add to a slope.
         joint: the outputs along the last axis share a factor of their own (softmax's sum), which is no trend.
     """
 
     along: np.ndarray
     own: np.ndarray | float = 0.0
+    constants: float = 0.0
     joint: bool = False
 
 
@@ -46,9 +53,10 @@ def readable(a: Activation) -> bool:
 
 def direction(node: Node, weights: Weights, inputs: Arrays, context: Context, y: np.ndarray) -> Direction:
     """The direction of a layer whose activation is `readable`; y is its exact output."""
+    constants = 0.0 if context.arithmetic.algorithm == DIRECT else CONSTANTS
     function = getattr(node.attrs, "activation", LINEAR)
     if function.name in ("linear", "relu") and not function.parameters:
-        return Direction(y)
+        return Direction(y, constants=constants)
     bare = replace(node, attrs=replace(node.attrs, activation=LINEAR))
     (sums,), _ = enclose(bare, weights, inputs, replace(context, need=Need.VALUES))
     lower, middle, upper = (
@@ -57,6 +65,6 @@ def direction(node: Node, weights: Weights, inputs: Arrays, context: Context, y:
     with np.errstate(all="ignore"):
         along = (upper.mid - lower.mid) / (2 * STEP)
     if not function.elementwise:  # what is not exp's is shared or random: differences, their sum, the quotient
-        return Direction(along, EXP * context.arithmetic.u * np.abs(y), joint=True)
+        return Direction(along, EXP * context.arithmetic.u * np.abs(y), constants, joint=True)
     own = np.broadcast_to(middle.worst, y.shape)
-    return Direction(np.where(own <= HIDES * context.arithmetic.u * np.abs(along), along, 0.0), own)
+    return Direction(np.where(own <= HIDES * context.arithmetic.u * np.abs(along), along, 0.0), own, constants)

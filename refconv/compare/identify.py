@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from refconv.compare.declared import TF32S, Candidates, Declared, half_sums, mixed, operands, unrounded
-from refconv.compare.operands import Arrays, Weights, enclose
+from refconv.compare.operands import Arrays, enclose
 from refconv.compare.stage1 import deviate
 from refconv.compare.stage2 import WORST_ELEMENTS
 from refconv.compare.tensor import Explain, compare, lost
@@ -17,7 +17,7 @@ from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.formats import BFLOAT16, FLOAT16, FLOAT32, Format, float64
 from refconv.numerics.moments import Need
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Weights
 from refconv.ops.table import TABLE
 from refconv.result import Verdict
 

@@ -12,14 +12,14 @@ from refconv.compare import slope
 from refconv.compare.declared import SINGLE, Declared
 from refconv.compare.direction import direction
 from refconv.compare.identify import identify
-from refconv.compare.operands import Arrays, Weights, enclose
+from refconv.compare.operands import Arrays, distinct, enclose
 from refconv.compare.stepwise import compare_steps
 from refconv.compare.tensor import Compared, compare, needs_worst, shape_reason
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
-from refconv.numerics.enclosure import Field
+from refconv.numerics.formats import Field
 from refconv.numerics.moments import Need
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Weights
 from refconv.ops.table import TABLE
 from refconv.reference.forward import NodeWeights, step_names
 from refconv.result import Comparison, Verdict
@@ -85,7 +85,7 @@ def _best(
 ) -> Compared:
     """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor."""
     tried = []
-    for arithmetic in declared.candidates:
+    for arithmetic in distinct(node, weights, inputs, declared.candidates):
         found = find(node, weights, inputs, got, replace(context, arithmetic=arithmetic))
         if found.verdict.severity <= Verdict.WITHIN.severity:
             return found

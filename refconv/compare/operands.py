@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from refconv.compare import stage2
 from refconv.compare.tensor import Explain, Index
 from refconv.graph import Node
-from refconv.numerics.arithmetic import DIRECT, Arithmetic
+from refconv.numerics.arithmetic import DIRECT, Arithmetic, Rounding
 from refconv.numerics.enclosure import Enclosure, bounded
-from refconv.numerics.formats import FLOAT32, float64, is_float
+from refconv.numerics.formats import FLOAT32, Format, float64, is_float
 from refconv.ops.activations import LINEAR
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Weights
 from refconv.ops.table import TABLE
 from refconv.reference.forward import forward
 
 Arrays = Sequence[np.ndarray]
-Weights = Mapping[str, np.ndarray]
 
 
 def enclose(
@@ -44,6 +44,29 @@ def prepare(node: Node, weights: Weights, inputs: Arrays, arithmetic: Arithmetic
     names = () if policy and row.wide else weights if policy else row.operands
     rounded = {name: rounding(w) if name in names else w for name, w in weights.items()}
     return rounded, [rounding(x) for x in inputs]
+
+
+def distinct(node: Node, weights: Weights, inputs: Arrays, candidates: Sequence[Arithmetic]) -> tuple[Arithmetic, ...]:
+    """The candidates that differ on these operands: where TF32 holds all of them, rounding to it changes nothing.
+
+    Only of layers with one product: in others, what lies between two products is an operand too.
+    """
+    row, formats = TABLE[node.type], {fmt for a in candidates if (fmt := _of(a))}
+    if len(row.operands) != 1 or not formats:
+        return tuple(candidates)
+    operands = [*inputs, *(weights[name] for name in row.operands)]
+
+    def kept(rounding: Rounding) -> bool:
+        return all(np.array_equal(rounding(x), x, equal_nan=is_float(x.dtype)) for x in operands)
+
+    exact = {fmt for fmt in formats if kept(Rounding(fmt))}  # a number of the format stays by every rule
+    plain = (replace(a, operand=None, name=FLOAT32.name) if _of(a) in exact else a for a in candidates)
+    return tuple(dict.fromkeys(plain))
+
+
+def _of(arithmetic: Arithmetic) -> Format | None:
+    """The format to which hardware rounds the operands."""
+    return arithmetic.operand.format if arithmetic.operand and arithmetic.u <= FLOAT32.u else None
 
 
 def _blurred(x: np.ndarray, u: float) -> np.ndarray | Enclosure:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refconv.compare import stage2
-from refconv.compare.counterfactuals.base import Case, Counterfactual, Weights
+from refconv.compare.counterfactuals.base import Case, Counterfactual
 from refconv.compare.counterfactuals.kernels import named, scaled, single, with_factor
 from refconv.compare.counterfactuals.table import applicable
 from refconv.compare.sampling import Sample, by_input, channels_axis, elementwise, sampled, whole
@@ -25,7 +25,7 @@ from refconv.errors import RefconvError
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Weights
 from refconv.ops.table import TABLE
 from refconv.reference.forward import NodeWeights, step_names
 from refconv.result import LayerResult, Missed, Power, Verdict

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from refconv.compare.counterfactuals.activations import STANDING
-from refconv.compare.counterfactuals.base import Case, Weights
+from refconv.compare.counterfactuals.base import Case
 from refconv.compare.counterfactuals.kernels import filters
 from refconv.compare.counterfactuals.windows import sliding
 from refconv.ops.activations import LINEAR
+from refconv.ops.base import Weights
 from refconv.ops.convolution import Convolution
 from refconv.ops.dense import Dense
 from refconv.ops.depthwise import Depthwise

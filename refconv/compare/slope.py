@@ -15,8 +15,8 @@ import numpy as np
 
 from refconv.compare.direction import Direction, readable
 from refconv.graph import Node
-from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import FLOAT32
 from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
@@ -43,7 +43,8 @@ class Trend:
         mean: of e/σ; 0 where an activation of its own errors follows the sum.
         count: how many outputs that is, less one for each factor that some of them share.
         scatter: root mean square of what the slope leaves of e/σ.
-        hidden: Σ(|own·d|/σ²)/Σ(d²/σ²), in units of u: the slope that the activation's own errors may have.
+        hidden: in units of u, the slope that the activation's own errors may have, Σ(|own·d|/σ²)/Σ(d²/σ²), and what the
+            algorithm's constants add.
     """
 
     slope: float
@@ -69,7 +70,7 @@ class Trend:
         if self.count < LEAST:
             return ""
         if not abs(self.slope) <= self.limit:
-            scale = f"{1 + self.slope * Arithmetic().u:.9g}"
+            scale = f"{1 + self.slope * FLOAT32.u:.9g}"
             return f"all outputs lie as if scaled by {scale}: {self.slope:+.2g}u, rounding gives ±{self.limit:.2g}u"
         if not abs(self.mean) <= (allowed := MEAN + DEVIATIONS / sqrt(self.count)):
             return f"all outputs lie to one side: by {self.mean:+.2g}σ on average, rounding gives ±{allowed:.2g}σ"
@@ -83,11 +84,13 @@ def applies(node: Node, context: Context) -> bool:
     - Each output is a sum of its own products, whose roundings are its own. BatchNormalization multiplies a whole
       channel by one rounded factor and an average all sums by one rounded 1/n: their errors share a direction.
     - What follows the sum is nothing, or leaves a scale error to be told from its own (`direction`).
-    - Arithmetic that rounds to nearest in float32: `SLOPE` is known for no other.
+    - Sums and results that are rounded to nearest in float32: `SLOPE` is known for no other. Rounded operands are the
+      reference's too.
     """
-    row = TABLE[node.type]
+    row, a = TABLE[node.type], context.arithmetic
     summed = row.terms is not None and bool(row.weights(node.attrs))
-    if not (context.seeded and summed and context.arithmetic == Arithmetic()):
+    nearest = a.format is a.sums is FLOAT32 and not (a.fused or a.truncates)
+    if not (context.seeded and summed and nearest):
         return False
     return readable(getattr(node.attrs, "activation", LINEAR))
 
@@ -132,7 +135,7 @@ def measure(enclosure: Enclosure, got: np.ndarray, along: Direction | None = Non
         d = _without(y, d, sigma, rows)
     _, first = np.unique(y.astype(np.float32), return_index=True)  # equal sums repeat their errors
     error, weight, own = (v[first] for v in ((g - y) / sigma, d / sigma, own / sigma))
-    return _trend(error, weight, own, len(first) - len(np.unique(rows)))
+    return _trend(error, weight, own, len(first) - len(np.unique(rows)), along.constants)
 
 
 def _without(y: np.ndarray, d: np.ndarray, sigma: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -141,9 +144,9 @@ def _without(y: np.ndarray, d: np.ndarray, sigma: np.ndarray, rows: np.ndarray) 
     return d - part[rows] * y
 
 
-def _trend(error: np.ndarray, weight: np.ndarray, own: np.ndarray, count: int) -> Trend | None:
+def _trend(error: np.ndarray, weight: np.ndarray, own: np.ndarray, count: int, constants: float) -> Trend | None:
     """The weighted fit of e/σ by d/σ; None where it is not determined."""
-    information, u = float(weight @ weight), Arithmetic().u
+    information, u = float(weight @ weight), FLOAT32.u
     if count < 2 or not information:
         return None
     slope = float(error @ weight) / information
@@ -154,7 +157,7 @@ def _trend(error: np.ndarray, weight: np.ndarray, own: np.ndarray, count: int) -
         0.0 if own.any() else float(error.mean()),
         count,
         sqrt(float(left @ left) / (count - 1)),
-        float(own @ np.abs(weight)) / information / u,
+        float(own @ np.abs(weight)) / information / u + constants,
     )
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from refconv.compare import stage2
-from refconv.compare.operands import Arrays, Weights
+from refconv.compare.operands import Arrays
 from refconv.compare.tensor import Compared, Explain, Index, compare, needs_worst, shape_reason
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure, point
 from refconv.numerics.moments import Need
-from refconv.ops.base import Context, Terms
+from refconv.ops.base import Context, Terms, Weights
 from refconv.ops.table import TABLE
 from refconv.reference.forward import stepwise
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from refconv.compare.stage1 import Deviation, deviate
 from refconv.compare.stage2 import WORST_ELEMENTS
-from refconv.numerics.enclosure import Enclosure, Field
-from refconv.numerics.formats import FLOAT32, Format
+from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import FLOAT32, Field, Format
 from refconv.result import Comparison, Element, Verdict
 
 Index = tuple[int, ...]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refconv.numerics.enclosure import Enclosure, Field, Z
+from refconv.numerics.enclosure import Enclosure, Z
 from refconv.numerics.exactness import accumulator_bits, certain
-from refconv.numerics.formats import FLOAT32, FLOAT64, NEAREST_EVEN, Format, Rule, gamma, round_to
+from refconv.numerics.formats import FLOAT32, FLOAT64, NEAREST_EVEN, Field, Format, Rule, gamma, round_to
 from refconv.numerics.moments import Moments
 
 DIRECT, WINOGRAD2, WINOGRAD4, FFT = "direct", "Winograd F(2×2, 3×3)", "Winograd F(4×4, 3×3)", "FFT"

@@ -8,11 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from refconv.numerics.formats import float64, is_float
+from refconv.numerics.formats import Field, float64, is_float
 
 Z = 10.0  # the probable bound in standard deviations: NUMERICS, stage 1
-
-Field = np.ndarray | float
 
 
 class Lattice(Protocol):

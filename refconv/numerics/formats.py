@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+Field = np.ndarray | float  # one value for every element of a tensor, or one for all of them
+
 
 @dataclass(frozen=True)
 class Format:

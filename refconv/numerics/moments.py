@@ -8,8 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from refconv.numerics.exactness import grid
-
-Field = np.ndarray | float
+from refconv.numerics.formats import Field
 
 
 class Need(IntEnum):

@@ -81,6 +81,10 @@ def no_weights(attrs: Any) -> dict[str, Shape]:
     return {}
 
 
+def direct_alone(attrs: Any) -> tuple[str, ...]:
+    return ()
+
+
 States = Mapping[str, Enclosure]
 Close = Callable[[Terms], Enclosure]
 
@@ -124,6 +128,7 @@ class Row:
             those are the stored ones.
         steps: how the layer is judged step by step; None where it is judged as a whole.
         operands: names of the weights that the inputs are multiplied by: hardware may round both to a lower format.
+        algorithms: attrs → how a library may compute it but by adding up its products (`ops.fast_convolution`).
         wide: under a 16-bit policy it computes in float32 inside, on its weights as stored, and rounds once.
     """
 
@@ -138,4 +143,5 @@ class Row:
     note: str = ""
     steps: Steps | None = None
     operands: tuple[str, ...] = ()
+    algorithms: Callable[[Any], tuple[str, ...]] = direct_alone
     wide: bool = False

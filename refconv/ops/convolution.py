@@ -12,7 +12,7 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.ops.activations import LINEAR, Activation, activate, activation
 from refconv.ops.attributes import attribute, flag, integer
 from refconv.ops.base import Context, Row, Shape, Terms, Weights
-from refconv.ops.fast_convolution import widen
+from refconv.ops.fast_convolution import algorithms, widen
 from refconv.ops.spatial import axes, channels_last, data_format, fit_bias, fit_channels, locate, padding, restore
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.sums import correlate_moments
@@ -98,4 +98,15 @@ def _fit(attrs: Convolution, kernel: np.ndarray, channels: int) -> None:
         raise UnreadableModel(f"kernel has shape {kernel.shape}, its layer wants {wanted}")
 
 
-ROWS = (Row("Conv2D", of_rank(2), convolution, shapes, terms, operands=("kernel",), source="keras.layers.Conv2D"),)
+ROWS = (
+    Row(
+        "Conv2D",
+        of_rank(2),
+        convolution,
+        shapes,
+        terms,
+        operands=("kernel",),
+        algorithms=algorithms,
+        source="keras.layers.Conv2D",
+    ),
+)

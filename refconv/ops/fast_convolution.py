@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from refconv.primitives.engine import Engine
 from refconv.primitives.geometry import Window
 
 Widen = Callable[[Enclosure], Enclosure]
+Radii = tuple[np.ndarray, np.ndarray]  # σ and worst case
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,52 @@ F4 = Transforms(
 )
 
 
+WINOGRAD = {WINOGRAD2: F2, WINOGRAD4: F4}
+TILE = 32  # the largest window of an FFT in tiles, along both axes
+LINE = 256  # the same where the other axis of the window is 1
+
+
+def algorithms(attrs: Any) -> tuple[str, ...]:
+    """Which of them a library may choose for a convolution: whatever cuDNN's documentation does not rule out.
+
+    Source: cuDNN, cudnnConvolutionForward, "supported algorithms". All want a dilation of 1 and take any number of
+    groups. Winograd wants strides of 1 and a 3×3 window; its non-fused form takes 5×5 too, for which there is no bound
+    here. FFT wants strides of 1; in tiles 2 is allowed too, where no axis of the window is 1. A window of one element
+    is a product of matrices, which TensorFlow hands to cuBLAS.
+    """
+    geometry = (attrs.kernel_size, attrs.strides, attrs.dilation_rate)
+    return tuple(name for name in (*WINOGRAD, FFT) if _possible(name, *geometry))
+
+
+def _possible(algorithm: str, size: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...]) -> bool:
+    if len(size) != 2 or set(dilation) != {1}:
+        return False
+    if algorithm in WINOGRAD:
+        return size == (3, 3) and set(strides) == {1}
+    line = min(size) == 1
+    return algorithm == FFT and 1 < max(size) <= (LINE if line else TILE) and max(strides) <= (1 if line else 2)
+
+
 def widen(algorithm: str, engine: Engine, x: np.ndarray, kernel: np.ndarray, where: Window, groups: int) -> Widen:
     """What makes the enclosure of the direct sum one of `algorithm`; the direct one where that cannot be used.
 
-    x (N, H, W, C); kernel (kh, kw, C, F).
+    x (N, H, W, C); kernel (kh, kw, C/groups, F).
     """
-    plain = groups == 1 and set(where.strides) | set(where.dilation) == {1} and x.ndim == 4
-    if algorithm == FFT and plain:
-        return lambda e: _replaced(e, *_fft(np.abs(x), np.abs(kernel)))
-    found = {WINOGRAD2: F2, WINOGRAD4: F4}.get(algorithm)
-    if found is None or not plain or where.size != (3, 3):
+    if not _possible(algorithm, where.size, where.strides, where.dilation):
         return lambda e: e
-    return lambda e: _replaced(e, *_winograd(found, engine, np.abs(x), np.abs(kernel), where))
+    found = WINOGRAD.get(algorithm)
+    radii = partial(_winograd, found, engine, where=where) if found else partial(_fft, strides=where.strides)
+    return lambda e: _replaced(e, *_grouped(radii, np.abs(x), np.abs(kernel), groups))
+
+
+def _grouped(radii: Callable[..., Radii], x: np.ndarray, kernel: np.ndarray, groups: int) -> Radii:
+    """Each group is a convolution of its own channels."""
+    parts = [
+        radii(part, weights)
+        for part, weights in zip(np.split(x, groups, axis=-1), np.split(kernel, groups, axis=-1), strict=True)
+    ]
+    sigma, worst = zip(*parts, strict=True)
+    return np.concatenate(sigma, axis=-1), np.concatenate(worst, axis=-1)
 
 
 def _replaced(e: Enclosure, sigma: np.ndarray, worst: np.ndarray) -> Enclosure:
@@ -89,9 +126,7 @@ def _replaced(e: Enclosure, sigma: np.ndarray, worst: np.ndarray) -> Enclosure:
     return Enclosure(e.mid, np.maximum(e.sigma, sigma), worst, floor, overflow if np.any(overflow) else False)
 
 
-def _winograd(
-    t: Transforms, engine: Engine, x: np.ndarray, kernel: np.ndarray, where: Window
-) -> tuple[np.ndarray, np.ndarray]:
+def _winograd(t: Transforms, engine: Engine, x: np.ndarray, kernel: np.ndarray, where: Window) -> Radii:
     """σ and worst case of every output.
 
     Every rounding acts on a partial sum of magnitude at most those of |Aᵀ|[(|G||g||Gᵀ|) ⊙ (|Bᵀ||d||B|)]|A|, and
@@ -124,12 +159,14 @@ def _weight(at: np.ndarray, spectrum: np.ndarray, rows: np.ndarray) -> np.ndarra
 ETA = 7.0  # of one FFT stage, in units of u: Higham 2002, theorem 24.2, with correctly rounded twiddle factors
 
 
-def _fft(x: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fft(x: np.ndarray, kernel: np.ndarray, strides: tuple[int, ...]) -> Radii:
     """σ and worst case, one for all positions of a sample.
 
     A transform of N = 2^t elements errs by at most t·η·‖·‖₂ (Higham). By Cauchy both forward ones cost
     2tη·‖x_c‖₂‖w_c‖₂ at each output, the products and C sums (C + 4)u of the same, and the inverse one
     tη·‖y‖₂ ≤ tη·Σ‖x_c‖₂‖w_c‖₁. Taken over the whole image, which no tile exceeds.
+    With strides, every s-th element of an axis makes a convolution of its own: their norms, summed, are no larger than
+    the whole one's (Cauchy again), and there are as many sums more.
     Rounding errors spread evenly over the N outputs: σ² = 4u²·3t·Σ_c (max|x_c|·‖w_c‖₁)², since ‖x‖₂ ≤ √N·max|x|.
     """
     lengths = [n + k - 1 for n, k in zip(x.shape[1:-1], kernel.shape[:2], strict=True)]
@@ -139,5 +176,6 @@ def _fft(x: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     w = kernel.astype(np.float64)
     l1, l2 = w.sum(axis=(0, 1)), np.sqrt((w**2).sum(axis=(0, 1)))
     sigma = 2 * FLOAT32.u * np.sqrt(3 * t * (largest**2 @ l1**2))
-    worst = FLOAT32.u * ((2 * t * ETA + x.shape[-1] + 4) * (norm @ l2) + t * ETA * (norm @ l1))
+    sums = x.shape[-1] * int(np.prod(strides))
+    worst = FLOAT32.u * ((2 * t * ETA + sums + 4) * (norm @ l2) + t * ETA * (norm @ l1))
     return sigma, worst

@@ -10,7 +10,8 @@ import numpy as np
 
 from refconv.errors import UnreadableModel
 from refconv.numerics.arithmetic import Arithmetic
-from refconv.numerics.enclosure import Enclosure, Field, Z, join
+from refconv.numerics.enclosure import Enclosure, Z, join
+from refconv.numerics.formats import Field
 from refconv.numerics.moments import Moments
 from refconv.ops.attributes import attribute, integer
 from refconv.ops.axes import as_floats, position

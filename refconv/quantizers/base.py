@@ -8,9 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from refconv.numerics.formats import Field
 from refconv.quantizers.float32 import EPSILON, f32, flush, integers
-
-Field = np.ndarray | float
 
 LINEAR, POWER, LEVEL = "linear", "power", "level"
 

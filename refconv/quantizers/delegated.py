@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refconv.quantizers.base import Enclosed, Field, Quantized, Quantizer, Scales
+from refconv.numerics.formats import Field
+from refconv.quantizers.base import Enclosed, Quantized, Quantizer, Scales
 from refconv.quantizers.float32 import flush
 
 

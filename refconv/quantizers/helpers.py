@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from refconv.quantizers.base import Field, Quantizer
+from refconv.numerics.formats import Field
+from refconv.quantizers.base import Quantizer
 from refconv.quantizers.float32 import Nudge, hard_sigmoid, smooth_sigmoid, through
 
 

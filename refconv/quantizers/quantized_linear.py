@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from refconv.numerics.formats import Field
 from refconv.quantizers import words
-from refconv.quantizers.base import Field
 from refconv.quantizers.float32 import EPSILON, Nudge, clip, f32, through
 from refconv.quantizers.parameters import Alpha, alpha, flag, number, optional, parameter, unused, whole
 from refconv.quantizers.scaled import Scaled

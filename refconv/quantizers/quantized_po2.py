@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from refconv.numerics.formats import Field
 from refconv.quantizers import words
-from refconv.quantizers.base import POWER, Field, Quantizer
+from refconv.quantizers.base import POWER, Quantizer
 from refconv.quantizers.float32 import Nudge, power, sign
 from refconv.quantizers.parameters import at_least_zero, choice, flag, number, optional, parameter, unused, whole
 from refconv.quantizers.power_of_two import Exponents, sign_bit

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from refconv.numerics.formats import Field
 from refconv.quantizers import words
-from refconv.quantizers.base import Field, Quantizer
+from refconv.quantizers.base import Quantizer
 from refconv.quantizers.float32 import Nudge, clip, f32, internal_sigmoid, real_sigmoid, through
 from refconv.quantizers.parameters import flag, parameter, process_state, unused, whole
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refconv.quantizers.base import Enclosed, Field, Quantized, Quantizer, Scales
+from refconv.numerics.formats import Field
+from refconv.quantizers.base import Enclosed, Quantized, Quantizer, Scales
 from refconv.quantizers.float32 import f32, flush, integers
 from refconv.quantizers.parameters import Alpha
 from refconv.quantizers.scales import Pair, Search

@@ -11,7 +11,7 @@ import numpy as np
 from refconv.errors import RefconvError, UnreadableModel
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure, point
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Weights
 from refconv.ops.table import TABLE
 
 
@@ -24,7 +24,7 @@ class NodeWeights:
         effective: what the layer multiplies by where a quantizer stands before it; empty where none does.
     """
 
-    stored: Mapping[str, np.ndarray]
+    stored: Weights
     effective: Mapping[str, Enclosure]
 
     @property
@@ -43,7 +43,7 @@ def weights_of(node: Node) -> NodeWeights:
 
 
 def forward(
-    node: Node, weights: Mapping[str, np.ndarray], inputs: Sequence[np.ndarray | Enclosure], context: Context
+    node: Node, weights: Weights, inputs: Sequence[np.ndarray | Enclosure], context: Context
 ) -> tuple[Enclosure, ...]:
     """Enclosures of every output of `node`, given its inputs (enclosures, or values: exact) and its effective weights.
 
@@ -72,9 +72,9 @@ def step_names(node: Node) -> tuple[str, ...]:
 
 def stepwise(
     node: Node,
-    weights: Mapping[str, np.ndarray],
+    weights: Weights,
     inputs: Sequence[np.ndarray],
-    recorded: Mapping[str, np.ndarray],
+    recorded: Weights,
     context: Context,
 ) -> Stepwise:
     """Every step on the framework's own result of the step before, and the outputs on its own steps.

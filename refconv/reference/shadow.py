@@ -7,13 +7,13 @@ outputs along one direction, and may cancel there by luck. How far a conforming 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from refconv.graph import Graph, Node
-from refconv.numerics.enclosure import Field
-from refconv.ops.base import Context
+from refconv.numerics.formats import Field
+from refconv.ops.base import Context, Weights
 from refconv.reference.chained import Chain, mids
 from refconv.reference.forward import forward
 
@@ -31,7 +31,7 @@ class Shadow:
         self._chain = Chain(graph, inputs)
         self._rng = np.random.default_rng(seed)
 
-    def step(self, node: Node, weights: Mapping[str, np.ndarray], context: Context, sigma: Sequence[Field]) -> None:
+    def step(self, node: Node, weights: Weights, context: Context, sigma: Sequence[Field]) -> None:
         """Compute `node` on the run's own values and disturb its outputs by N(0, σ²), one σ per output."""
         inputs = self._chain.inputs(node)
         if inputs is not None:

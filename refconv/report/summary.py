@@ -7,6 +7,7 @@ from typing import Any
 
 from refconv.report.text import printable, seconds
 from refconv.result import CheckResult
+from refconv.trace import accelerator
 
 SHOWN = ("mismatch", "degraded", "suspect", "unverified", "vacuous", "within", "exact")
 
@@ -87,9 +88,9 @@ def _machine(found: Mapping[str, Any]) -> list[str]:
 
 
 def _device(found: Mapping[str, Any]) -> str:
-    """The device that a layer ran on: a visible GPU goes before the CPU."""
-    devices = [d for d in found.get("devices") or [] if isinstance(d, Mapping)]
-    chosen = next((d for d in devices if d.get("type") == "GPU"), devices[0] if devices else {})
+    """The device that a layer ran on; nothing where none was named."""
+    if (chosen := accelerator(found)) is None:
+        return "CPU" if found.get("devices") else ""
     return " ".join(str(chosen[name]) for name in ("type", "name") if chosen.get(name))
 
 

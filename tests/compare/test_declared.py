@@ -6,14 +6,16 @@ from types import SimpleNamespace
 import pytest
 
 from refconv.compare.declared import NAMED, SINGLE, TF32S, declare, half_sums, mixed, unrounded
+from refconv.numerics.arithmetic import FFT
 from refconv.numerics.formats import BFLOAT16, FLOAT16
 
 CPU = {"devices": [{"type": "CPU"}], "onednn": {"enabled": True}, "cpu": {"instruction_sets": ["avx512f"]}}
 GPU = {"devices": [{"type": "CPU"}, {"type": "GPU", "name": "A100", "compute_capability": "8.0"}], "tf32": True}
 
 
-def node(kind="Conv2D", dtype="float32"):
-    return SimpleNamespace(type=kind, dtype=dtype)
+def node(kind="Conv2D", dtype="float32", **geometry):
+    given = {"kernel_size": (3, 3), "strides": (1, 1), "dilation_rate": (1, 1), "groups": 1, **geometry}
+    return SimpleNamespace(type=kind, dtype=dtype, attrs=SimpleNamespace(**given))
 
 
 def candidates(kind, dtype, environment, mode="graph", override=""):
@@ -40,7 +42,17 @@ def test_algorithms_are_declared_for_convolutions_on_a_gpu_alone():
         return {a.algorithm for a in candidates(kind, "float32", environment)}
 
     assert len(algorithms("Conv2D", GPU)) == 4
+    for kind in ("QConv2D", "QConv2DBatchnorm"):
+        assert algorithms(kind, GPU) == algorithms("Conv2D", GPU)
     assert algorithms("Dense", GPU) == algorithms("Conv2D", CPU) == {"direct"}
+
+
+@pytest.mark.parametrize("geometry", [{"strides": (3, 3)}, {"dilation_rate": (2, 2)}, {"kernel_size": (1, 1)}])
+def test_algorithms_are_declared_where_the_geometry_allows_them(geometry):
+    older = {**GPU, "tf32": False}
+    assert len(declare(node(), older, "graph").candidates) == 4
+    assert declare(node(**geometry), older, "graph").candidates == (SINGLE,)
+    assert declare(node(strides=(2, 2)), older, "graph").candidates == (SINGLE, replace(SINGLE, algorithm=FFT))
 
 
 @pytest.mark.parametrize(

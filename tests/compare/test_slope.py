@@ -11,9 +11,13 @@ from support.live import capture_live
 
 from refconv import formats
 from refconv.compare import slope
+from refconv.compare.declared import SINGLE, TF32S, half_sums, mixed, unrounded
+from refconv.compare.direction import CONSTANTS, Direction
 from refconv.compare.slope import LEAST, MEAN, SLOPE, Trend, applies, judge, measure
 from refconv.compare.tensor import compare
+from refconv.numerics.arithmetic import FFT
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import FLOAT16
 from refconv.ops.base import Context
 from refconv.pipeline import Options, verify
 from refconv.primitives.numpy_engine import ENGINE
@@ -164,14 +168,28 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return path
 
 
-def check(path: Any, layer: str = "", scale: float = 0.0, *, seeded: bool = True, seed: int = 9) -> CheckResult:
+def gpu(*, tf32: bool) -> dict[str, Any]:
+    return {"devices": [{"type": "GPU", "name": "x", "compute_capability": "8.0"}], "tf32": tf32}
+
+
+def check(
+    path: Any,
+    layer: str = "",
+    scale: float = 0.0,
+    *,
+    seeded: bool = True,
+    seed: int = 9,
+    environment: dict[str, Any] | None = None,
+) -> CheckResult:
     keras = pytest.importorskip("keras")
     graph, model = formats.load(path), keras.models.load_model(path, compile=False)
     if layer:
         weights = model.get_layer(layer).get_weights()
         model.get_layer(layer).set_weights([(w * (1 + scale)).astype(np.float32) for w in weights])
     x = np.random.default_rng(seed).normal(size=(2, 12, 12, 3)).astype(np.float32)
-    return verify(graph, capture_live(model, [x], keras=3), [x], Options(), seeded=seeded)
+    trace = capture_live(model, [x], keras=3)
+    trace.environment.update(environment or {})
+    return verify(graph, trace, [x], Options(), seeded=seeded)
 
 
 def suspects(result: CheckResult) -> list[str]:
@@ -196,6 +214,38 @@ def test_all_weights_scaled_is_found_where_the_input_is_random(original: Any, la
     assert "scaled by" in found.reason
     assert list(details(found, verbose=False)) == [found.reason]  # no element is shown as if it were wrong
     assert suspects(check(original, layer, scale, seeded=False)) == []
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_on_a_gpu_a_scale_is_found_too(original: Any, tf32: bool):
+    """The convolution's strides leave FFT as the one algorithm beside the direct one, whose limit is wider.
+
+    Sums that were cut off would have a trend of their own, but of operands rounded to TF32, which these were not.
+    """
+    environment = gpu(tf32=tf32)
+    assert suspects(check(original, environment=environment)) == []
+    for layer, scale in (("conv", 3e-6), ("depthwise", 2.4e-7), ("dense", 1e-6)):
+        assert suspects(check(original, layer, scale, environment=environment)) == [layer]
+
+
+def test_under_which_arithmetic_a_trend_can_be_told(original: Any):
+    conv = next(node for node in formats.load(original).nodes if node.name == "conv")
+    told = {
+        True: (SINGLE, *TF32S, replace(SINGLE, algorithm=FFT)),
+        False: (half_sums(FLOAT16), *mixed(FLOAT16), unrounded(FLOAT16), replace(SINGLE, truncates=True)),
+    }
+    for expected, arithmetics in told.items():
+        for arithmetic in arithmetics:
+            assert applies(conv, replace(SEEDED, arithmetic=arithmetic)) is expected
+
+
+def test_constants_of_a_transform_may_scale_all_outputs():
+    enclosure, got = drawn()
+    wrong = (got * (1 + 1.6e-7)).astype(np.float32)  # 2.7u
+    assert measure(enclosure, wrong).reason
+    fft = Direction(enclosure.mid, constants=CONSTANTS)
+    assert not measure(enclosure, wrong, fft).reason
+    assert measure(enclosure, (got * (1 + 3e-7)).astype(np.float32), fft).reason
 
 
 def test_where_a_trend_is_a_fault(original: Any):

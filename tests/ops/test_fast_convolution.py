@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from refconv.compare import slope
 from refconv.compare.stage1 import deviate
 from refconv.numerics.arithmetic import FFT, WINOGRAD2, WINOGRAD4, Arithmetic
-from refconv.ops.fast_convolution import F2, F4, widen
+from refconv.ops.attributes import build
+from refconv.ops.convolution import of_rank
+from refconv.ops.fast_convolution import F2, F4, algorithms, widen
 from refconv.primitives.geometry import window
 from refconv.primitives.numpy_engine import ENGINE
 from refconv.primitives.sums import correlate_moments
@@ -113,15 +116,95 @@ def test_a_flipped_kernel_is_still_outside(algorithm):
 
 def test_where_they_cannot_be_used_the_direct_bound_stays():
     x, kernel = np.ones((1, 9, 9, 2)), np.ones((3, 3, 2, 1))
-    moments = correlate_moments(ENGINE, x, kernel, where(x))
-    strided = window((9, 9), (3, 3), (2, 2))
-    e = Arithmetic().close(moments)
+    e = Arithmetic().close(correlate_moments(ENGINE, x, kernel, where(x)))
+
+    def widened(algorithm, size=(3, 3), strides=(1, 1), dilation=(1, 1)):
+        there = window((9, 9), size, strides, dilation)
+        return widen(algorithm, ENGINE, x, np.ones((*size, 2, 1)), there, 1)(e) is not e
+
     for algorithm in RUNS:
-        assert widen(algorithm, ENGINE, x, kernel, strided, 1)(e) is e
-        assert widen(algorithm, ENGINE, x, kernel, where(x), 2)(e) is e
-    five = window((9, 9), (5, 5), (1, 1))
-    assert widen(WINOGRAD2, ENGINE, x, np.ones((5, 5, 2, 1)), five, 1)(e) is e
-    assert widen(FFT, ENGINE, x, np.ones((5, 5, 2, 1)), five, 1)(e) is not e
+        assert widened(algorithm)
+        assert not widened(algorithm, dilation=(2, 2))
+        assert not widened(algorithm, size=(1, 1))
+        assert not widened(algorithm, strides=(3, 3))
+        assert widened(algorithm, size=(5, 5)) is (algorithm == FFT)
+        assert widened(algorithm, strides=(2, 2)) is (algorithm == FFT)
+    assert widened(FFT, size=(1, 7)) and not widened(FFT, size=(1, 7), strides=(2, 2))
+    assert widen("direct", ENGINE, x, kernel, where(x), 1)(e) is e
+
+
+def attributes(**config):
+    return build(of_rank(2), {"filters": 4, "kernel_size": 3, "strides": 1, "dilation_rate": 1, **config}, "Conv2D")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, set(RUNS)),
+        ({"groups": 2}, set(RUNS)),
+        ({"padding": "same"}, set(RUNS)),
+        ({"kernel_size": 5}, {FFT}),
+        ({"kernel_size": 32}, {FFT}),
+        ({"kernel_size": 33}, set()),
+        ({"kernel_size": (1, 33)}, {FFT}),
+        ({"kernel_size": 1}, set()),
+        ({"strides": 2}, {FFT}),
+        ({"strides": 3}, set()),
+        ({"kernel_size": (3, 1), "strides": 2}, set()),
+        ({"dilation_rate": 2}, set()),
+    ],
+)
+def test_which_may_be_chosen_for_a_layer(config, expected):
+    assert set(algorithms(attributes(**config))) == expected
+
+
+@pytest.mark.parametrize("algorithm", RUNS)
+def test_groups_are_convolutions_of_their_own(algorithm):
+    rng = np.random.default_rng(3)
+    x, kernel = rng.normal(size=(1, 14, 18, 8)).astype(np.float32), rng.normal(size=(3, 3, 4, 6)).astype(np.float32)
+    x[..., 4:] *= 1e3  # what is large in one group widens nothing in the other
+    moments = correlate_moments(ENGINE, x, kernel, where(x), 2)
+    e = Arithmetic(algorithm=algorithm).close(moments, widen(algorithm, ENGINE, x, kernel, where(x), 2))
+    halves = [(x[..., 4 * g : 4 * g + 4], kernel[..., 3 * g : 3 * g + 3]) for g in range(2)]
+    got = np.concatenate([RUNS[algorithm](*half) for half in halves], axis=-1)
+    assert not deviate(e, got).outside.any()
+    alone = enclosure(*halves[0], algorithm)
+    np.testing.assert_allclose(e.sigma[..., :3], np.broadcast_to(alone.sigma, alone.mid.shape))
+    got[..., 0] *= np.float32(1 + 1e-3)
+    assert deviate(e, got).outside.any()
+
+
+def test_an_fft_with_strides_of_two_stays_inside():
+    """As the whole convolution of which every other output is kept, and as four convolutions of every other element."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x, kernel = (rng.normal(size=s).astype(np.float32) for s in ((2, 18, 22, 16), (3, 3, 16, 5)))
+        there = window(x.shape[1:-1], (3, 3), (2, 2))
+        moments = correlate_moments(ENGINE, x, kernel, there)
+        e = Arithmetic(algorithm=FFT).close(moments, widen(FFT, ENGINE, x, kernel, there, 1))
+        whole, parts = fft(x, kernel)[:, ::2, ::2], np.zeros(e.mid.shape, np.float32)
+        for i, j in np.ndindex(2, 2):
+            small = np.zeros((3, 3, 16, 5), np.float32)
+            taps = kernel[i::2, j::2]
+            small[: taps.shape[0], : taps.shape[1]] = taps
+            padded = np.pad(x[:, i::2, j::2], [(0, 0), (0, 2), (0, 2), (0, 0)])
+            parts += fft(padded, small)[:, : e.mid.shape[1], : e.mid.shape[2]]
+        for got in (whole, parts):
+            assert not deviate(e, got).outside.any()
+        assert deviate(e, parts[::-1]).outside.any()
+
+
+@pytest.mark.parametrize("data", ["normal", "uniform"])
+@pytest.mark.parametrize("algorithm", RUNS)
+def test_their_outputs_have_no_slope_but_what_constants_give(algorithm, data):
+    for channels, size in ((1, 34), (24, 18)):
+        rng = np.random.default_rng(channels)
+        x = DATA[data](rng, (1, size, size, channels)).astype(np.float32)
+        kernel = rng.normal(size=(3, 3, channels, 16)).astype(np.float32)
+        e = enclosure(x, kernel, algorithm)
+        assert slope.measure(e, RUNS[algorithm](x, kernel), algorithm).reason == ""
+        scaled = RUNS[algorithm](x, (kernel * np.float32(1 + 4e-6)).astype(np.float32))
+        assert "scaled by" in slope.measure(e, scaled, algorithm).reason
 
 
 def test_they_are_never_certified():

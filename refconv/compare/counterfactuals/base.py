@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,10 +10,8 @@ import numpy as np
 
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
-from refconv.ops.base import Context
+from refconv.ops.base import Context, Weights
 from refconv.reference.forward import forward, step_names, stepwise
-
-Weights = Mapping[str, np.ndarray]
 
 
 def _all(weights: Weights) -> Weights:
