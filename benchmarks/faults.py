@@ -53,6 +53,7 @@ def main() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that functions are traced, model after model
     if options.environment:  # a child of `clean`
         environment = next(e for e in clean.ENVIRONMENTS if e.name == options.environment)
+        clean.limit_threads(environment.threads)  # no longer to be had once TensorFlow has made a model
         clean.run_all(_models(options), environment, options.out, options)
         return
     if options.what in ("clean", "all"):

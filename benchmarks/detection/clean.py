@@ -83,8 +83,7 @@ def start(environment: Environment, command: Sequence[str]) -> int:
 
 
 def run_all(models: Sequence[Model], environment: Environment, folder: Path, options: Any) -> None:
-    """In the process of `environment`: every run of the plan that the folder does not hold yet."""
-    _limit_threads(environment.threads)
+    """In the process of `environment`, its threads limited: every run of the plan that the folder does not hold yet."""
     path = folder / f"clean-{environment.name}.jsonl"
     done = {(row["model"], row["mode"], row["seed"]) for row in read(path)}
     wanted = plan([model.label for model in models], options.seeds, environment, options.quick)
@@ -184,7 +183,7 @@ def _alarm(layer: Any) -> Row:
     }
 
 
-def _limit_threads(threads: int) -> None:
+def limit_threads(threads: int) -> None:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
