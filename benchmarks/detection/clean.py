@@ -82,6 +82,13 @@ def start(environment: Environment, command: Sequence[str]) -> int:
     return subprocess.run([sys.executable, *command], env=variables, check=False).returncode
 
 
+def limit_threads(threads: int) -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
 def run_all(models: Sequence[Model], environment: Environment, folder: Path, options: Any) -> None:
     """In the process of `environment`, its threads limited: every run of the plan that the folder does not hold yet."""
     path = folder / f"clean-{environment.name}.jsonl"
@@ -181,13 +188,6 @@ def _alarm(layer: Any) -> Row:
         "reason": layer.reason,
         "used": used,
     }
-
-
-def limit_threads(threads: int) -> None:
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def _line(environment: Environment, row: Row) -> str:

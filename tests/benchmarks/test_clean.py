@@ -62,7 +62,7 @@ def test_the_full_plan_has_every_mode_and_seed_and_the_quick_one_every_model() -
 
 
 def test_what_is_done_is_not_run_again(model: Model, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(clean, "_limit_threads", lambda threads: None)  # fixed in this process
+    monkeypatch.setattr(clean, "limit_threads", lambda threads: None)  # fixed in this process
     options = SimpleNamespace(seeds=1, quick=True, samples=1)
     for _ in range(2):
         clean.run_all([model], ENVIRONMENTS[1], tmp_path, options)

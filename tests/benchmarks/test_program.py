@@ -21,7 +21,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
 
 
 def test_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(clean, "_limit_threads", lambda threads: None)  # fixed in this process
+    monkeypatch.setattr(clean, "limit_threads", lambda threads: None)  # fixed in this process
     model, out = SAMPLES / "digits.keras", ("--out", tmp_path)
     run(monkeypatch, "clean", model, *out, "--quick", "--environment", "onednn1-threads1")
     operators = ("--operator", "kernel flipped", "--operator", "all weights")
