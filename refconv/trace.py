@@ -58,6 +58,7 @@ class Trace:
     plain: List[np.ndarray] = field(default_factory=list)
     outputs: List[np.ndarray] = field(default_factory=list)  # the instrumented run's model outputs
     probes: List[Probe] = field(default_factory=list)
+    planned: Dict[str, int] = field(default_factory=dict)  # layer → how many calls of it all passes have together
 
 
 def accelerator(environment: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:

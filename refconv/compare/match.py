@@ -13,11 +13,13 @@ def match(graph: Graph, trace: Trace) -> Mapping[int, Call]:
     """Node index → its call, for every node that the framework ran.
 
     A layer called once is found by its path. The calls of a shared layer are told apart by the producers of their
-    inputs where the trace knows them, else taken in order.
+    inputs where the trace knows them, else taken in order: only once all that are planned have arrived.
     """
     by_layer: dict[str, list[Call]] = defaultdict(list)
     for call in trace.calls:
         by_layer[call.layer].append(call)
+    for layer in [layer for layer, calls in by_layer.items() if len(calls) < trace.planned.get(layer, 0)]:
+        del by_layer[layer]
     producers = _model_inputs(graph, trace)
     found: dict[int, Call] = {}
     for node in graph.nodes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from refconv.frameworks.failure import LayerFailed
 from refconv.frameworks.probing import environment, probe
+from refconv.frameworks.stream import Stream, Whole
 from refconv.frameworks.workers import Worker, capture
 
-__all__ = ["LayerFailed", "Worker", "capture", "environment", "probe"]
+__all__ = ["LayerFailed", "Stream", "Whole", "Worker", "capture", "environment", "probe"]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -62,20 +63,29 @@ class Child:
         """The child's frames, up to `done` or `error`.
 
         Raises:
-            FrameworkError: the child died, or `timeout` seconds passed before its last frame.
+            FrameworkError: the child died, or was waited for `timeout` seconds before its last frame.
         """
-        watchdog = threading.Timer(timeout, self._expire)
+        frames, left = read_frames(self._stdout), timeout
+        while True:
+            started = time.monotonic()
+            frame = self._next(frames, left)
+            left -= time.monotonic() - started
+            if frame is None:
+                raise self.noted(self._death(timeout))
+            yield frame
+            if frame[0]["kind"] in ("done", "error"):
+                return
+
+    def _next(self, frames: Iterator[Frame], left: float) -> Frame | None:
+        """The next frame, None where there is none and will be none."""
+        watchdog = threading.Timer(max(left, 0.0), self._expire)
         watchdog.start()
         try:
-            for header, array in read_frames(self._stdout):
-                yield header, array
-                if header["kind"] in ("done", "error"):
-                    return
-        except EOFError:
-            pass  # killed inside a frame
+            return next(frames, None)
+        except EOFError:  # killed inside a frame
+            return None
         finally:
             watchdog.cancel()
-        raise self.noted(self._death(timeout))
 
     def noted(self, error: FrameworkError) -> FrameworkError:
         """The error with the framework's last lines as a note (`error.__notes__`)."""

@@ -14,13 +14,20 @@ class Receiver:
 
     def __init__(self) -> None:
         self.trace = Trace()
+        self._again = False  # a pass that has been sent before: where a layer fails, the passes start anew
 
     def take(self, header: dict[str, Any], array: np.ndarray | None) -> None:
         kind, trace = header["kind"], self.trace
         if kind == "environment":
             trace.environment.update(header["environment"])
+        elif kind == "planned":
+            trace.planned.update(header["calls"])
         elif kind == "pass":
-            trace.model_inputs.append(tuple(header["inputs"]))
+            self._again = header["index"] < len(trace.model_inputs)
+            if not self._again:
+                trace.model_inputs.append(tuple(header["inputs"]))
+        elif kind in ("tensor", "call", "output") and self._again:
+            pass
         elif kind == "call":
             trace.calls.append(_call(header))
         elif kind == "probe":

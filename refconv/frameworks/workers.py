@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
+from refconv.errors import FrameworkError
 from refconv.frameworks.failure import as_error
 from refconv.frameworks.process import Child
-from refconv.frameworks.receive import Receiver
+from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
-
-Progress = Callable[[str, float], None]
 
 
 class Worker:
@@ -48,7 +48,7 @@ class Worker:
         """End the process, whatever it is doing, and remove its files. Safe to call twice."""
         self._child.close()
 
-    def capture(
+    def stream(
         self,
         path: str | Path,
         inputs: Sequence[np.ndarray],
@@ -60,8 +60,8 @@ class Worker:
         probes: bool = False,
         timeout: float = 600.0,
         progress: Progress | None = None,
-    ) -> Trace:
-        """Run the model once and receive what every layer took and gave. A worker serves one call.
+    ) -> Stream:
+        """Run the model once and receive what every layer took and gave, pass by pass. A worker serves one call.
 
         Args:
             path: the model file, as the user has it.
@@ -71,31 +71,22 @@ class Worker:
             budget: bytes of layer inputs and outputs that the worker holds and returns at once.
             qkeras: the file holds QKeras layers.
             probes: also run a clone of every linear layer on small integers.
-            timeout: seconds from this call to its end.
+            timeout: seconds that the worker may be waited for.
             progress: called with what is being done and the share that is done, 0 to 1.
 
-        Raises:
-            FrameworkError: the framework is missing, cannot load or run the model, died or exceeded the time
-                limit. Its notes hold the framework's last lines; where a layer failed, `layer` and `trace` name
-                it and hold the calls before it.
+        The stream raises FrameworkError where the framework is missing, cannot load or run the model, died or exceeded
+        the time limit. Its notes hold the framework's last lines.
         """
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         files = [self._save(number, x) for number, x in enumerate(inputs)]
         job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras, probes)
         self._child.tell(job.to_json())
-        return self._receive(str(path), timeout, progress or (lambda what, share: None))
 
-    def _receive(self, path: str, timeout: float, progress: Progress) -> Trace:
-        receiver = Receiver()
-        for header, array in self._child.frames(timeout):
-            if header["kind"] == "progress":
-                progress(header["what"], header["done"] / header["total"])
-            elif header["kind"] == "error":
-                raise self._child.noted(as_error(header, path, self._keras, receiver.trace))
-            else:
-                receiver.take(header, array)
-        return receiver.trace
+        def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
+            return self._child.noted(as_error(header, str(path), self._keras, trace))
+
+        return Stream(self._child.frames(timeout), error, progress or (lambda what, share: None))
 
     def _save(self, number: int, x: np.ndarray) -> str:
         file = self._child.folder / f"input{number}.npy"
@@ -117,13 +108,14 @@ def capture(
     progress: Progress | None = None,
     python: str | None = None,
 ) -> Trace:
-    """Start a worker, capture one model and end the worker; see `Worker` and `Worker.capture`.
+    """Start a worker, receive all of one model's trace and end the worker; see `Worker` and `Worker.stream`.
 
     Raises:
-        FrameworkError: as `Worker.capture` does.
+        FrameworkError: as `Worker.stream` says; where a layer failed, its `layer` and `trace` name it and hold the
+            calls before it.
     """
     with Worker(keras, python=python) as worker:
-        return worker.capture(
+        stream = worker.stream(
             path,
             inputs,
             mode=mode,
@@ -134,3 +126,7 @@ def capture(
             timeout=timeout,
             progress=progress,
         )
+        trace = stream.all()
+    if stream.failure:
+        raise stream.failure
+    return trace

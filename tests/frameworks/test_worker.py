@@ -136,7 +136,7 @@ def test_a_worker_that_hangs_is_ended_at_the_time_limit(tmp_path, monkeypatch):
     stand_in(tmp_path, monkeypatch, HANGS)
     with Worker(3) as worker:
         with pytest.raises(FrameworkError, match=r"did not finish within 0\.5 s \(.*--timeout"):
-            worker.capture(tmp_path / "model.h5", [X], timeout=0.5)
+            worker.stream(tmp_path / "model.h5", [X], timeout=0.5).all()
         assert gone(worker.pid)
 
 
@@ -145,7 +145,7 @@ def test_a_worker_killed_midway_is_noticed_at_once(tmp_path, monkeypatch):
     with Worker(3) as worker:
         threading.Timer(0.5, os.kill, (worker.pid, signal.SIGKILL)).start()
         with pytest.raises(FrameworkError, match="killed by SIGKILL"):
-            worker.capture(tmp_path / "model.h5", [X], timeout=60)
+            worker.stream(tmp_path / "model.h5", [X], timeout=60).all()
 
 
 def test_nothing_is_left_when_the_parent_is_interrupted(tmp_path, monkeypatch):
@@ -154,7 +154,7 @@ def test_nothing_is_left_when_the_parent_is_interrupted(tmp_path, monkeypatch):
     stand_in(tmp_path, monkeypatch, HANGS)
     with pytest.raises(KeyboardInterrupt), Worker(3) as worker:
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-        worker.capture(tmp_path / "model.h5", [X])
+        worker.stream(tmp_path / "model.h5", [X]).all()
     assert gone(worker.pid)
     assert list((tmp_path / "scratch").iterdir()) == []
 

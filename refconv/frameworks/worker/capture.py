@@ -142,8 +142,11 @@ def _send_passes(session: Session, budget: int, channel: Channel) -> None:
         channel.progress(2 + number, 3 + plan.count, "recording layers")
         record = Pass(number, plan)
         tensors, outputs = session.run(record)
-        plan.complete = True
+        if not plan.complete:
+            plan.complete = True
+            channel.send("planned", calls=plan.calls)
         _send_pass(channel, record, tensors, outputs)
+        del tensors, outputs  # before the next pass makes its own
         number += 1
 
 
@@ -155,6 +158,7 @@ def _send_pass(channel: Channel, record: Pass, tensors: List[np.ndarray], output
         channel.send("call", **_fields(call))
     for number, output in enumerate(outputs):
         channel.send("output", output, index=number)
+    channel.send("passed", index=record.number)
 
 
 def _fields(call: Any) -> Dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which layer calls are returned in which pass, and the tensors of one pass by key."""
 
 import weakref
+from collections import Counter
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from refconv.trace import Call
@@ -26,6 +27,11 @@ class Plan:
 
     def __contains__(self, call: CallId) -> bool:
         return call in self._group
+
+    @property
+    def calls(self) -> Dict[str, int]:
+        """Layer → how many calls of it are planned."""
+        return dict(Counter(layer for layer, _ in self._group))
 
     def group(self, call: CallId) -> int:
         """The number of the group of `call`; -1 if the pass that planned did not meet it."""

@@ -21,13 +21,13 @@ def work(framework: Framework, job: Job, channel: Channel) -> None:
     model = load_model(framework, job.model, job.qkeras)
     after = environment.global_state(framework)
     session = Session(framework, model, [np.load(path) for path in job.inputs], job.mode)
-    capture(session, job.budget, channel)
-    if job.probes:
-        send_probes(session, channel)
     found = environment.describe(framework)
     found.update(after, state_before=before, state_after=after, state_changed=before != after)
     found.update(mode=job.mode, device=job.device, **_of_model(model, job.mode))
     channel.send("environment", environment=found)
+    capture(session, job.budget, channel)
+    if job.probes:
+        send_probes(session, channel)
 
 
 def _of_model(model: Any, mode: str) -> Dict[str, Any]:

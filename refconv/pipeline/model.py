@@ -1,0 +1,265 @@
+"""A model checked from file to verdict, and the reference run alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refconv import formats, frameworks
+from refconv import inputs as model_inputs
+from refconv.compare.declared import NAMED
+from refconv.compare.plain import judge_plain
+from refconv.compare.probe import NOTE
+from refconv.errors import BadInput, UnreadableModel
+from refconv.graph import Graph
+from refconv.numerics.enclosure import Enclosure
+from refconv.ops.base import Context
+from refconv.ops.slots import draws, in_words
+from refconv.ops.table import TABLE
+from refconv.pipeline.calls import Calls
+from refconv.pipeline.layer import Checking
+from refconv.pipeline.options import Given, OnLayer, Options, Progress
+from refconv.primitives import engines
+from refconv.reference.chained import Chain, mids
+from refconv.reference.forward import forward, weights_of
+from refconv.reference.ranges import index_ranges
+from refconv.reference.runs import Runs
+from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, QuantizedLayer
+from refconv.trace import Trace
+
+
+def _silent(what: str, share: float | None) -> None:
+    return None
+
+
+def check(
+    path: str | Path,
+    inputs: Given = None,
+    *,
+    options: Options | None = None,
+    progress: Progress = _silent,
+    on_layer: OnLayer | None = None,
+    **overrides: Any,
+) -> CheckResult:
+    """Verify every layer of the model in `path` against the framework's own outputs.
+
+    Args:
+        path: a .h5, .hdf5 or .keras file.
+        inputs: one array, or a sequence or mapping by input name for several inputs; None draws seeded samples.
+        options: see Options; any of its fields may be given as a keyword instead.
+        progress: called with what is being done and the share of it that is done, or None where unknown.
+        on_layer: called with each layer's result as it becomes known.
+
+    Raises:
+        UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
+    """
+    started = time.perf_counter()
+    options = replace(options or Options(), **overrides)
+    progress("reading the model", None)
+    graph = formats.load(path)
+    selected = select(graph, options.layers)
+    engines.get(options.engine)  # a wrong name is told before the framework runs
+    if options.arithmetic and options.arithmetic not in NAMED:
+        raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
+    _refuse_code(graph)
+    with frameworks.Worker(graph.keras if options.keras == "auto" else int(options.keras)) as worker:
+        arrays = draw_inputs(graph, inputs, options)
+        source = worker.stream(
+            graph.path,
+            arrays,
+            mode=options.mode,
+            device=options.device,
+            qkeras=graph.qkeras,
+            probes=options.thorough,
+            timeout=options.timeout,
+            progress=progress,
+        )
+        result = _verify(graph, source, arrays, options, selected, inputs is None, progress, on_layer)
+    described = model_inputs.describe(graph.specs, arrays, inputs, options.samples, options.seed, options.preprocess)
+    return replace(result, input=described, seconds=time.perf_counter() - started)
+
+
+def draw_inputs(graph: Graph, given: Given, options: Options) -> list[np.ndarray]:
+    """The model's inputs, in its order: those given, read and checked, or seeded samples."""
+    return model_inputs.prepare(
+        graph.specs,
+        given,
+        samples=options.samples,
+        seed=options.seed,
+        shapes=options.shapes,
+        preprocess=options.preprocess,
+        ranges=index_ranges(graph),
+    )
+
+
+def verify(
+    graph: Graph,
+    trace: Trace,
+    arrays: Sequence[np.ndarray],
+    options: Options,
+    *,
+    selected: frozenset[int] | None = None,
+    seeded: bool = False,
+    progress: Progress = _silent,
+    on_layer: OnLayer | None = None,
+) -> CheckResult:
+    """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed.
+
+    `seeded` says that they were drawn at random: only then are a tensor's errors also judged together.
+    """
+    selected = select(graph, options.layers) if selected is None else selected
+    return _verify(graph, frameworks.Whole(trace), arrays, options, selected, seeded, progress, on_layer)
+
+
+def _verify(
+    graph: Graph,
+    source: frameworks.Stream | frameworks.Whole,
+    arrays: Sequence[np.ndarray],
+    options: Options,
+    selected: frozenset[int],
+    seeded: bool,
+    progress: Progress,
+    on_layer: OnLayer | None,
+) -> CheckResult:
+    context = Context(engines.get(options.engine), seeded=seeded)
+    checking = Checking(Runs(graph, arrays, context, shadows=not _drawing(graph)), context, options)
+    checking.runs.ahead(checking.ready, source.ready)
+    source.all() if options.thorough else source.more()  # probes are the last to arrive
+    layers = tuple(_layers(graph, source, checking, selected, progress, on_layer))
+    stopped = bool(layers) and options.fail_fast and layers[-1].verdict in FAILING
+    return CheckResult(
+        model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
+        layers=layers,
+        plain=None if stopped or _drawing(graph) else _plain(graph, source.trace, checking.runs, layers),
+        environment=source.trace.environment,
+        input={},
+        partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
+        policy=options.policy,
+        notes=(*graph.notes, *_notes(graph, source)),
+        quantized=tuple(_quantized(graph)),
+    )
+
+
+def _layers(
+    graph: Graph,
+    source: frameworks.Stream | frameworks.Whole,
+    checking: Checking,
+    selected: frozenset[int],
+    progress: Progress,
+    on_layer: OnLayer | None,
+) -> Iterator[LayerResult]:
+    """The results of the selected layers, up to the first that fails where no more are wanted."""
+    calls = Calls(graph, source)
+    for node in graph.nodes:
+        if node.index in graph.inputs:
+            continue
+        progress(f"verifying {node.name}", node.index / len(graph.nodes))
+        call = calls.of(node)
+        result = checking.layer(node, call, source.trace, wanted=node.index in selected)
+        if node.index in selected:
+            result = checking.probed(node, result, call, source.trace)
+            if on_layer:
+                on_layer(result)
+            yield result
+            if checking.options.fail_fast and result.verdict in FAILING:
+                return
+        if call:
+            calls.forget(call)
+
+
+def run(graph: Graph, x: Given, *, engine: str = "numpy") -> Run:
+    """The reference alone, chained from the model's input `x`, without a framework.
+
+    Returns:
+        a mapping from node name to the Enclosure of its first output; `.output` is the model's. `mid` holds the values;
+        the radii are those of the layer's own rounding, given the reference's own inputs to it.
+
+    Raises:
+        UnreadableModel: a layer has no reference.
+    """
+    arrays = draw_inputs(graph, x, Options())
+    chain, context = Chain(graph, arrays), Context(engines.get(engine))
+    found: dict[str, Enclosure] = {}
+    for node in graph.nodes:
+        if node.index in graph.inputs:
+            continue
+        if node.attrs is None:
+            raise UnreadableModel(node.reason or "no reference", where=f"layer {node.name}")
+        enclosures = forward(node, weights_of(node).applied, chain.inputs(node) or (), context)
+        chain.put(node, mids(enclosures))
+        found[node.name] = enclosures[0]
+    output = graph.nodes[graph.outputs[0].node].name
+    return Run(found, found[output])
+
+
+class Run(dict[str, Enclosure]):
+    """Layer name → Enclosure; `output` is the model's first output."""
+
+    def __init__(self, layers: Mapping[str, Enclosure], output: Enclosure) -> None:
+        super().__init__(layers)
+        self.output = output
+
+
+def select(graph: Graph, globs: Sequence[str]) -> frozenset[int]:
+    """Indices of the nodes whose name matches any glob; all of them without globs.
+
+    Raises:
+        BadInput: a glob matches no layer.
+    """
+    nodes = [n for n in graph.nodes if n.index not in graph.inputs]
+    if not globs:
+        return frozenset(n.index for n in nodes)
+    for glob in globs:
+        if not any(fnmatchcase(n.name, glob) for n in nodes):
+            names = ", ".join(n.name for n in nodes[:5])
+            raise BadInput(f"no layer matches {glob!r}", where="--layer", hint=f"the layers are {names}, …")
+    return frozenset(n.index for n in nodes if any(fnmatchcase(n.name, glob) for glob in globs))
+
+
+def _refuse_code(graph: Graph) -> None:
+    for node in graph.nodes:
+        if node.origin.class_name.split(">")[-1] == "Lambda":
+            raise UnreadableModel(
+                "a Lambda layer holds code from the file, which refconv does not run",
+                where=f"{graph.path}: layer {node.name}",
+                hint="save the model with the Lambda replaced by a layer",
+            )
+
+
+def _quantized(graph: Graph) -> Iterator[QuantizedLayer]:
+    for node in graph.nodes:
+        if node.attrs is not None and node.call == 0 and (said := in_words(node.attrs)):
+            yield QuantizedLayer(node.layer, said)
+
+
+def _notes(graph: Graph, source: frameworks.Stream | frameworks.Whole) -> Iterator[str]:
+    for node in graph.nodes:
+        if node.attrs is not None and draws(node.attrs):
+            yield f"{node.name} draws numbers at every call, so predict has no one answer and is not judged"
+        if node.attrs is not None and node.index not in graph.inputs and (note := TABLE[node.type].note):
+            yield f"{node.name}: {note}"
+    if source.trace.probes:
+        yield NOTE
+    if source.failure:
+        yield str(source.failure)
+
+
+def _drawing(graph: Graph) -> bool:
+    """Whether some layer draws, so that the model's outputs have no one right answer."""
+    return any(node.attrs is not None and draws(node.attrs) for node in graph.nodes)
+
+
+def _plain(graph: Graph, trace: Trace, runs: Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
+    """The un-instrumented run, where there is one."""
+    reference, others = runs.results()
+    if reference is None or not trace.plain:
+        return None
+    last = {ref.node for ref in graph.outputs}
+    allowed = [c.worst.allowed for r in layers if r.index in last for c in r.outputs if c.worst and not c.name]
+    return judge_plain(trace.plain, [trace.outputs, *others], reference, slack=max(allowed, default=0.0))

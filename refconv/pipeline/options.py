@@ -1,0 +1,37 @@
+"""What a check may be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from refconv.inputs import Source
+from refconv.result import LayerResult, Policy
+
+Given = None | np.ndarray | Source | Sequence[Any] | Mapping[str, Any]
+Progress = Callable[[str, float | None], None]
+OnLayer = Callable[[LayerResult], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line's options, with the same defaults."""
+
+    samples: int = 2
+    seed: int = 0
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    preprocess: str = "none"
+    layers: tuple[str, ...] = ()
+    mode: str = "graph"
+    keras: str = "auto"
+    engine: str = "numpy"
+    device: str = "auto"
+    arithmetic: str = ""  # of compare.declared.NAMED, in place of what the environment declares
+    policy: Policy = Policy()
+    power: bool = False
+    fail_fast: bool = False
+    timeout: float = 600.0
+    thorough: bool = False  # also probe linear layers with small integers
