@@ -306,8 +306,8 @@ def _layer(
     )
     if not options.power:
         return result
-    seen, judging = _seen(node, call, trace), replace(context, arithmetic=declared.candidates[0])
-    return with_power(result, node, weights, seen.inputs, got, seen.steps, judging)
+    seen = _seen(node, call, trace)
+    return with_power(result, node, weights, seen.inputs, got, seen.steps, context, judged.candidates)
 
 
 def _judged(

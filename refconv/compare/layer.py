@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from refconv.compare import slope
-from refconv.compare.declared import SINGLE, Declared
+from refconv.compare.declared import SINGLE, Candidates, Declared
 from refconv.compare.identify import identify
 from refconv.compare.operands import Arrays, distinct, enclose
 from refconv.compare.stepwise import compare_steps
@@ -38,6 +38,7 @@ class Judgement:
     weights: Mapping[str, Comparison] = field(default_factory=dict)
     reason: str = ""
     sigma: tuple[Field, ...] = ()  # of each output
+    candidates: Candidates = (SINGLE,)  # what it might have computed in: inside the bound of any one it passes
 
 
 def judge(
@@ -66,25 +67,26 @@ def judge(
     find = partial(compare_steps, steps={name: steps[name] for name in names}) if names else compare_outputs
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
-    found = _best(node, applied, inputs, got, context, declared, find)
+    candidates = distinct(node, applied, inputs, declared.candidates)
+    found = _best(node, applied, inputs, got, context, candidates, find)
     if not found.tensors:
-        return Judgement(Verdict.MISMATCH, (), weighed, found.reason)
+        return Judgement(Verdict.MISMATCH, (), weighed, found.reason, (), candidates)
     failing = any(c.failing for c in found.tensors)  # a trend alone is none of a lower arithmetic
     if failing and not names and (lower := identify(node, applied, inputs, got, context, declared)):
         found = Compared(_degraded(found.tensors), lower, found.sigma)
     verdict = max((found.verdict, *(c.verdict for c in weighed.values())), key=lambda v: v.severity)
     if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied, inputs, got)):
-        return Judgement(Verdict.VACUOUS, found.tensors, weighed, hollow, found.sigma)
+        return Judgement(Verdict.VACUOUS, found.tensors, weighed, hollow, found.sigma, candidates)
     reason = _stored_used(node, weights.stored, inputs, got, found, context, find) or found.reason
-    return Judgement(verdict, found.tensors, weighed, reason, found.sigma)
+    return Judgement(verdict, found.tensors, weighed, reason, found.sigma, candidates)
 
 
 def _best(
-    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, declared: Declared, find: Find
+    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, candidates: Candidates, find: Find
 ) -> Compared:
     """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor."""
     tried = []
-    for arithmetic in distinct(node, weights, inputs, declared.candidates):
+    for arithmetic in candidates:
         found = find(node, weights, inputs, got, replace(context, arithmetic=arithmetic))
         if found.verdict.severity <= Verdict.WITHIN.severity:
             return found

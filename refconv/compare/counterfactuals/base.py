@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from refconv.compare.operands import prepare
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.base import Context, Weights
@@ -59,13 +60,13 @@ class Case:
         return replace(self, inputs=(value, *self.inputs[1:]))
 
     def enclose(self, context: Context) -> tuple[Enclosure, ...]:
-        """Enclosures of the outputs, then of what the steps leave.
+        """Enclosures of the outputs, then of what the steps leave, operands rounded as the arithmetic rounds them.
 
         Raises:
             UnreadableModel: attributes, weights and inputs do not fit each other.
         """
         if not step_names(self.node):
-            return forward(self.node, self.weights, self.inputs, context)
+            return forward(self.node, *prepare(self.node, self.weights, self.inputs, context.arithmetic), context)
         found = stepwise(self.node, self.weights, self.inputs, self.steps, context)
         return (*found.outputs, *found.steps.values())
 
