@@ -16,6 +16,7 @@ from refconv.compare.stepwise import compare_steps
 from refconv.compare.tensor import Compared, compare, needs_worst, shape_reason
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
+from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.formats import Field
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context, Weights
@@ -38,7 +39,7 @@ class Judgement:
     weights: Mapping[str, Comparison] = field(default_factory=dict)
     reason: str = ""
     sigma: tuple[Field, ...] = ()  # of each output
-    candidates: Candidates = (SINGLE,)  # what it might have computed in: inside the bound of any one it passes
+    candidates: Candidates = (SINGLE,)  # what it might have computed in; first the one by which it was judged
 
 
 def judge(
@@ -67,8 +68,9 @@ def judge(
     find = partial(compare_steps, steps={name: steps[name] for name in names}) if names else compare_outputs
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
-    candidates = distinct(node, applied, inputs, declared.candidates)
-    found = _best(node, applied, inputs, got, context, candidates, find)
+    found, candidates = _best(
+        node, applied, inputs, got, context, distinct(node, applied, inputs, declared.candidates), find
+    )
     if not found.tensors:
         return Judgement(Verdict.MISMATCH, (), weighed, found.reason, (), candidates)
     failing = any(c.failing for c in found.tensors)  # a trend alone is none of a lower arithmetic
@@ -83,15 +85,20 @@ def judge(
 
 def _best(
     node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, candidates: Candidates, find: Find
-) -> Compared:
-    """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor."""
-    tried = []
+) -> tuple[Compared, Candidates]:
+    """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor.
+
+    And all candidates, this one first.
+    """
+    tried: list[tuple[Compared, Arithmetic]] = []
     for arithmetic in candidates:
         found = find(node, weights, inputs, got, replace(context, arithmetic=arithmetic))
         if found.verdict.severity <= Verdict.WITHIN.severity:
-            return found
-        tried.append(found)
-    return min(tried, key=lambda one: one.verdict.severity)
+            tried = [(found, arithmetic)]
+            break
+        tried.append((found, arithmetic))
+    best, by = min(tried, key=lambda one: one[0].verdict.severity)
+    return best, (by, *(a for a in candidates if a != by))
 
 
 def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context) -> Compared:

@@ -63,8 +63,8 @@ def measure(
 
     Where a part of the layer shows no fault, all of it is asked before it is said that none would have shown.
     `certified` says that bits are demanded of the whole layer: in a part, fewer values may lie on a coarser grid, so
-    that more sums seem exact than are. Of several candidates, which all pass, the one with the widest bound is asked;
-    without any, the arithmetic of the context.
+    that more sums seem exact than are. `candidates` are those of the layer, first the one by which it was judged; see
+    `widest`. Without any it is the arithmetic of the context.
     """
     rows = applicable(case)
     if not rows:
@@ -77,7 +77,12 @@ def measure(
 
 
 def widest(part: Sample, candidates: Sequence[Arithmetic], context: Context) -> Arithmetic:
-    """The candidate under which rounding may do most to the outputs, on average: what it shows, all of them show."""
+    """Of the candidates that round operands as the first does, that whose bound is widest, on average.
+
+    A faulty layer would pass if it were inside the bound of any. Another rounding of operands moves all outputs, so
+    that it hardly covers for a fault.
+    """
+    candidates = [a for a in candidates if a.operand == candidates[0].operand]
 
     def radius(arithmetic: Arithmetic) -> float:
         found = part.case.enclose(replace(context, arithmetic=arithmetic, need=Need.PROBABLE))
@@ -175,7 +180,7 @@ def _moved(part: Sample, base: Enclosure, altered: Enclosure, context: Context, 
     probable = part.keep(np.maximum(to.probable, back.probable))
     sure = part.certified or not part.words
     error = np.where(part.keep(to.equal) | ((limit == 0) & (not sure)), 0.0, error)
-    changed = bool(np.any(error > OWN * part.keep(to.limit)))
+    changed = bool(np.any(error > part.keep(_own(to.limit, to.probable))))
     if not error.size or not changed or np.any(error > FACTOR * limit):
         return Shift(_largest(error, probable)[0] if changed else 0.0, changed)
     if step_names(part.case.node):
@@ -186,6 +191,11 @@ def _moved(part: Sample, base: Enclosure, altered: Enclosure, context: Context, 
         radius = _explained(part, base.mid.shape, place, context)  # 0 where a 16-bit result can be one number alone
         ratio = min(ratio, float(error.flat[place]) / radius) if radius else ratio
     return Shift(ratio)
+
+
+def _own(limit: np.ndarray, probable: np.ndarray) -> np.ndarray:
+    """What the reference itself may err by; in narrow formats a long sum has no worst case."""
+    return OWN * np.where(np.isfinite(limit), limit, probable)
 
 
 def _explained(part: Sample, shape: tuple[int, ...], place: int, context: Context) -> float:
@@ -260,5 +270,5 @@ def _visible(part: Sample, base: Enclosure, altered: Enclosure, u: float) -> flo
     with np.errstate(all="ignore"):
         radius = np.maximum(np.broadcast_to(base.probable, base.mid.shape), u * np.abs(base.mid))
         size = DELTA * FACTOR * radius / np.abs(altered.mid - base.mid)
-        noise = np.abs(altered.mid - base.mid) <= OWN * np.asarray(base.limit)
+        noise = np.abs(altered.mid - base.mid) <= _own(np.asarray(base.limit), np.asarray(base.probable))
     return float(np.min(part.keep(np.where(np.isnan(size) | noise, np.inf, size)), initial=np.inf))

@@ -416,7 +416,7 @@ def test_power_is_that_of_the_widest_arithmetic_that_would_have_passed() -> None
     )
     found, result = sums_in_half(one)
     assert found.verdict in (Verdict.WITHIN, Verdict.EXACT)
-    assert found.candidates == (*mixed(FLOAT16), half_sums(FLOAT16))
+    assert set(found.candidates) == {*mixed(FLOAT16), half_sums(FLOAT16)}
     assert result.power is not None and fault in missed(result.power)
     narrow = replace(CONTEXT, arithmetic=mixed(FLOAT16)[0])
     claimed_before = power.measure(one, narrow)
@@ -429,9 +429,21 @@ def test_power_is_that_of_the_widest_arithmetic_that_would_have_passed() -> None
 
 def test_the_widest_of_several_is_found_and_one_alone_is_not_compared() -> None:
     part = sampling.whole(case("Dense", draw(2, 60), {"kernel": draw(60, 5)}, units=5, use_bias=False))
-    for candidates in ((SINGLE, half_sums(FLOAT16)), (half_sums(FLOAT16), SINGLE)):
-        assert power.widest(part, candidates, CONTEXT) == half_sums(FLOAT16)
+    narrow, wide = mixed(FLOAT16)[0], half_sums(FLOAT16)
+    for candidates in ((narrow, wide), (wide, narrow)):
+        assert power.widest(part, candidates, CONTEXT) == wide
     assert power.widest(part, (SINGLE,), CONTEXT) == SINGLE
+    assert power.widest(part, (SINGLE, wide), CONTEXT) == SINGLE  # which rounds operands in another way
+
+
+def test_the_arithmetic_that_a_layer_was_judged_by_comes_first() -> None:
+    """Operands rounded to TF32, the sum exact to float32: the second candidate agrees, and the first does not."""
+    one = case("Dense", draw(3, 40), {"kernel": draw(40, 6)}, units=6, use_bias=False)
+    for by in (SINGLE, TF32S[0]):
+        got = tuple(e.mid.astype(np.float32) for e in one.enclose(replace(CONTEXT, arithmetic=by)))
+        declared = Declared("tf32", (SINGLE, *TF32S))
+        found = judge(one.node, NodeWeights(one.weights, {}), {}, one.inputs, got, CONTEXT, declared)
+        assert found.candidates[0] == by and len(found.candidates) == 4
 
 
 def test_an_error_of_a_weight_below_its_own_rounding_is_not_claimed() -> None:
