@@ -12,7 +12,7 @@ from refconv.compare import slope
 from refconv.compare.declared import SINGLE, Candidates, Declared
 from refconv.compare.identify import identify
 from refconv.compare.operands import Arrays, distinct, enclose
-from refconv.compare.stepwise import compare_steps
+from refconv.compare.stepwise import compare_steps, unlike_outputs, unlike_steps
 from refconv.compare.tensor import Compared, compare, needs_worst, shape_reason
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
@@ -68,6 +68,9 @@ def judge(
     find = partial(compare_steps, steps={name: steps[name] for name in names}) if names else compare_outputs
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
+    if names and (unlike := unlike_steps(node, inputs, steps)):
+        wrong = unlike_outputs(node, applied, inputs, got, context)
+        return Judgement(Verdict.MISMATCH if wrong else Verdict.UNVERIFIED, (), weighed, wrong or unlike)
     found, candidates = _best(
         node, applied, inputs, got, context, distinct(node, applied, inputs, declared.candidates), find
     )
