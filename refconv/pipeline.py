@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +12,31 @@ import numpy as np
 
 from refconv import formats, frameworks
 from refconv import inputs as model_inputs
-from refconv.compare.declared import NAMED, Declared, declare
+from refconv.compare.declared import NAMED, declare
 from refconv.compare.drift import apart, drift
-from refconv.compare.layer import Judgement, judge
 from refconv.compare.match import match
-from refconv.compare.plain import judge_plain
+from refconv.compare.plain import SHADOWS, has_plain, plain_result
 from refconv.compare.power import with_power
-from refconv.compare.probe import NOTE, attach, judge_probe
-from refconv.errors import BadInput, UnreadableModel
+from refconv.compare.probe import probed
+from refconv.compare.recorded import judge_call, seen_of
+from refconv.compare.remarks import draws, notes, quantized
+from refconv.compare.selection import select
+from refconv.errors import BadInput
+from refconv.formats.refusals import refuse_code
 from refconv.graph import Graph, Node
-from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context
-from refconv.ops.slots import in_words, quantizers
-from refconv.ops.table import TABLE
 from refconv.primitives import engines
-from refconv.reference.chained import Chain, mids
-from refconv.reference.forward import NodeWeights, forward, weights_of
+from refconv.reference.alone import Run, run_alone
+from refconv.reference.chained import mids
+from refconv.reference.forward import forward, weights_of
 from refconv.reference.ranges import index_ranges
-from refconv.reference.shadow import Shadow
-from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, Policy, QuantizedLayer, Verdict
-from refconv.trace import Call, Trace, accelerator
+from refconv.reference.runs import Runs
+from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, Policy, Verdict
+from refconv.trace import Call, Trace
 
 Given = None | np.ndarray | model_inputs.Source | Sequence[Any] | Mapping[str, Any]
 Progress = Callable[[str, float | None], None]
-SHADOWS = 2  # runs of the reference with errors drawn, beside which `predict` is judged
 
 OnLayer = Callable[[LayerResult], None]
 
@@ -96,7 +95,7 @@ def check(
     engines.get(options.engine)  # a wrong name is told before the framework runs
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
-    _refuse_code(graph)
+    refuse_code(graph)
     arrays = draw_inputs(graph, inputs, options)
     trace, failure = _capture(graph, arrays, options, progress)
     result = verify(
@@ -166,8 +165,7 @@ def verify(
     """
     selected = select(graph, options.layers) if selected is None else selected
     calls = match(graph, trace)
-    shadows = tuple(Shadow(graph, arrays, seed) for seed in range(SHADOWS)) if _has_plain(graph, trace) else ()
-    runs = _Runs(Chain(graph, arrays), shadows)
+    runs = Runs.start(graph, arrays, shadows=SHADOWS if has_plain(graph, trace) else 0)
     context = Context(engines.get(options.engine), seeded=seeded)
     layers: list[LayerResult] = []
     for node in graph.nodes:
@@ -177,7 +175,7 @@ def verify(
         wanted = node.index in selected
         result = _layer(node, calls.get(node.index), trace, runs, context, options, wanted)
         if wanted:
-            result = _probed(node, result, calls.get(node.index), trace, context)
+            result = probed(node, result, calls.get(node.index), trace, context)
             layers.append(result)
             if on_layer:
                 on_layer(result)
@@ -187,13 +185,13 @@ def verify(
     return CheckResult(
         model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
         layers=tuple(layers),
-        plain=None if stopped or not shadows else _plain(graph, trace, runs, layers),
+        plain=None if stopped or not runs.shadows else plain_result(graph, trace, runs, layers),
         environment=trace.environment,
         input={},
         partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=(*graph.notes, *_notes(graph), *([NOTE] if trace.probes else [])),
-        quantized=tuple(_quantized(graph)),
+        notes=tuple(notes(graph, trace)),
+        quantized=tuple(quantized(graph)),
     )
 
 
@@ -207,79 +205,17 @@ def run(graph: Graph, x: Given, *, engine: str = "numpy") -> Run:
     Raises:
         UnreadableModel: a layer has no reference.
     """
-    arrays = draw_inputs(graph, x, Options())
-    chain, context = Chain(graph, arrays), Context(engines.get(engine))
-    found: dict[str, Enclosure] = {}
-    for node in graph.nodes:
-        if node.index in graph.inputs:
-            continue
-        if node.attrs is None:
-            raise UnreadableModel(node.reason or "no reference", where=f"layer {node.name}")
-        enclosures = forward(node, weights_of(node).applied, chain.inputs(node) or (), context)
-        chain.put(node, mids(enclosures))
-        found[node.name] = enclosures[0]
-    output = graph.nodes[graph.outputs[0].node].name
-    return Run(found, found[output])
-
-
-class Run(dict[str, Enclosure]):
-    """Layer name → Enclosure; `output` is the model's first output."""
-
-    def __init__(self, layers: Mapping[str, Enclosure], output: Enclosure) -> None:
-        super().__init__(layers)
-        self.output = output
-
-
-def select(graph: Graph, globs: Sequence[str]) -> frozenset[int]:
-    """Indices of the nodes whose name matches any glob; all of them without globs.
-
-    Raises:
-        BadInput: a glob matches no layer.
-    """
-    nodes = [n for n in graph.nodes if n.index not in graph.inputs]
-    if not globs:
-        return frozenset(n.index for n in nodes)
-    for glob in globs:
-        if not any(fnmatchcase(n.name, glob) for n in nodes):
-            names = ", ".join(n.name for n in nodes[:5])
-            raise BadInput(f"no layer matches {glob!r}", where="--layer", hint=f"the layers are {names}, …")
-    return frozenset(n.index for n in nodes if any(fnmatchcase(n.name, glob) for glob in globs))
-
-
-def _refuse_code(graph: Graph) -> None:
-    for node in graph.nodes:
-        if node.origin.class_name.split(">")[-1] == "Lambda":
-            raise UnreadableModel(
-                "a Lambda layer holds code from the file, which refconv does not run",
-                where=f"{graph.path}: layer {node.name}",
-                hint="save the model with the Lambda replaced by a layer",
-            )
-
-
-@dataclass(frozen=True)
-class _Runs:
-    """The reference on its own values, and as runs that round."""
-
-    chain: Chain
-    shadows: tuple[Shadow, ...]
-
-    def put(self, node: Node, outputs: Sequence[np.ndarray]) -> None:
-        """Go on with the framework's outputs of a layer without a reference."""
-        self.chain.put(node, outputs)
-        for shadow in self.shadows:
-            shadow.put(node, outputs)
+    return run_alone(graph, draw_inputs(graph, x, Options()), Context(engines.get(engine)))
 
 
 def _layer(
-    node: Node, call: Call | None, trace: Trace, runs: _Runs, context: Context, options: Options, wanted: bool
+    node: Node, call: Call | None, trace: Trace, runs: Runs, context: Context, options: Options, wanted: bool
 ) -> LayerResult:
     """One node's result; the runs get the reference's own values, or the framework's where there is no reference."""
     started = time.perf_counter()
     got = tuple(trace.tensors[key] for key in call.outputs) if call else ()
     own = runs.chain.inputs(node)
-    result = LayerResult(
-        node.index, node.name, node.layer, node.type, Verdict.UNVERIFIED, nondeterministic=_draws(node)
-    )
+    result = LayerResult(node.index, node.name, node.layer, node.type, Verdict.UNVERIFIED, nondeterministic=draws(node))
     if node.attrs is None:
         runs.put(node, got)
         return replace(result, reason=node.reason or "no reference for this layer")
@@ -288,7 +224,7 @@ def _layer(
     runs.chain.put(node, values)
     chained_seconds = time.perf_counter() - started
     declared = declare(node, trace.environment, options.mode, options.arithmetic)
-    judged = _judged(node, call if wanted else None, weights, declared, trace, context)
+    judged = judge_call(node, call if wanted else None, weights, declared, trace, context)
     isolated_seconds = time.perf_counter() - started - chained_seconds
     sigma = judged.sigma or apart(values, got)
     for shadow in runs.shadows:
@@ -306,82 +242,5 @@ def _layer(
     )
     if not options.power:
         return result
-    seen = _seen(node, call, trace)
+    seen = seen_of(node, call, trace)
     return with_power(result, node, weights, seen.inputs, got, seen.steps, context, judged.candidates)
-
-
-def _judged(
-    node: Node, call: Call | None, weights: NodeWeights, declared: Declared, trace: Trace, context: Context
-) -> Judgement:
-    """The layer on the framework's own inputs to it, or why that cannot be had."""
-    if call is None:
-        return Judgement(Verdict.UNVERIFIED, reason="the framework gave no output for this layer")
-    if declared.reason:
-        return Judgement(Verdict.UNVERIFIED, reason=declared.reason)
-    if len(call.inputs) < len(node.inputs):
-        return Judgement(Verdict.UNVERIFIED, reason="the framework's inputs to this layer could not be matched")
-    seen = _seen(node, call, trace)
-    return judge(node, weights, seen.weights, seen.inputs, seen.outputs, context, declared, seen.steps)
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What the framework's call took, gave, multiplied by and left after its steps."""
-
-    inputs: tuple[np.ndarray, ...]
-    outputs: tuple[np.ndarray, ...]
-    weights: Mapping[str, np.ndarray]
-    steps: Mapping[str, np.ndarray]
-
-
-def _seen(node: Node, call: Call, trace: Trace) -> _Seen:
-    inputs, outputs = (
-        tuple(trace.tensors[key] for key in keys) for keys in (call.inputs[: len(node.inputs)], call.outputs)
-    )
-    weights, steps = ({name: trace.tensors[key] for name, key in named} for named in (call.weights, call.steps))
-    return _Seen(inputs, outputs, weights, steps)
-
-
-def _probed(node: Node, result: LayerResult, call: Call | None, trace: Trace, context: Context) -> LayerResult:
-    """The result with that of the layer's probe, where there is one for its path and input shape."""
-    if node.attrs is None or call is None or not call.inputs:
-        return result
-    shape, gpu = trace.tensors[call.inputs[0]].shape, accelerator(trace.environment) is not None
-    for probe in trace.probes:
-        if (probe.layer, probe.shape) == (node.layer, shape):
-            return attach(result, judge_probe(node, probe, trace.tensors, context, gpu=gpu))
-    return result
-
-
-def _draws(node: Node) -> bool:
-    """Whether the framework draws random numbers in this layer at inference."""
-    return node.attrs is not None and any(quantizer.random for quantizer in quantizers(node.attrs).values())
-
-
-def _quantized(graph: Graph) -> Iterator[QuantizedLayer]:
-    for node in graph.nodes:
-        if node.attrs is not None and node.call == 0 and (said := in_words(node.attrs)):
-            yield QuantizedLayer(node.layer, said)
-
-
-def _notes(graph: Graph) -> Iterator[str]:
-    for node in graph.nodes:
-        if _draws(node):
-            yield f"{node.name} draws numbers at every call, so predict has no one answer and is not judged"
-        if node.attrs is not None and node.index not in graph.inputs and (note := TABLE[node.type].note):
-            yield f"{node.name}: {note}"
-
-
-def _has_plain(graph: Graph, trace: Trace) -> bool:
-    """Whether there is an un-instrumented run, and one right answer to it."""
-    return bool(trace.plain) and not any(map(_draws, graph.nodes))
-
-
-def _plain(graph: Graph, trace: Trace, runs: _Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
-    reference, others = runs.chain.results(), [shadow.results() for shadow in runs.shadows]
-    if reference is None:
-        return None
-    last = {ref.node for ref in graph.outputs}
-    allowed = [c.worst.allowed for r in layers if r.index in last for c in r.outputs if c.worst and not c.name]
-    rounding = [trace.outputs, *(other for other in others if other is not None)]
-    return judge_plain(trace.plain, rounding, reference, slack=max(allowed, default=0.0))

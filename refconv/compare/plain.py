@@ -14,9 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from refconv.compare.drift import drift
-from refconv.result import PlainResult
+from refconv.compare.remarks import draws
+from refconv.graph import Graph
+from refconv.reference.runs import Runs
+from refconv.result import LayerResult, PlainResult
+from refconv.trace import Trace
 
 FACTOR = 8.0
+SHADOWS = 2  # runs of the reference with errors drawn, beside which `predict` is judged
 
 
 def judge_plain(
@@ -43,3 +48,19 @@ def judge_plain(
     ok = bool(used <= 1.0)
     reason = "" if ok else "every layer may agree alone: only the un-instrumented graph of `predict` is wrong"
     return PlainResult(apart.max_abs_error, float(used), ok, reason)
+
+
+def has_plain(graph: Graph, trace: Trace) -> bool:
+    """Whether there is an un-instrumented run, and one right answer to it."""
+    return bool(trace.plain) and not any(map(draws, graph.nodes))
+
+
+def plain_result(graph: Graph, trace: Trace, runs: Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
+    """`predict` beside the runs; None where a layer before its outputs has no values."""
+    reference, others = runs.chain.results(), [shadow.results() for shadow in runs.shadows]
+    if reference is None:
+        return None
+    last = {ref.node for ref in graph.outputs}
+    allowed = [c.worst.allowed for r in layers if r.index in last for c in r.outputs if c.worst and not c.name]
+    rounding = [trace.outputs, *(other for other in others if other is not None)]
+    return judge_plain(trace.plain, rounding, reference, slack=max(allowed, default=0.0))
