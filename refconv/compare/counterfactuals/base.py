@@ -29,6 +29,7 @@ class Case:
         inputs: the framework's.
         stored: as in the file, before any quantizer; whole, also where the case is a sample of the layer.
         steps: what the framework's own steps left, for a layer made of steps.
+        fed: the inputs of the whole layer, where the case is a sample of it.
         unit: the channel of which one weight is set off: of a kernel's filters, or a depthwise layer's inputs.
         narrow: whole weights → those of the case, where it is a sample of the layer's channels.
     """
@@ -38,6 +39,7 @@ class Case:
     inputs: tuple[np.ndarray, ...]
     stored: Weights = field(default_factory=dict)
     steps: Weights = field(default_factory=dict)
+    fed: tuple[np.ndarray, ...] = ()
     unit: int = 0
     narrow: Callable[[Weights], Weights] = _all
 
