@@ -25,8 +25,16 @@ from refconv.primitives import engines
 from refconv.result import CheckResult, LayerResult, Verdict
 from refconv.trace import Trace
 
-BOTH = pytest.mark.parametrize("keras", [keras2, keras3], ids=["keras2", "keras3"])
-MODES = pytest.mark.parametrize("mode", ["graph", "eager", "xla"])
+SLOW = {("keras2", "xla"), ("keras3", "graph")}  # each mode and each major stays
+MODES = pytest.mark.parametrize("mode", ["graph", "eager", pytest.param("xla", marks=pytest.mark.slow)])
+EVERYWHERE = pytest.mark.parametrize(
+    ("keras", "mode"),
+    [
+        pytest.param(keras, mode, id=f"{mode}-{name}", marks=pytest.mark.slow if (name, mode) in SLOW else ())
+        for name, keras in {"keras2": keras2, "keras3": keras3}.items()
+        for mode in ("graph", "eager", "xla")
+    ],
+)
 
 
 def every_kind(keras: Any) -> Any:
@@ -68,8 +76,7 @@ def by_name(result: CheckResult) -> dict[str, LayerResult]:
     return {layer.name: layer for layer in result.layers}
 
 
-@BOTH
-@MODES
+@EVERYWHERE
 def test_every_linear_layer_is_exact_and_the_model_is_as_it_was(keras: Any, mode: str, tmp_path: Path) -> None:
     model = every_kind(keras)
     x = np.random.default_rng(4).normal(size=(2, 11, 12, 4)).astype(np.float32)

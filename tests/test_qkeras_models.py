@@ -15,7 +15,7 @@ from refconv.frameworks.worker.loading import load_model
 from refconv.pipeline import Options, verify
 from refconv.result import LayerResult, Verdict
 
-SEEDS = range(10)
+SEEDS = (pytest.param(range(2), id="quick"), pytest.param(range(2, 10), id="more", marks=pytest.mark.slow))
 SUMS = ("QConv2DBatchnorm", "QDepthwiseConv2D", "QDense")
 # File → its certified layers.
 CERTIFIED = {
@@ -46,12 +46,13 @@ def certified(layer: LayerResult) -> bool:
     return all(output.certified for output in layer.outputs)
 
 
+@pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("name", CERTIFIED)
-def test_fixed_point_layers_are_certified_and_exact(name: str) -> None:
+def test_fixed_point_layers_are_certified_and_exact(name: str, seeds: range) -> None:
     """For every seed the same layers, and with them the whole file passes; sums say how many bits they need."""
     path = path_of(name)
     graph, model = formats.load(path), load_model(framework(2), str(path), qkeras=True)
-    for seed in SEEDS:
+    for seed in seeds:
         options = Options(seed=seed)
         arrays = pipeline.draw_inputs(graph, None, options)
         result = verify(graph, capture_live(model, arrays, keras=2), arrays, options)

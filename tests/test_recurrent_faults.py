@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from refconv import formats
 from refconv.pipeline import Options, verify
 from refconv.report.details import details
 from refconv.result import CheckResult, LayerResult, Verdict
+from refconv.trace import Trace
 
 BAD = (Verdict.MISMATCH, Verdict.SUSPECT)
 BOTH = pytest.mark.parametrize("major", [2, 3], ids=["keras2", "keras3"])
@@ -37,20 +40,64 @@ def build(major: int) -> Any:
     return model
 
 
-def checked(major: int, folder: Path, plant: Plant | None = None, mode: str = "graph") -> CheckResult:
-    path = folder / ("model.h5" if major == 2 else "model.keras")
-    model = build(major)
-    model.save(path)
-    if plant:
-        plant(model)
-    x = np.random.default_rng(6).normal(size=(3, *SHAPE)).astype(np.float32)
-    return verify(formats.load(path), capture_live(model, [x], keras=major, mode=mode), [x], Options())
+X = np.random.default_rng(6).normal(size=(3, *SHAPE)).astype(np.float32)
+CHANGED = ("go_backwards", "recurrent_activation")  # what faults change but weights
 
 
-@BOTH
-@pytest.mark.parametrize("mode", ["graph", "eager", "xla"])
-def test_a_sound_model_passes(major: int, mode: str, tmp_path: Path) -> None:
-    result = checked(major, tmp_path, mode=mode)
+@dataclass(frozen=True)
+class Sound:
+    """A model of one Keras major, and the file that it was saved to."""
+
+    major: int
+    model: Any
+    path: Path
+
+    def checked(self, plant: Plant | None = None, mode: str = "eager") -> CheckResult:
+        """The file beside the model with a fault in it, which is taken back afterwards."""
+        with self.planted(plant):
+            return self.against(capture_live(self.model, [X], keras=self.major, mode=mode))
+
+    @contextmanager
+    def planted(self, plant: Plant | None) -> Iterator[None]:
+        held = [(part, {name: vars(part)[name] for name in CHANGED if name in vars(part)}) for part in self._parts()]
+        weights = self.model.get_weights()
+        try:
+            if plant:
+                plant(self.model)
+            yield
+        finally:
+            self.model.set_weights(weights)
+            for part, values in held:
+                vars(part).update(values)
+
+    def against(self, trace: Trace) -> CheckResult:
+        return verify(formats.load(self.path), trace, [X], Options())
+
+    def _parts(self) -> list[Any]:
+        back, both = self.model.get_layer("back"), self.model.get_layer("both")
+        return [back, back.cell, both.forward_layer, both.backward_layer]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Sound]:
+    found = {}
+    for major in PACKAGES:
+        path = tmp_path_factory.mktemp("recurrent") / ("model.h5" if major == 2 else "model.keras")
+        found[major] = Sound(major, build(major), path)
+        found[major].model.save(path)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("major", "mode"),
+    [
+        *((major, mode) for major in PACKAGES for mode in ("graph", "eager")),
+        (3, "xla"),
+        pytest.param(2, "xla", marks=pytest.mark.slow),
+    ],
+)
+def test_a_sound_model_passes(major: int, mode: str, models: dict[int, Sound]) -> None:
+    result = models[major].checked(mode=mode)
     assert result.verdict == "pass", [(layer.name, layer.verdict, layer.reason) for layer in result.layers]
     assert [len(layer.outputs) for layer in result.layers] == [3, 3, 3, 1]
 
@@ -116,9 +163,9 @@ FAULTS: dict[str, tuple[str, Plant]] = {
 
 @BOTH
 @pytest.mark.parametrize("fault", FAULTS)
-def test_exactly_the_faulty_layer_fails_in_its_steps(major: int, fault: str, tmp_path: Path) -> None:
+def test_exactly_the_faulty_layer_fails_in_its_steps(major: int, fault: str, models: dict[int, Sound]) -> None:
     name, plant = FAULTS[fault]
-    result = checked(major, tmp_path, plant, mode="eager")
+    result = models[major].checked(plant)
     assert [layer.name for layer in result.layers if layer.verdict in BAD] == [name]
     found = next(layer for layer in result.layers if layer.name == name)
     assert found.worst is not None
@@ -134,30 +181,33 @@ def layer_of(result: CheckResult, name: str) -> LayerResult:
 
 
 @BOTH
-def test_an_output_that_is_none_of_its_steps_fails_though_every_step_is_right(major: int, tmp_path: Path) -> None:
+def test_an_output_that_is_none_of_its_steps_fails_though_every_step_is_right(
+    major: int, models: dict[int, Sound]
+) -> None:
     """The last output replaced by that of the step before it, in what the framework gave."""
-    path = tmp_path / ("model.h5" if major == 2 else "model.keras")
-    model = build(major)
-    model.save(path)
-    x = np.random.default_rng(6).normal(size=(3, *SHAPE)).astype(np.float32)
-    trace = capture_live(model, [x], keras=major)
+    trace = capture_live(models[major].model, [X], keras=major, mode="eager")
     call = next(call for call in trace.calls if call.layer == "back")
     trace.tensors[call.outputs[0]] = trace.tensors[dict(call.steps)["h"]][:, -2]
-    found = layer_of(verify(formats.load(path), trace, [x], Options()), "back")
+    found = layer_of(models[major].against(trace), "back")
     assert found.verdict is Verdict.MISMATCH
     assert [c.verdict in BAD for c in found.outputs] == [True, False, False]
 
 
 @BOTH
-def test_steps_that_could_not_be_seen_leave_the_layer_unverified(major: int, tmp_path: Path) -> None:
-    path = tmp_path / ("model.h5" if major == 2 else "model.keras")
-    model = build(major)
-    model.save(path)
-    x = np.random.default_rng(6).normal(size=(3, *SHAPE)).astype(np.float32)
-    trace = capture_live(model, [x], keras=major)
+def test_steps_that_could_not_be_seen_leave_the_layer_unverified(major: int, models: dict[int, Sound]) -> None:
+    trace = capture_live(models[major].model, [X], keras=major, mode="eager")
     for call in trace.calls:
         object.__setattr__(call, "steps", ())
-    result = verify(formats.load(path), trace, [x], Options())
+    result = models[major].against(trace)
     assert [layer.verdict for layer in result.layers[:3]] == [Verdict.UNVERIFIED] * 3
     assert "could not be seen" in result.layers[0].reason
     assert result.exit_code == 3
+
+
+@BOTH
+def test_a_fault_is_taken_back(major: int, models: dict[int, Sound]) -> None:
+    """Whatever was planted into the shared model: it is sound again."""
+    for _, plant in FAULTS.values():
+        with models[major].planted(plant):
+            pass
+    assert models[major].checked().verdict == "pass"

@@ -10,7 +10,7 @@ from refconv.report import summary
 from refconv.trace import accelerator
 
 GPU = {"type": "GPU", "name": "x", "compute_capability": "7.0"}
-DENSE = SimpleNamespace(type="Dense", dtype="float32")
+DENSE = SimpleNamespace(type="Dense", dtype="float32", attrs=None)
 
 
 @pytest.mark.parametrize("environment", [{}, {"devices": None}, {"devices": [{"type": "CPU"}]}, {"devices": ["GPU"]}])

@@ -9,14 +9,15 @@ from functools import partial
 import numpy as np
 
 from refconv.compare import slope
-from refconv.compare.declared import SINGLE, Declared
+from refconv.compare.declared import SINGLE, Candidates, Declared
 from refconv.compare.direction import direction
 from refconv.compare.identify import identify
 from refconv.compare.operands import Arrays, distinct, enclose
-from refconv.compare.stepwise import compare_steps
+from refconv.compare.stepwise import compare_steps, unlike_outputs, unlike_steps
 from refconv.compare.tensor import Compared, compare, needs_worst, shape_reason
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
+from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.formats import Field
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context, Weights
@@ -39,6 +40,7 @@ class Judgement:
     weights: Mapping[str, Comparison] = field(default_factory=dict)
     reason: str = ""
     sigma: tuple[Field, ...] = ()  # of each output
+    candidates: Candidates = (SINGLE,)  # what it might have computed in; first the one by which it was judged
 
 
 def judge(
@@ -67,30 +69,40 @@ def judge(
     find = partial(compare_steps, steps={name: steps[name] for name in names}) if names else compare_outputs
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
-    found = _best(node, applied, inputs, got, context, declared, find)
+    if names and (unlike := unlike_steps(node, inputs, steps)):
+        wrong = unlike_outputs(node, applied, inputs, got, context)
+        return Judgement(Verdict.MISMATCH if wrong else Verdict.UNVERIFIED, (), weighed, wrong or unlike)
+    found, candidates = _best(
+        node, applied, inputs, got, context, distinct(node, applied, inputs, declared.candidates), find
+    )
     if not found.tensors:
-        return Judgement(Verdict.MISMATCH, (), weighed, found.reason)
+        return Judgement(Verdict.MISMATCH, (), weighed, found.reason, (), candidates)
     failing = any(c.failing for c in found.tensors)  # a trend alone is none of a lower arithmetic
     if failing and not names and (lower := identify(node, applied, inputs, got, context, declared)):
         found = Compared(_degraded(found.tensors), lower, found.sigma)
     verdict = max((found.verdict, *(c.verdict for c in weighed.values())), key=lambda v: v.severity)
     if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied, inputs, got)):
-        return Judgement(Verdict.VACUOUS, found.tensors, weighed, hollow, found.sigma)
+        return Judgement(Verdict.VACUOUS, found.tensors, weighed, hollow, found.sigma, candidates)
     reason = _stored_used(node, weights.stored, inputs, got, found, context, find) or found.reason
-    return Judgement(verdict, found.tensors, weighed, reason, found.sigma)
+    return Judgement(verdict, found.tensors, weighed, reason, found.sigma, candidates)
 
 
 def _best(
-    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, declared: Declared, find: Find
-) -> Compared:
-    """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor."""
-    tried = []
-    for arithmetic in distinct(node, weights, inputs, declared.candidates):
+    node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context, candidates: Candidates, find: Find
+) -> tuple[Compared, Candidates]:
+    """By the first candidate that agrees, else by the one that comes closest: one kernel made the whole tensor.
+
+    And all candidates, this one first.
+    """
+    tried: list[tuple[Compared, Arithmetic]] = []
+    for arithmetic in candidates:
         found = find(node, weights, inputs, got, replace(context, arithmetic=arithmetic))
         if found.verdict.severity <= Verdict.WITHIN.severity:
-            return found
-        tried.append(found)
-    return min(tried, key=lambda one: one.verdict.severity)
+            tried = [(found, arithmetic)]
+            break
+        tried.append((found, arithmetic))
+    best, by = min(tried, key=lambda one: one[0].verdict.severity)
+    return best, (by, *(a for a in candidates if a != by))
 
 
 def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context) -> Compared:

@@ -14,7 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from refconv.compare.drift import drift
-from refconv.result import PlainResult
+from refconv.graph import Graph
+from refconv.reference.runs import Runs
+from refconv.result import LayerResult, PlainResult
+from refconv.trace import Trace
 
 FACTOR = 8.0
 
@@ -43,3 +46,13 @@ def judge_plain(
     ok = bool(used <= 1.0)
     reason = "" if ok else "every layer may agree alone: only the un-instrumented graph of `predict` is wrong"
     return PlainResult(apart.max_abs_error, float(used), ok, reason)
+
+
+def plain_result(graph: Graph, trace: Trace, runs: Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
+    """`predict` beside the runs; None where it did not run, or a layer before its outputs has no values."""
+    reference, others = runs.results()
+    if reference is None or not trace.plain:
+        return None
+    last = {ref.node for ref in graph.outputs}
+    allowed = [c.worst.allowed for r in layers if r.index in last for c in r.outputs if c.worst and not c.name]
+    return judge_plain(trace.plain, [trace.outputs, *others], reference, slack=max(allowed, default=0.0))

@@ -19,10 +19,12 @@ from refconv.compare import stage2
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 from refconv.compare.counterfactuals.kernels import named, scaled, single, with_factor
 from refconv.compare.counterfactuals.table import applicable
+from refconv.compare.operands import prepare
 from refconv.compare.sampling import Sample, by_input, channels_axis, elementwise, sampled, whole
 from refconv.compare.stage1 import deviate
 from refconv.errors import RefconvError
 from refconv.graph import Node
+from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context, Weights
@@ -54,19 +56,40 @@ class Shift:
     shape: bool = False
 
 
-def measure(case: Case, context: Context, *, certified: bool = True) -> Power | None:
+def measure(
+    case: Case, context: Context, *, certified: bool = True, candidates: Sequence[Arithmetic] = ()
+) -> Power | None:
     """The power of the check of one layer call; None where no counterfactual applies.
 
     Where a part of the layer shows no fault, all of it is asked before it is said that none would have shown.
     `certified` says that bits are demanded of the whole layer: in a part, fewer values may lie on a coarser grid, so
-    that more sums seem exact than are.
+    that more sums seem exact than are. `candidates` are those of the layer, first the one by which it was judged; see
+    `widest`. Without any it is the arithmetic of the context.
     """
-    rows, context = applicable(case), replace(context, need=Need.WORST)
+    rows = applicable(case)
     if not rows:
         return None
     part = replace(sampled(case), certified=certified)
+    arithmetic = widest(part, candidates or (context.arithmetic,), context)
+    context = replace(context, arithmetic=arithmetic, need=Need.WORST)
     power = _measured(part, rows, context)
     return power if power.by_value or not part.words else _measured(whole(case), rows, context)
+
+
+def widest(part: Sample, candidates: Sequence[Arithmetic], context: Context) -> Arithmetic:
+    """Of the candidates that round operands as the first does, that whose bound is widest, on average.
+
+    A faulty layer would pass if it were inside the bound of any. Another rounding of operands moves all outputs, so
+    that it hardly covers for a fault.
+    """
+    candidates = [a for a in candidates if a.operand == candidates[0].operand]
+
+    def radius(arithmetic: Arithmetic) -> float:
+        found = part.case.enclose(replace(context, arithmetic=arithmetic, need=Need.PROBABLE))
+        radii = [part.keep(np.broadcast_to(e.probable, e.mid.shape)) for e in found]
+        return sum(float(np.sum(r, where=np.isfinite(r))) for r in radii)
+
+    return candidates[0] if len(candidates) == 1 else max(candidates, key=radius)
 
 
 def with_power(
@@ -77,17 +100,20 @@ def with_power(
     got: tuple[np.ndarray, ...],
     steps: Weights,
     context: Context,
+    candidates: Sequence[Arithmetic] = (),
 ) -> LayerResult:
     """The layer's result with its power; a layer that passes where no fault would have shown is vacuous.
 
-    Layers that draw numbers are left out, and those whose steps were not recorded.
+    Layers that draw numbers are left out, and those whose steps were not recorded. For the candidates, in which the
+    layer might have been computed, see `measure`.
     """
     if result.nondeterministic or result.verdict is Verdict.UNVERIFIED:
         return result
     started = time.perf_counter()
     case = Case(node, weights.applied, inputs, weights.stored, {name: steps[name] for name in step_names(node)})
     case = replace(case, unit=_liveliest(case, got[0]))
-    power = measure(case, context, certified=all(output.certified for output in result.outputs))
+    certified = all(output.certified for output in result.outputs)
+    power = measure(case, context, certified=certified, candidates=candidates)
     seconds = {**result.seconds, "power": time.perf_counter() - started}
     result = replace(result, power=power, seconds=seconds)
     if power and result.verdict in (Verdict.EXACT, Verdict.WITHIN) and (reason := hollow(power, case)):
@@ -154,7 +180,7 @@ def _moved(part: Sample, base: Enclosure, altered: Enclosure, context: Context, 
     probable = part.keep(np.maximum(to.probable, back.probable))
     sure = part.certified or not part.words
     error = np.where(part.keep(to.equal) | ((limit == 0) & (not sure)), 0.0, error)
-    changed = bool(np.any(error > OWN * part.keep(to.limit)))
+    changed = bool(np.any(error > part.keep(_own(to.limit, to.probable))))
     if not error.size or not changed or np.any(error > FACTOR * limit):
         return Shift(_largest(error, probable)[0] if changed else 0.0, changed)
     if step_names(part.case.node):
@@ -162,8 +188,14 @@ def _moved(part: Sample, base: Enclosure, altered: Enclosure, context: Context, 
     ratio, place = _largest(error, probable)
     terms = TABLE[part.case.node.type].terms
     if ratio > FACTOR and terms and first and elementwise(part.case):
-        ratio = min(ratio, float(error.flat[place]) / _explained(part, base.mid.shape, place, context))
+        radius = _explained(part, base.mid.shape, place, context)  # 0 where a 16-bit result can be one number alone
+        ratio = min(ratio, float(error.flat[place]) / radius) if radius else ratio
     return Shift(ratio)
+
+
+def _own(limit: np.ndarray, probable: np.ndarray) -> np.ndarray:
+    """What the reference itself may err by; in narrow formats a long sum has no worst case."""
+    return OWN * np.where(np.isfinite(limit), limit, probable)
 
 
 def _explained(part: Sample, shape: tuple[int, ...], place: int, context: Context) -> float:
@@ -171,7 +203,8 @@ def _explained(part: Sample, shape: tuple[int, ...], place: int, context: Contex
     index = np.unravel_index(part.keep(np.arange(int(np.prod(shape))).reshape(shape)).flat[place], shape)
     find, case = TABLE[part.case.node.type].terms, part.case
     assert find is not None
-    found = find(case.attrs, case.weights, case.inputs, tuple(int(i) for i in index), context)
+    weights, inputs = prepare(case.node, case.weights, case.inputs, context.arithmetic)
+    found = find(case.attrs, weights, inputs, tuple(int(i) for i in index), context)
     with np.errstate(all="ignore"):
         return float(stage2.enclose(found, context.arithmetic).probable)
 
@@ -223,7 +256,8 @@ def _smallest(part: Sample, base: Sequence[Enclosure], context: Context) -> tupl
         return min((_visible(part, b, a, context.arithmetic.u) for b, a in moved), default=np.inf)
 
     one = [visible(with_factor(_wide(case), *single(case, rank), 1 + DELTA)) for rank in RANKS]
-    least = context.arithmetic.u  # no two weights in this format are closer
+    rounded = context.arithmetic.operand
+    least = max(context.arithmetic.u, rounded.format.u if rounded else 0.0)  # no two weights are closer
     return max(float(np.median(one)), least), max(visible(scaled(_wide(case), 1 + DELTA)), least)
 
 
@@ -236,5 +270,5 @@ def _visible(part: Sample, base: Enclosure, altered: Enclosure, u: float) -> flo
     with np.errstate(all="ignore"):
         radius = np.maximum(np.broadcast_to(base.probable, base.mid.shape), u * np.abs(base.mid))
         size = DELTA * FACTOR * radius / np.abs(altered.mid - base.mid)
-        noise = np.abs(altered.mid - base.mid) <= OWN * np.asarray(base.limit)
+        noise = np.abs(altered.mid - base.mid) <= _own(np.asarray(base.limit), np.asarray(base.probable))
     return float(np.min(part.keep(np.where(np.isnan(size) | noise, np.inf, size)), initial=np.inf))

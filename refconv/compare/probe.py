@@ -22,7 +22,7 @@ from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context
 from refconv.reference.forward import forward
 from refconv.result import Comparison, LayerResult, Verdict
-from refconv.trace import Probe
+from refconv.trace import Call, Probe, Trace, accelerator
 
 DIFFERS = (
     "its integer probe differs: fed small integers, the layer does not give what the model says, so geometry or layout "
@@ -65,6 +65,17 @@ def judge_probe(
         means = got.dtype.name in INTEGERS and _area(node, enclosure, inputs[0].size)
         return Probed(reason=f"not probed: its means are rounded to {got.dtype.name}" if means else DEFECT)
     return decide(enclosure, got if got.dtype.itemsize > 2 else got.astype(np.float32), gpu)
+
+
+def probed(node: Node, result: LayerResult, call: Call | None, trace: Trace, context: Context) -> LayerResult:
+    """The result with that of the layer's probe, where there is one for its path and input shape."""
+    if node.attrs is None or call is None or not call.inputs:
+        return result
+    shape, gpu = trace.tensors[call.inputs[0]].shape, accelerator(trace.environment) is not None
+    for probe in trace.probes:
+        if (probe.layer, probe.shape) == (node.layer, shape):
+            return attach(result, judge_probe(node, probe, trace.tensors, context, gpu=gpu))
+    return result
 
 
 def bare(node: Node) -> Node:

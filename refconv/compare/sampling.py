@@ -17,6 +17,7 @@ from refconv.compare.counterfactuals.activations import STANDING
 from refconv.compare.counterfactuals.base import Case
 from refconv.compare.counterfactuals.kernels import filters
 from refconv.compare.counterfactuals.windows import sliding
+from refconv.ops.activation_layers import Softmax
 from refconv.ops.activations import LINEAR
 from refconv.ops.base import Weights
 from refconv.ops.convolution import Convolution
@@ -72,6 +73,7 @@ def sampled(case: Case) -> Sample:
     if _global(case):
         return whole(case)
     said: list[str] = []
+    case = replace(case, fed=case.inputs)
     for part in (_channels, _steps, _spread):
         words, case = part(case)
         said += words
@@ -89,6 +91,8 @@ def _global(case: Case) -> bool:
 def _samples(case: Case) -> tuple[list[str], Case]:
     """As many samples of the batch as hold ENOUGH numbers, at least one."""
     count = case.inputs[0].shape[0] if case.inputs and case.inputs[0].ndim else 0
+    if not elementwise(case) or isinstance(case.attrs, Softmax):
+        return [], case  # a softmax might be taken over the batch
     if count < 2 or any(x.shape[:1] != (count,) for x in case.inputs):
         return [], case
     most = max(ENOUGH * count // max(sum(x.size for x in case.inputs), 1), 1)

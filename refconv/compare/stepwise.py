@@ -14,7 +14,7 @@ from refconv.numerics.enclosure import Enclosure, point
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context, Terms, Weights
 from refconv.ops.table import TABLE
-from refconv.reference.forward import stepwise
+from refconv.reference.forward import forward, step_shapes, stepwise
 
 
 def compare_steps(
@@ -33,6 +33,21 @@ def compare_steps(
         for name, e in found.steps.items()
     )
     return Compared((*outputs, *inner), shape_reason(outputs))
+
+
+def unlike_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, context: Context) -> str:
+    """Says so where the outputs have other shapes than the layer's, whatever its steps left."""
+    own = [e.mid.shape for e in forward(node, weights, inputs, replace(context, need=Need.VALUES))]
+    shapes = [g.shape for g in got]
+    return "" if shapes == own else f"the framework's outputs have shapes {shapes}, the reference's {own}"
+
+
+def unlike_steps(node: Node, inputs: Arrays, steps: Weights) -> str:
+    """Says so where what was recorded of a step is no state of this layer: nothing can be computed from it."""
+    for name, shape in step_shapes(node, inputs[0]).items():
+        if steps[name].shape != shape:
+            return f"the framework's steps ({name}) have shape {steps[name].shape}, and not {shape}"
+    return ""
 
 
 def _explain(node: Node, weights: Weights, inputs: Arrays, steps: Weights, name: str, context: Context) -> Explain:

@@ -94,20 +94,23 @@ class Steps:
     """How to judge a layer made of steps, each on the framework's own result of the step before.
 
     Attributes:
-        names: attrs → the tensors that a step leaves, such as an LSTM's h and c. What the framework recorded under such
-            a name has one axis more than the step's result: (N, steps, …), in the order in which the steps were run.
+        widths: attrs → the tensors that a step leaves, such as an LSTM's h and c, and how many numbers each has. What
+            the framework recorded under such a name is (N, steps, width), in the order in which the steps were run.
         enclose: (attrs, weights, inputs, recorded, context) → the enclosure of every recorded tensor, all its steps.
         outputs: (attrs, recorded, context) → the layer's outputs, given what its steps left.
         explain: (attrs, weights, inputs, recorded, name, index, context, close) → the enclosure of one element, its
             sums closed by `close` from their terms (stage 2); None where that is not to be had.
     """
 
-    names: Callable[[Any], tuple[str, ...]]
+    widths: Callable[[Any], Mapping[str, int]]
     enclose: Callable[[Any, Weights, Sequence[Enclosure], States, Context], dict[str, Enclosure]]
     outputs: Callable[[Any, States, Context], tuple[Enclosure, ...]]
     explain: Callable[
         [Any, Weights, Sequence[Enclosure], States, str, tuple[int, ...], Context, Close], Enclosure | None
     ]
+
+    def names(self, attrs: Any) -> tuple[str, ...]:
+        return tuple(self.widths(attrs))
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,12 @@ def bidirectional(
     return _merged(attrs, [y if isinstance(y, tuple) else (y,) for y in got], context)
 
 
-def _names(attrs: Bidirectional) -> tuple[str, ...]:
-    return tuple(f"{name} {state}" for name, one in attrs.both.items() for state in _steps(one).names(one.attrs))
+def _widths(attrs: Bidirectional) -> dict[str, int]:
+    return {
+        f"{name} {state}": width
+        for name, one in attrs.both.items()
+        for state, width in _steps(one).widths(one.attrs).items()
+    }
 
 
 def _enclose(
@@ -165,7 +169,7 @@ def _merge(mode: str | None, y: Enclosure, back: Enclosure, context: Context) ->
     return (product(added, half, context.arithmetic) if mode == "ave" else added,)
 
 
-STEPS = Steps(_names, _enclose, _outputs, _explain)
+STEPS = Steps(_widths, _enclose, _outputs, _explain)
 ROWS = (
     Row(
         "Bidirectional",

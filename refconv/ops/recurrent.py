@@ -123,7 +123,9 @@ def steps(cell: Cell) -> Steps:
         found = cell.step(attrs, _columns(weights, unit, attrs.units), one, now, context.arithmetic, sums)
         return found[cell.states.index(name)].move(lambda v: v.reshape(()))
 
-    return Steps(lambda attrs: cell.states, enclose, lambda a, s, c: outputs(cell, a, s), explain)
+    return Steps(
+        lambda attrs: dict.fromkeys(cell.states, attrs.units), enclose, lambda a, s, c: outputs(cell, a, s), explain
+    )
 
 
 def _at(e: Enclosure, first: int, second: int) -> Enclosure:

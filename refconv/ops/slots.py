@@ -61,11 +61,6 @@ def quantizers(attrs: Any) -> dict[str, Quantizer]:
     return found
 
 
-def draws(attrs: Any) -> bool:
-    """Whether the layer draws random numbers at inference."""
-    return any(quantizer.random for quantizer in quantizers(attrs).values())
-
-
 def in_words(attrs: Any) -> dict[str, str]:
     """How a layer quantizes, in plain words, by what it quantizes; a layer may say so itself (`words`)."""
     return {name: q.describe() for name, q in quantizers(attrs).items()} | dict(getattr(attrs, "words", {}))

@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-import numpy as np
-
 from refconv.compare.match import match
 from refconv.frameworks import Stream, Whole
 from refconv.graph import Graph, Node
-from refconv.trace import Call, Trace
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the framework's call took, gave, multiplied by and left after its steps."""
-
-    inputs: tuple[np.ndarray, ...]
-    outputs: tuple[np.ndarray, ...]
-    weights: Mapping[str, np.ndarray]
-    steps: Mapping[str, np.ndarray]
-
-
-def seen(node: Node, call: Call, trace: Trace) -> Seen:
-    inputs, outputs = (
-        tuple(trace.tensors[key] for key in keys) for keys in (call.inputs[: len(node.inputs)], call.outputs)
-    )
-    weights, steps = ({name: trace.tensors[key] for name, key in named} for named in (call.weights, call.steps))
-    return Seen(inputs, outputs, weights, steps)
+from refconv.trace import Call
 
 
 class Calls:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,22 @@ import numpy as np
 from refconv import formats, frameworks
 from refconv import inputs as model_inputs
 from refconv.compare.declared import NAMED
-from refconv.compare.plain import judge_plain
-from refconv.compare.probe import NOTE
-from refconv.errors import BadInput, UnreadableModel
+from refconv.compare.plain import plain_result
+from refconv.compare.probe import probed
+from refconv.compare.remarks import draws, notes, quantized
+from refconv.compare.selection import select
+from refconv.errors import BadInput
+from refconv.formats.refusals import refuse_code
 from refconv.graph import Graph
-from refconv.numerics.enclosure import Enclosure
 from refconv.ops.base import Context
-from refconv.ops.slots import draws, in_words
-from refconv.ops.table import TABLE
 from refconv.pipeline.calls import Calls
 from refconv.pipeline.layer import Checking
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
 from refconv.primitives import engines
-from refconv.reference.chained import Chain, mids
-from refconv.reference.forward import forward, weights_of
+from refconv.reference.alone import Run, run_alone
 from refconv.reference.ranges import index_ranges
 from refconv.reference.runs import Runs
-from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo, PlainResult, QuantizedLayer
+from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo
 from refconv.trace import Trace
 
 
@@ -67,7 +65,7 @@ def check(
     engines.get(options.engine)  # a wrong name is told before the framework runs
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
-    _refuse_code(graph)
+    refuse_code(graph)
     with frameworks.Worker(graph.keras if options.keras == "auto" else int(options.keras)) as worker:
         arrays = draw_inputs(graph, inputs, options)
         source = worker.stream(
@@ -128,7 +126,8 @@ def _verify(
     on_layer: OnLayer | None,
 ) -> CheckResult:
     context = Context(engines.get(options.engine), seeded=seeded)
-    checking = Checking(Runs(graph, arrays, context, shadows=not _drawing(graph)), context, options)
+    determined = not any(map(draws, graph.nodes))  # else predict has no one answer
+    checking = Checking(Runs(graph, arrays, context, shadows=determined), context, options)
     checking.runs.ahead(checking.ready, source.ready)
     source.all() if options.thorough else source.more()  # probes are the last to arrive
     layers = tuple(_layers(graph, source, checking, selected, progress, on_layer))
@@ -136,13 +135,13 @@ def _verify(
     return CheckResult(
         model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
         layers=layers,
-        plain=None if stopped or _drawing(graph) else _plain(graph, source.trace, checking.runs, layers),
+        plain=plain_result(graph, source.trace, checking.runs, layers) if determined and not stopped else None,
         environment=source.trace.environment,
         input={},
         partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=(*graph.notes, *_notes(graph, source)),
-        quantized=tuple(_quantized(graph)),
+        notes=(*notes(graph, source.trace), *([str(source.failure)] if source.failure else [])),
+        quantized=tuple(quantized(graph)),
     )
 
 
@@ -163,7 +162,7 @@ def _layers(
         call = calls.of(node)
         result = checking.layer(node, call, source.trace, wanted=node.index in selected)
         if node.index in selected:
-            result = checking.probed(node, result, call, source.trace)
+            result = probed(node, result, call, source.trace, checking.context)
             if on_layer:
                 on_layer(result)
             yield result
@@ -183,83 +182,4 @@ def run(graph: Graph, x: Given, *, engine: str = "numpy") -> Run:
     Raises:
         UnreadableModel: a layer has no reference.
     """
-    arrays = draw_inputs(graph, x, Options())
-    chain, context = Chain(graph, arrays), Context(engines.get(engine))
-    found: dict[str, Enclosure] = {}
-    for node in graph.nodes:
-        if node.index in graph.inputs:
-            continue
-        if node.attrs is None:
-            raise UnreadableModel(node.reason or "no reference", where=f"layer {node.name}")
-        enclosures = forward(node, weights_of(node).applied, chain.inputs(node) or (), context)
-        chain.put(node, mids(enclosures))
-        found[node.name] = enclosures[0]
-    output = graph.nodes[graph.outputs[0].node].name
-    return Run(found, found[output])
-
-
-class Run(dict[str, Enclosure]):
-    """Layer name → Enclosure; `output` is the model's first output."""
-
-    def __init__(self, layers: Mapping[str, Enclosure], output: Enclosure) -> None:
-        super().__init__(layers)
-        self.output = output
-
-
-def select(graph: Graph, globs: Sequence[str]) -> frozenset[int]:
-    """Indices of the nodes whose name matches any glob; all of them without globs.
-
-    Raises:
-        BadInput: a glob matches no layer.
-    """
-    nodes = [n for n in graph.nodes if n.index not in graph.inputs]
-    if not globs:
-        return frozenset(n.index for n in nodes)
-    for glob in globs:
-        if not any(fnmatchcase(n.name, glob) for n in nodes):
-            names = ", ".join(n.name for n in nodes[:5])
-            raise BadInput(f"no layer matches {glob!r}", where="--layer", hint=f"the layers are {names}, …")
-    return frozenset(n.index for n in nodes if any(fnmatchcase(n.name, glob) for glob in globs))
-
-
-def _refuse_code(graph: Graph) -> None:
-    for node in graph.nodes:
-        if node.origin.class_name.split(">")[-1] == "Lambda":
-            raise UnreadableModel(
-                "a Lambda layer holds code from the file, which refconv does not run",
-                where=f"{graph.path}: layer {node.name}",
-                hint="save the model with the Lambda replaced by a layer",
-            )
-
-
-def _quantized(graph: Graph) -> Iterator[QuantizedLayer]:
-    for node in graph.nodes:
-        if node.attrs is not None and node.call == 0 and (said := in_words(node.attrs)):
-            yield QuantizedLayer(node.layer, said)
-
-
-def _notes(graph: Graph, source: frameworks.Stream | frameworks.Whole) -> Iterator[str]:
-    for node in graph.nodes:
-        if node.attrs is not None and draws(node.attrs):
-            yield f"{node.name} draws numbers at every call, so predict has no one answer and is not judged"
-        if node.attrs is not None and node.index not in graph.inputs and (note := TABLE[node.type].note):
-            yield f"{node.name}: {note}"
-    if source.trace.probes:
-        yield NOTE
-    if source.failure:
-        yield str(source.failure)
-
-
-def _drawing(graph: Graph) -> bool:
-    """Whether some layer draws, so that the model's outputs have no one right answer."""
-    return any(node.attrs is not None and draws(node.attrs) for node in graph.nodes)
-
-
-def _plain(graph: Graph, trace: Trace, runs: Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
-    """The un-instrumented run, where there is one."""
-    reference, others = runs.results()
-    if reference is None or not trace.plain:
-        return None
-    last = {ref.node for ref in graph.outputs}
-    allowed = [c.worst.allowed for r in layers if r.index in last for c in r.outputs if c.worst and not c.name]
-    return judge_plain(trace.plain, [trace.outputs, *others], reference, slack=max(allowed, default=0.0))
+    return run_alone(graph, draw_inputs(graph, x, Options()), Context(engines.get(engine)))

@@ -70,6 +70,12 @@ def step_names(node: Node) -> tuple[str, ...]:
     return steps.names(node.attrs) if steps else ()
 
 
+def step_shapes(node: Node, x: np.ndarray) -> dict[str, tuple[int, ...]]:
+    """The shape of what the steps leave, by name, of an input (N, steps, channels)."""
+    steps = TABLE[node.type].steps
+    return {name: (*x.shape[:2], width) for name, width in steps.widths(node.attrs).items()} if steps else {}
+
+
 def stepwise(
     node: Node,
     weights: Weights,

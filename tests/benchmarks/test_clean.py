@@ -26,7 +26,7 @@ def model() -> Model:
     return named([SAMPLES / "digits.keras"])[0]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [pytest.param(m, marks=pytest.mark.slow) if m == "xla" else m for m in MODES])
 def test_seeds_that_share_a_traced_function_are_recorded_as_alone(mode: str, model: Model) -> None:
     kept: dict = {}
     for seed in (0, 1):

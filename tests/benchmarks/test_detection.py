@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,31 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Model]:
     return named([*SHIPPED, *made(tmp_path_factory.mktemp("made"))])
 
 
+State = tuple[str, dict[str, int], Any]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Every operator at every layer of every model; and what the layers were, before and afterwards, by mode."""
+
+    rows: list[Row]
+    before: dict[str, list[list[State]]]
+    after: dict[str, list[list[State]]]
+
+
 @pytest.fixture(scope="module")
-def rows(models: list[Model]) -> list[Row]:
-    return [row for model in models for row in measure(model, OPERATORS, seed=0, mode="eager", samples=2)]
+def planted(models: list[Model]) -> Planted:
+    def states() -> dict[str, list[list[State]]]:
+        return {mode: [list(_state(model, mode)) for model in models] for mode in ("graph", "eager")}
+
+    before = states()
+    rows = [row for model in models for row in measure(model, OPERATORS, seed=0, mode="eager", samples=2)]
+    return Planted(rows, before, states())
+
+
+@pytest.fixture(scope="module")
+def rows(planted: Planted) -> list[Row]:
+    return planted.rows
 
 
 def test_clean_layers_raise_no_alarm(rows: list[Row]) -> None:
@@ -112,18 +135,16 @@ def test_a_scale_error_of_a_millionth_is_found_where_outputs_are_judged_together
 
 
 @pytest.mark.parametrize("mode", ["graph", "eager"])
-def test_a_layer_is_afterwards_what_it_was(mode: str, models: list[Model]) -> None:
-    for model in models:
-        before = list(_state(model, mode))
-        assert list(measure(model, OPERATORS, seed=0, mode="eager", samples=2))
-        after = list(_state(model, mode))
-        assert [name for name, *_ in before] == [name for name, *_ in after]
+def test_a_layer_is_afterwards_what_it_was(mode: str, planted: Planted) -> None:
+    assert planted.rows
+    for before, after in zip(planted.before[mode], planted.after[mode], strict=True):
+        assert before and [name for name, *_ in before] == [name for name, *_ in after]
         for (name, held, outputs), (_, held_after, outputs_after) in zip(before, after, strict=True):
             assert held == held_after, name
             assert [y.tobytes() for y in outputs] == [y.tobytes() for y in outputs_after], name
 
 
-def _state(model: Model, mode: str) -> Iterator[tuple[str, dict[str, int], Any]]:
+def _state(model: Model, mode: str) -> Iterator[State]:
     """Per layer: its name, the objects that it holds, its outputs."""
     for s in subjects(model, seed=0, mode=mode, samples=2):
         outputs = s.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from refconv.compare import power, sampling
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 from refconv.compare.counterfactuals.table import FAMILIES, ROWS, applicable
-from refconv.compare.layer import judge
+from refconv.compare.declared import SINGLE, TF32S, Declared, half_sums, mixed
+from refconv.compare.layer import Judgement, judge
 from refconv.graph import Node, Origin
+from refconv.numerics.formats import FLOAT16, FLOAT32, TF32
 from refconv.numerics.moments import Need
 from refconv.ops.attributes import build
 from refconv.ops.base import Context
@@ -393,3 +396,60 @@ def test_an_altered_layer_with_a_wider_bound_is_measured_by_that() -> None:
     (e,) = row.alter(one).enclose(CONTEXT)
     assert float(np.max(e.mid)) > 0 == float(np.max(one.enclose(CONTEXT)[0].mid))
     assert claimed(one, row) == bool(np.max(e.mid) > power.FACTOR * np.max(e.probable))
+
+
+def sums_in_half(one: Case) -> tuple[Judgement, LayerResult]:
+    """One layer call, declared to sum in float32 or in float16, that gave the correctly rounded result."""
+    declared = Declared("mixed_float16", (*mixed(FLOAT16), half_sums(FLOAT16)))
+    got = tuple(e.mid.astype(np.float16) for e in one.enclose(replace(CONTEXT, arithmetic=declared.candidates[0])))
+    found = judge(one.node, NodeWeights(one.weights, {}), {}, one.inputs, got, CONTEXT, declared)
+    result = LayerResult(1, "layer", "layer", one.node.type, found.verdict, found.outputs)
+    weights = NodeWeights(one.weights, {})
+    return found, power.with_power(result, one.node, weights, one.inputs, got, {}, CONTEXT, found.candidates)
+
+
+def test_power_is_that_of_the_widest_arithmetic_that_would_have_passed() -> None:
+    """All weights off by 0.1% are outside the bound of float32 sums, and inside that of float16 ones."""
+    fault, one = (
+        "all weights off by 0.1%",
+        case("Dense", draw(4, 300), {"kernel": draw(300, 8)}, units=8, use_bias=False),
+    )
+    found, result = sums_in_half(one)
+    assert found.verdict in (Verdict.WITHIN, Verdict.EXACT)
+    assert set(found.candidates) == {*mixed(FLOAT16), half_sums(FLOAT16)}
+    assert result.power is not None and fault in missed(result.power)
+    narrow = replace(CONTEXT, arithmetic=mixed(FLOAT16)[0])
+    claimed_before = power.measure(one, narrow)
+    assert claimed_before is not None and fault in claimed_before.caught
+    altered = next(row for row in ROWS if row.name == fault).alter(one)
+    got = tuple(e.mid.astype(np.float16) for e in altered.enclose(narrow))
+    declared = Declared("mixed_float16", found.candidates)
+    assert judge(one.node, NodeWeights(one.weights, {}), {}, one.inputs, got, CONTEXT, declared).verdict not in FAILING
+
+
+def test_the_widest_of_several_is_found_and_one_alone_is_not_compared() -> None:
+    part = sampling.whole(case("Dense", draw(2, 60), {"kernel": draw(60, 5)}, units=5, use_bias=False))
+    narrow, wide = mixed(FLOAT16)[0], half_sums(FLOAT16)
+    for candidates in ((narrow, wide), (wide, narrow)):
+        assert power.widest(part, candidates, CONTEXT) == wide
+    assert power.widest(part, (SINGLE,), CONTEXT) == SINGLE
+    assert power.widest(part, (SINGLE, wide), CONTEXT) == SINGLE  # which rounds operands in another way
+
+
+def test_the_arithmetic_that_a_layer_was_judged_by_comes_first() -> None:
+    """Operands rounded to TF32, the sum exact to float32: the second candidate agrees, and the first does not."""
+    one = case("Dense", draw(3, 40), {"kernel": draw(40, 6)}, units=6, use_bias=False)
+    for by in (SINGLE, TF32S[0]):
+        got = tuple(e.mid.astype(np.float32) for e in one.enclose(replace(CONTEXT, arithmetic=by)))
+        declared = Declared("tf32", (SINGLE, *TF32S))
+        found = judge(one.node, NodeWeights(one.weights, {}), {}, one.inputs, got, CONTEXT, declared)
+        assert found.candidates[0] == by and len(found.candidates) == 4
+
+
+def test_an_error_of_a_weight_below_its_own_rounding_is_not_claimed() -> None:
+    """TF32 operands: two weights closer than 2⁻¹¹ are one."""
+    one = case("Dense", draw(2, 20), {"kernel": draw(20, 5)}, units=5, use_bias=False)
+    for arithmetic, least in ((SINGLE, FLOAT32.u), (TF32S[0], TF32.u)):
+        found = power.measure(one, replace(CONTEXT, arithmetic=arithmetic))
+        assert found is not None and found.smallest_scale_error is not None
+        assert least <= found.smallest_scale_error < max(2 * least, 1e-5)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pkgutil
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
 import support
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.laws import CONTEXT, draw_inputs, run_row
+from support.laws import CONTEXT, Case, draw_inputs, run_row
 
 from refconv.compare import power
-from refconv.compare.counterfactuals.base import Case
+from refconv.compare.counterfactuals.base import Case as Call
 from refconv.graph import Node, Origin
 from refconv.ops.slots import quantizers
 
@@ -21,6 +22,40 @@ CASES = {
     for module in pkgutil.iter_modules(support.__path__)
     if module.name.startswith("cases")
     for name, strategy in import_module(f"support.{module.name}").CASES.items()
+}
+KERNEL, VALUE = "quantized_bits(4,0,1,alpha=1.0)", "quantized_bits(6,2,1,alpha=1.0)"
+WEIGHTS = ("kernel_quantizer", "depthwise_quantizer", "bias_quantizer")
+ACTIVATIONS = (VALUE, "quantized_relu(4)", None)
+
+
+def quantized(name: str, *slots: str) -> st.SearchStrategy[Case]:
+    """The float layer's cases with quantizers in the named places, or none, and another activation, or none."""
+    places = st.fixed_dictionaries({slot: st.sampled_from([KERNEL, VALUE, None]) for slot in slots})
+
+    def with_them(drawn: Case, given: dict[str, str | None], activation: str | None) -> Case:
+        plain = {key: value for key, value in drawn.config.items() if key != "activation"}
+        held = {"activation": activation} if activation and "Normalization" not in name else {}
+        made = {slot.replace("quantizer", "initializer"): "zeros" for slot in given if slot in WEIGHTS}
+        config = {**plain, **{slot: q for slot, q in given.items() if q}, **made, **held}
+        return replace(drawn, config=config, majors=(2,), package="qkeras")
+
+    return st.builds(
+        with_them, CASES[name].filter(lambda drawn: 2 in drawn.majors), places, st.sampled_from(ACTIVATIONS)
+    )
+
+
+CASES |= {
+    "QDense": quantized("Dense", "kernel_quantizer", "bias_quantizer"),
+    "QConv2D": quantized("Conv2D", "kernel_quantizer", "bias_quantizer"),
+    "QDepthwiseConv2D": quantized("DepthwiseConv2D", "depthwise_quantizer", "bias_quantizer"),
+    "QActivation": st.builds(
+        lambda drawn, activation: replace(drawn, config={"activation": activation}, majors=(2,), package="qkeras"),
+        CASES["Activation"],
+        st.sampled_from(ACTIVATIONS[:2]),
+    ),
+    "QAveragePooling2D": quantized("AveragePooling2D", "average_quantizer"),
+    "QGlobalAveragePooling2D": quantized("GlobalAveragePooling2D", "average_quantizer"),
+    "QBatchNormalization": quantized("BatchNormalization", "mean_quantizer", "variance_quantizer"),
 }
 WHOLE = sorted(name for name in CASES if not any(part in name for part in ("LSTM", "GRU", "RNN", "Bidirectional")))
 
@@ -36,7 +71,7 @@ def test_any_layer_can_be_asked(name: str, data: st.DataObject) -> None:
         return
     found = run.row.slots(run.attrs, run.weights) if run.row.slots else {}
     applied = {n: slot.effective.mid.astype("float32") for n, slot in found.items()} or run.weights
-    case = Case(Node(1, "layer", name, run.attrs, (), Origin(name, "keras3")), applied, run.inputs, run.weights)
+    case = Call(Node(1, "layer", name, run.attrs, (), Origin(name, "keras3")), applied, run.inputs, run.weights)
     answer = power.measure(case, CONTEXT)
     if answer is not None:
         # A transposed convolution with an output padding of its own may have no length left without its dilation, and a

@@ -72,7 +72,7 @@ def saved(layer: Any, path: Path) -> Any:
     return model
 
 
-def checked(path: Path, model: Any, mode: str = "graph", seed: int = 1) -> CheckResult:
+def checked(path: Path, model: Any, mode: str = "eager", seed: int = 1) -> CheckResult:
     x = np.random.default_rng(seed).normal(size=(2, *SHAPE)).astype(np.float32)
     return verify(formats.load(path), capture_live(model, [x], keras=2, mode=mode), [x], Options())
 
@@ -82,8 +82,17 @@ def only(result: CheckResult) -> LayerResult:
     return found
 
 
-@pytest.mark.parametrize(("mode", "ending"), [("graph", "h5"), ("eager", "keras")])
-@pytest.mark.parametrize("name", LAYERS)
+TRACED = ("quantized", "one product for all gates", "both ways, unlike")  # the rest takes seconds each, and is slow
+RUNS = [
+    *(pytest.param(name, "eager", "keras", id=f"{name}-eager") for name in LAYERS),
+    *(
+        pytest.param(name, "graph", "h5", id=f"{name}-graph", marks=() if name in TRACED else pytest.mark.slow)
+        for name in LAYERS
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "mode", "ending"), RUNS)
 def test_every_step_agrees_with_qkeras(name: str, mode: str, ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"model.{ending}"
     result = checked(path, saved(LAYERS[name](), path), mode)

@@ -66,13 +66,23 @@ def _other_axis(case: Case) -> Case:
     return case.with_attrs(activation=Activation("softmax", (("axis", -2),)))
 
 
+def _over_the_batch(case: Case) -> Case:
+    if isinstance(case.attrs, Softmax):
+        return case.with_attrs(axis=(0,))
+    return case.with_attrs(activation=Activation("softmax", (("axis", 0),)))
+
+
 def _over_last(case: Case) -> bool:
-    """Of a tensor that has another axis beside the batch."""
     if isinstance(case.attrs, Softmax):
         last = case.attrs.axis in ((-1,), (case.inputs[0].ndim - 1,))
     else:
         last = _active(case) and _function(case) == Activation("softmax")
-    return last and case.inputs[0].ndim > 2
+    return last and case.inputs[0].ndim > 1
+
+
+def _over_one_of_several(case: Case) -> bool:
+    """Of a tensor that has another axis beside the batch."""
+    return _over_last(case) and case.inputs[0].ndim > 2
 
 
 def _steeper(case: Case) -> Case:
@@ -99,7 +109,8 @@ ROWS = (
     Counterfactual("layer left out", ALONE, _left_out),
     Counterfactual("a variant of the activation", EVERY, _varied, _variable),
     Counterfactual("the other gelu", EVERY, _approximated, _gelu),
-    Counterfactual("softmax over another axis", EVERY, _other_axis, _over_last),
+    Counterfactual("softmax over another axis", EVERY, _other_axis, _over_one_of_several),
+    Counterfactual("softmax over the batch", EVERY, _over_the_batch, _over_last),
     Counterfactual("another slope", (LeakyReLU,), _steeper),
     Counterfactual("maximum ignored", (ReLU,), _unbounded, _bounded),
     Counterfactual("alpha doubled", (ELU,), _alpha),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from refconv.compare.operands import prepare
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.base import Context, Weights
@@ -28,6 +29,7 @@ class Case:
         inputs: the framework's.
         stored: as in the file, before any quantizer; whole, also where the case is a sample of the layer.
         steps: what the framework's own steps left, for a layer made of steps.
+        fed: the inputs of the whole layer, where the case is a sample of it.
         unit: the channel of which one weight is set off: of a kernel's filters, or a depthwise layer's inputs.
         narrow: whole weights → those of the case, where it is a sample of the layer's channels.
     """
@@ -37,6 +39,7 @@ class Case:
     inputs: tuple[np.ndarray, ...]
     stored: Weights = field(default_factory=dict)
     steps: Weights = field(default_factory=dict)
+    fed: tuple[np.ndarray, ...] = ()
     unit: int = 0
     narrow: Callable[[Weights], Weights] = _all
 
@@ -59,13 +62,13 @@ class Case:
         return replace(self, inputs=(value, *self.inputs[1:]))
 
     def enclose(self, context: Context) -> tuple[Enclosure, ...]:
-        """Enclosures of the outputs, then of what the steps leave.
+        """Enclosures of the outputs, then of what the steps leave, operands rounded as the arithmetic rounds them.
 
         Raises:
             UnreadableModel: attributes, weights and inputs do not fit each other.
         """
         if not step_names(self.node):
-            return forward(self.node, self.weights, self.inputs, context)
+            return forward(self.node, *prepare(self.node, self.weights, self.inputs, context.arithmetic), context)
         found = stepwise(self.node, self.weights, self.inputs, self.steps, context)
         return (*found.outputs, *found.steps.values())
 

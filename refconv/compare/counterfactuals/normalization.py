@@ -7,6 +7,7 @@ import numpy as np
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 from refconv.ops.normalization import BatchNormalization
 from refconv.ops.preprocessing import Normalization, Rescaling
+from refconv.ops.table import TABLE
 
 BATCH = (BatchNormalization,)
 
@@ -35,6 +36,21 @@ def _mean_off(case: Case) -> Case:
 
 def _variance_off(case: Case) -> Case:
     return case.with_weights(moving_variance=case.weights["moving_variance"] * np.float32(1.01))
+
+
+def _of_the_batch(case: Case) -> Case:
+    """As in training: mean and variance of what the layer is fed, all of it, in place of the moving ones."""
+    x = (case.fed or case.inputs)[0].astype(np.float64)
+    others = tuple(axis for axis in range(x.ndim) if axis != case.attrs.axis % x.ndim)
+    with np.errstate(all="ignore"):
+        found = {"moving_mean": x.mean(axis=others), "moving_variance": x.var(axis=others)}
+    narrowed = case.narrow({name: value.astype(np.float32) for name, value in found.items()})
+    return case.with_weights(**narrowed)
+
+
+def _fed(case: Case) -> bool:
+    """Not of a quantized layer, whose statistics pass through its quantizers."""
+    return TABLE[case.node.type].slots is None and bool(case.inputs[0].size)
 
 
 def _scales(case: Case) -> bool:
@@ -72,6 +88,7 @@ ROWS = (
     Counterfactual("beta missing", BATCH, _without_beta, _centers),
     Counterfactual("means off by 1%", BATCH, _mean_off),
     Counterfactual("variances off by 1%", BATCH, _variance_off),
+    Counterfactual("statistics of the batch", BATCH, _of_the_batch, _fed),
     Counterfactual("offset missing", (Rescaling,), _without_offset),
     Counterfactual("scale missing", (Rescaling,), _without_scale),
     Counterfactual("mean missing", (Normalization,), _uncentred, _adapted),

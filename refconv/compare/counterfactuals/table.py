@@ -9,11 +9,12 @@ from refconv.compare.counterfactuals import (
     normalization,
     quantization,
     recurrence,
+    ties,
     windows,
 )
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 
-FAMILIES = (kernels, windows, activations, normalization, moving, quantization, recurrence)
+FAMILIES = (kernels, windows, activations, normalization, moving, quantization, ties, recurrence)
 
 ROWS: tuple[Counterfactual, ...] = tuple(row for family in FAMILIES for row in family.ROWS)
 

@@ -1,0 +1,36 @@
+"""What a graph alone says of its layers: what they quantize, what they draw, what a framework gets wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from refconv.compare.probe import NOTE
+from refconv.graph import Graph, Node
+from refconv.ops.slots import in_words, quantizers
+from refconv.ops.table import TABLE
+from refconv.result import QuantizedLayer
+from refconv.trace import Trace
+
+
+def draws(node: Node) -> bool:
+    """Whether the framework draws random numbers in this layer at inference."""
+    return node.attrs is not None and any(quantizer.random for quantizer in quantizers(node.attrs).values())
+
+
+def quantized(graph: Graph) -> Iterator[QuantizedLayer]:
+    """What each layer quantizes, in plain words."""
+    for node in graph.nodes:
+        if node.attrs is not None and node.call == 0 and (said := in_words(node.attrs)):
+            yield QuantizedLayer(node.layer, said)
+
+
+def notes(graph: Graph, trace: Trace) -> Iterator[str]:
+    """Those of the file, of its layers, and of the probes."""
+    yield from graph.notes
+    for node in graph.nodes:
+        if draws(node):
+            yield f"{node.name} draws numbers at every call, so predict has no one answer and is not judged"
+        if node.attrs is not None and node.index not in graph.inputs and (note := TABLE[node.type].note):
+            yield f"{node.name}: {note}"
+    if trace.probes:
+        yield NOTE
