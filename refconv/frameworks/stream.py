@@ -71,11 +71,8 @@ class Stream:
 
     def forget(self, call: Call) -> None:
         """Drop the tensors that no other call needs."""
-        keys = _keys(call)
-        self._uses.subtract(keys)
-        for key in keys:
-            if self._uses[key] <= 0:
-                self.trace.tensors.pop(key, None)
+        self._uses.subtract(_keys(call))
+        self._drop(_keys(call))
 
     def _begin(self) -> None:
         try:
@@ -107,6 +104,12 @@ class Stream:
         for call in self.trace.calls[self._counted :]:
             self._uses.update(_keys(call))
         self._counted = len(self.trace.calls)
+        self._drop({key for keys in self.trace.model_inputs[-1:] for key in keys})  # every pass brings them again
+
+    def _drop(self, keys: set[str]) -> None:
+        for key in keys:
+            if self._uses[key] <= 0:
+                self.trace.tensors.pop(key, None)
 
 
 class Whole:
