@@ -14,7 +14,7 @@ from math import prod
 
 import numpy as np
 
-from refconv.primitives.canonical import Canonical
+from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.numba_blocks import SQUARES, VALUES, lay_points, lay_rows, multiply, pack
 from refconv.primitives.numba_tile import LANES, ROWS, VECTORS
 from refconv.primitives.threads import Threads
@@ -184,13 +184,6 @@ def _room(plan: Plan, p: Pass) -> tuple[np.ndarray, np.ndarray]:
     flat = aligned(size + ROWS[0], p.dtype)
     flat[size:] = 0
     return flat, flat[:size].reshape(plan.place)
-
-
-def aligned(size: int, dtype: type[np.floating]) -> np.ndarray:
-    """Memory that begins with a cache line: a register's worth of numbers then never lies in two."""
-    memory = np.empty(size * np.dtype(dtype).itemsize + 64, dtype=np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size * np.dtype(dtype).itemsize].view(dtype)
 
 
 def _multiply(

@@ -15,9 +15,9 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from refconv.primitives.canonical import Canonical
+from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.engine import Sums
-from refconv.primitives.numba_tile import F64, I64, LANES, aligned, load, multiply_add
+from refconv.primitives.numba_tile import F64, I64, LANES, load, multiply_add
 from refconv.primitives.threads import Threads
 
 MANY = 7 if LANES == 8 else 4  # positions at a time: three sums each fit in the registers
