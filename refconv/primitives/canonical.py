@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,16 +23,16 @@ class Canonical:
     out: Triple
 
     @property
-    def pointwise(self) -> bool:
-        """Every position sees one element."""
-        return self.size == (1, 1, 1) and not any(self.before)
-
-    @property
     def seen(self) -> Triple:
         """How many padded elements of each axis the windows reach over."""
         axes = zip(self.size, self.strides, self.dilation, self.out, strict=True)
         d, h, w = (max(out - 1, 0) * stride + (size - 1) * step + 1 for size, stride, step, out in axes)
         return d, h, w
+
+    def pointwise(self, spatial: Sequence[int]) -> bool:
+        """Every position sees one element, and none sees padding of an input of this shape."""
+        inside = all(seen <= length for seen, length in zip(self.seen, spatial, strict=True))
+        return self.size == (1, 1, 1) and not any(self.before) and inside
 
 
 def canonical(window: Window) -> Canonical:

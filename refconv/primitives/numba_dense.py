@@ -65,14 +65,15 @@ def dense(
     if 0 in shape or 0 in kernel.shape:
         return [np.zeros(shape) for _ in passes]
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    if window.pointwise:
+    pointwise = window.pointwise(x.shape[1:-1])
+    if pointwise:
         x = _selected(x, window)
         plan = _points(len(x), x.shape[-1], groups)
     else:
         plan = _rows(x.shape, window, groups)
     results = []
     for p in passes:
-        laid = _laid_points(x, plan, p, threads) if window.pointwise else _laid_rows(x, plan, window, p, threads)
+        laid = _laid_points(x, plan, p, threads) if pointwise else _laid_rows(x, plan, window, p, threads)
         results.append(_multiply(laid, matrix, plan, groups, p, threads).reshape(shape))
     return results
 
