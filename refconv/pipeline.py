@@ -53,7 +53,7 @@ class Options:
     layers: tuple[str, ...] = ()
     mode: str = "graph"
     keras: str = "auto"
-    engine: str = "numpy"
+    engine: str = "numba"
     device: str = "auto"
     arithmetic: str = ""  # of compare.declared.NAMED, in place of what the environment declares
     policy: Policy = Policy()
@@ -197,7 +197,7 @@ def verify(
     )
 
 
-def run(graph: Graph, x: Given, *, engine: str = "numpy") -> Run:
+def run(graph: Graph, x: Given, *, engine: str = "numba") -> Run:
     """The reference alone, chained from the model's input `x`, without a framework.
 
     Returns:

@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from refconv.primitives.canonical import Canonical, aligned
-from refconv.primitives.numba_blocks import SQUARES, VALUES, lay_points, lay_rows, multiply, pack
+from refconv.primitives.numba_blocks import VALUES, lay_points, lay_rows, multiply, pack
 from refconv.primitives.numba_tile import LANES, ROWS, VECTORS
 from refconv.primitives.threads import Threads
 
@@ -187,9 +187,7 @@ def _room(plan: Plan, p: Pass) -> tuple[np.ndarray, np.ndarray]:
     return flat, flat[:size].reshape(plan.place)
 
 
-def _multiply(
-    x: np.ndarray, kernel: np.ndarray, plan: Plan, groups: int, p: Pass, threads: Threads
-) -> np.ndarray:
+def _multiply(x: np.ndarray, kernel: np.ndarray, plan: Plan, groups: int, p: Pass, threads: Threads) -> np.ndarray:
     terms, filters = kernel.shape
     panels, size = _panels(filters, groups, terms, plan.group, LANES if p.dtype == np.float64 else 2 * LANES)
     b = aligned(size, p.dtype)

@@ -54,9 +54,7 @@ def _positions(count: int, all_sums: bool) -> Any:
     return block
 
 
-def _taps(
-    builder: Any, count: int, all_sums: bool, x: Any, step: Any, offsets: Any, w: Any, n: Any
-) -> list[list[Any]]:
+def _taps(builder: Any, count: int, all_sums: bool, x: Any, step: Any, offsets: Any, w: Any, n: Any) -> list[list[Any]]:
     """[Σt], or [Σt, Σt², Σ|t|], over n ≥ 1 taps, each a list of `count` registers."""
     vector = ir.VectorType(F64, LANES)
     before, body, after = builder.block, builder.append_basic_block("taps"), builder.append_basic_block("summed")

@@ -98,7 +98,7 @@ def _squares(x: Extent, kernel: Extent) -> Pass:
     root = FLOAT32.tiny**0.5
     if not all(isfinite(s) and 1 / s**2 > 0 for s in scales) or min(least_x, least_w, least_x * least_w) < 2 * root:
         return Pass(SQUARES)
-    return Pass(SQUARES, np.float32, *scales, UP / (scales[0] ** 2 * scales[1] ** 2))
+    return Pass(SQUARES, np.float32, scales[0], scales[1], UP / (scales[0] ** 2 * scales[1] ** 2))
 
 
 def _taps(kernel: np.ndarray) -> np.ndarray:
@@ -132,4 +132,5 @@ def _shaped(sums: Sums, x: np.ndarray, window: Window) -> Sums:
 
 
 def _reshaped(sums: Sums, shape: tuple[int, ...]) -> Sums:
-    return Sums(*(part if part is None else part.reshape(shape) for part in (sums.y, sums.q, sums.a)))
+    q, a = (None if part is None else part.reshape(shape) for part in (sums.q, sums.a))
+    return Sums(sums.y.reshape(shape), q, a)

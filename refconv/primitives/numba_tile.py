@@ -68,9 +68,7 @@ def register(dtype: Any) -> Any:
     return ir.VectorType(F32, 2 * LANES) if dtype == types.float32 else ir.VectorType(F64, LANES)
 
 
-def _loop(
-    builder: Any, vector: Any, rows: int, vectors: int, x: Any, offsets: Any, b: Any, n: Any
-) -> list[list[Any]]:
+def _loop(builder: Any, vector: Any, rows: int, vectors: int, x: Any, offsets: Any, b: Any, n: Any) -> list[list[Any]]:
     """Σ_k over n ≥ 1 terms, every sum in a register of its own."""
     before, body, after = builder.block, builder.append_basic_block("terms"), builder.append_basic_block("summed")
     builder.branch(body)
@@ -122,7 +120,10 @@ def load(builder: Any, base: Any, offset: int, vector: Any) -> Any:
 
 
 def broadcast(builder: Any, value: Any, vector: Any) -> Any:
-    nothing, zeros = ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(I32, vector.count), [0] * vector.count)
+    nothing, zeros = (
+        ir.Constant(vector, ir.Undefined),
+        ir.Constant(ir.VectorType(I32, vector.count), [0] * vector.count),
+    )
     return builder.shuffle_vector(builder.insert_element(nothing, value, I32(0)), nothing, zeros)
 
 

@@ -75,7 +75,9 @@ def _wide(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64, copy=False)
 
 
-def _sums(reduce: Callable[[np.ndarray, np.ndarray], np.ndarray], x: np.ndarray, kernel: np.ndarray, worst: bool) -> Sums:
+def _sums(
+    reduce: Callable[[np.ndarray, np.ndarray], np.ndarray], x: np.ndarray, kernel: np.ndarray, worst: bool
+) -> Sums:
     """One loop run on x·w, on (x·w)² and, as far as asked, on |x·w|."""
     x, kernel = _wide(x), _wide(kernel)
     a = reduce(np.abs(x), np.abs(kernel)) if worst else None

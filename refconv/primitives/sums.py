@@ -21,11 +21,17 @@ def correlate_moments(
 ) -> Moments:
     """Moments of a correlation; kernel (*k, C/groups, F), so n = Πk·C/groups (padding counted, as an upper bound)."""
     n = int(np.prod(kernel.shape[:-1]))
-    return _moments(Reduction(
-        engine,
-        lambda a, b: engine.correlate(a, b, window, groups),
-        lambda a, b, worst: engine.correlate_sums(a, b, window, groups, worst=worst),
-    ), x, kernel, n, need)
+    return _moments(
+        Reduction(
+            engine,
+            lambda a, b: engine.correlate(a, b, window, groups),
+            lambda a, b, worst: engine.correlate_sums(a, b, window, groups, worst=worst),
+        ),
+        x,
+        kernel,
+        n,
+        need,
+    )
 
 
 def matmul_moments(engine: Engine, x: np.ndarray, kernel: np.ndarray, need: Need = Need.WORST) -> Moments:
@@ -57,11 +63,17 @@ def transposed_moments(
     `window` is the forward correlation's over `lengths`, the spatial shape of the result; its positions are x's.
     """
     n = overlap(window) * kernel.shape[-1]
-    return _moments(Reduction(
-        engine,
-        lambda a, b: scatter(engine, a, b, window, lengths),
-        lambda a, b, worst: _scattered(engine, a, b, window, lengths, worst),
-    ), x, kernel, n, need)
+    return _moments(
+        Reduction(
+            engine,
+            lambda a, b: scatter(engine, a, b, window, lengths),
+            lambda a, b, worst: _scattered(engine, a, b, window, lengths, worst),
+        ),
+        x,
+        kernel,
+        n,
+        need,
+    )
 
 
 def scatter(engine: Engine, x: np.ndarray, kernel: np.ndarray, window: Window, lengths: tuple[int, ...]) -> np.ndarray:

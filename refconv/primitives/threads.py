@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+
 class Threads:
     """Runs `work(start, stop)` over pieces of a range; the caller's thread waits."""
 

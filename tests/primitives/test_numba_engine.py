@@ -18,6 +18,9 @@ from refconv.primitives.numba_engine import ENGINE as FAST
 from refconv.primitives.numpy_engine import ENGINE as ORACLE
 from refconv.primitives.threads import Threads
 
+Where = tuple[tuple[int, ...], Window]
+Fill = tuple[str, type, int]
+ROWS = [(1,), (3,), (16,), (17,), (2, 3), (5, 4, 2), (0,)]
 LOOSE = 1e-3  # how far q may be rounded up
 
 run = settings(deadline=None, max_examples=60)
@@ -35,7 +38,7 @@ def axes(draw: st.DrawFn) -> tuple[int, int, int, int, tuple[int, int], int]:
 
 
 @st.composite
-def windows(draw: st.DrawFn, ranks: tuple[int, int] = (1, 3)) -> tuple[tuple[int, ...], Window]:
+def windows(draw: st.DrawFn, ranks: tuple[int, int] = (1, 3)) -> Where:
     """(spatial shape, window)."""
     drawn = draw(st.lists(axes(), min_size=ranks[0], max_size=ranks[1]))
     if len(drawn) == 3:
@@ -55,7 +58,7 @@ FILLS = {
 fills = st.tuples(st.sampled_from(list(FILLS)), st.sampled_from([np.float32, np.float64]), st.integers(0, 2**31))
 
 
-def filled(fill: tuple[str, type, int], *shapes: tuple[int, ...]) -> list[np.ndarray]:
+def filled(fill: Fill, *shapes: tuple[int, ...]) -> list[np.ndarray]:
     name, dtype, seed = fill
     rng = np.random.default_rng(seed)
     return [FILLS[name](rng, shape).astype(dtype) for shape in shapes]
@@ -84,13 +87,13 @@ def agree(fast: Sums, oracle: Sums, n: int, *, integers: bool, rounded: bool = T
     return same(fast.y, oracle.y, own) and same(fast.a, oracle.a, own) and enough
 
 
-def judged(fast: Sums, oracle: Sums, n: int, fill: tuple[str, type, int]) -> bool:
+def judged(fast: Sums, oracle: Sums, n: int, fill: Fill) -> bool:
     return agree(fast, oracle, n, integers=fill[0] == "integers")
 
 
 @run
 @given(windows(), fills, st.sampled_from([(1, 1), (2, 3), (3, 5), (9, 33), (20, 70)]), st.integers(0, 3))
-def test_dense(where: tuple[tuple[int, ...], Window], fill: tuple[str, type, int], size: tuple[int, int], n: int) -> None:
+def test_dense(where: Where, fill: Fill, size: tuple[int, int], n: int) -> None:
     (lengths, w), (c, f) = where, size
     x, kernel = filled(fill, (n, *lengths, c), (*w.size, c, f))
     assert judged(FAST.correlate_sums(x, kernel, w), ORACLE.correlate_sums(x, kernel, w), c * np.prod(w.size), fill)
@@ -99,7 +102,7 @@ def test_dense(where: tuple[tuple[int, ...], Window], fill: tuple[str, type, int
 
 @run
 @given(windows(), fills, st.sampled_from([(2, 1, 3), (3, 2, 2), (2, 9, 17)]))
-def test_grouped(where: tuple[tuple[int, ...], Window], fill: tuple[str, type, int], size: tuple[int, int, int]) -> None:
+def test_grouped(where: Where, fill: Fill, size: tuple[int, int, int]) -> None:
     (lengths, w), (groups, c, f) = where, size
     x, kernel = filled(fill, (2, *lengths, groups * c), (*w.size, c, groups * f))
     fast, oracle = (engine.correlate_sums(x, kernel, w, groups) for engine in (FAST, ORACLE))
@@ -108,7 +111,7 @@ def test_grouped(where: tuple[tuple[int, ...], Window], fill: tuple[str, type, i
 
 @run
 @given(windows(), fills, st.sampled_from([2, 7, 8, 9, 24]), st.integers(1, 3))
-def test_depthwise(where: tuple[tuple[int, ...], Window], fill: tuple[str, type, int], c: int, multiplier: int) -> None:
+def test_depthwise(where: Where, fill: Fill, c: int, multiplier: int) -> None:
     lengths, w = where
     x, kernel = filled(fill, (2, *lengths, c), (*w.size, 1, c * multiplier))
     fast, oracle = (engine.correlate_sums(x, kernel, w, c) for engine in (FAST, ORACLE))
@@ -117,8 +120,8 @@ def test_depthwise(where: tuple[tuple[int, ...], Window], fill: tuple[str, type,
 
 
 @run
-@given(fills, st.sampled_from([(1,), (3,), (16,), (17,), (2, 3), (5, 4, 2), (0,)]), st.integers(0, 40), st.integers(0, 70))
-def test_matmul(fill: tuple[str, type, int], rows: tuple[int, ...], c: int, f: int) -> None:
+@given(fills, st.sampled_from(ROWS), st.integers(0, 40), st.integers(0, 70))
+def test_matmul(fill: Fill, rows: tuple[int, ...], c: int, f: int) -> None:
     x, kernel = filled(fill, (*rows, c), (c, f))
     fast, oracle = (engine.matmul_sums(x, kernel) for engine in (FAST, ORACLE))
     assert judged(fast, oracle, c, fill)
@@ -127,7 +130,7 @@ def test_matmul(fill: tuple[str, type, int], rows: tuple[int, ...], c: int, f: i
 
 @run
 @given(windows(), fills, st.sampled_from([1, 3, 8, 19]))
-def test_windows(where: tuple[tuple[int, ...], Window], fill: tuple[str, type, int], c: int) -> None:
+def test_windows(where: Where, fill: Fill, c: int) -> None:
     lengths, w = where
     (x,) = filled(fill, (2, *lengths, c))
     assert judged(FAST.window_sums(x, w), ORACLE.window_sums(x, w), int(np.prod(w.size)), fill)
@@ -137,7 +140,7 @@ def test_windows(where: tuple[tuple[int, ...], Window], fill: tuple[str, type, i
 
 @run
 @given(fills, st.sampled_from([(0,), (1,), (3, 5), (70000,), (300000,)]))
-def test_extent(fill: tuple[str, type, int], shape: tuple[int, ...]) -> None:
+def test_extent(fill: Fill, shape: tuple[int, ...]) -> None:
     (x,) = filled(fill, shape)
     fast, oracle = FAST.extent(x), ORACLE.extent(x)
     assert np.isfinite(fast.most) == np.isfinite(oracle.most)
@@ -156,7 +159,7 @@ def test_sums_longer_than_a_register_holds() -> None:
 
 def test_views_and_inputs_are_left_alone() -> None:
     rng = np.random.default_rng(2)
-    x, kernel = rng.standard_normal((8, 9, 2)).T[:, ::2, ::-1], rng.standard_normal((4, 7, 3)).T[:, :, ::2][:, :, :2]
+    x = rng.standard_normal((8, 9, 2)).T[:, ::2, ::-1]
     kernel = np.ascontiguousarray(rng.standard_normal((4, 8, 6)))[::2, :, ::-2]
     w = Window((2,), (2,), (1,), ((1, 0),), (2,))
     before = x.copy()
