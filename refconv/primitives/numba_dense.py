@@ -1,4 +1,4 @@
-"""Dense and grouped correlation without copies of windows: every sum is over fixed offsets from where its window begins.
+"""Dense and grouped correlation without copies of windows: sums over fixed offsets from where a window begins.
 
 x is laid out row by row with the columns last, x[n, d, h, c, w], so that neighbouring positions of a row see
 neighbouring numbers: a block of the result is Σ_k x[begin + offset_k + p]·b[k, f] for p = 0, 1 … (`numba_tile`). With

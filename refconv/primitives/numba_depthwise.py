@@ -97,7 +97,7 @@ _MANY_SUMS, _ONE_SUMS = _positions(MANY, True), _positions(1, True)
 
 @njit(cache=True, nogil=True)
 def _rows(x, offsets, w, y, q, a, begins, group, step, length, channels, first, last, all_sums):  # type: ignore[no-untyped-def]
-    """Rows first … last of the result, each `length` positions of `channels`; group: between blocks of channels in x."""
+    """Rows first … last of the result, each `length` positions of `channels`; group: between x's blocks of channels."""
     taps = len(offsets)
     spare = np.empty((3, MANY * LANES))
     for row in range(first, last):

@@ -90,7 +90,7 @@ ENGINE = NumbaEngine()
 
 
 def _squares(x: Extent, kernel: Extent) -> Pass:
-    """The pass over squares: in float32, scaled by powers of two, where no square or product leaves its normal range."""
+    """The pass over squares: in float32, scaled by powers of two, where no square or product leaves its range."""
     if not (isfinite(x.most) and isfinite(kernel.most) and x.most and kernel.most):
         return Pass(SQUARES)
     scales = [2.0 ** (ROOM - frexp(most)[1]) for most in (x.most, kernel.most)]
