@@ -44,6 +44,14 @@ def relu_disputed(x: np.ndarray, p: Parameters) -> np.ndarray | bool:
     return np.isnan(x) | (x == -np.inf) if p["threshold"] else False
 
 
+def relu_reach(x: np.ndarray, r: np.ndarray, p: Parameters) -> np.ndarray | None:
+    """max(x, 0), not clipped above: r upwards, less what lies below zero; downwards it moves no further."""
+    if p["negative_slope"] or p["threshold"] or p["max_value"] is not None:
+        return None
+    reach = np.array(x + r)
+    return np.clip(reach, 0.0, r, out=reach)
+
+
 def leaky(x: np.ndarray, p: Parameters) -> np.ndarray:
     return np.where(x > 0, x, constant(p["negative_slope"]) * x)
 
@@ -125,7 +133,7 @@ def sparse_sigmoid(x: np.ndarray, p: Parameters) -> np.ndarray:
 RELU = {"negative_slope": 0.0, "max_value": None, "threshold": 0.0}
 
 FUNCTIONS = (
-    Function("relu", relu, relu_error, threshold_turns, RELU, relu_disputed),
+    Function("relu", relu, relu_error, threshold_turns, RELU, relu_disputed, relu_reach),
     Function("relu6", relu6),
     Function("leaky_relu", leaky, leaky_error, lambda p: (0.0,), {"negative_slope": 0.2}),
     # x + 3 and the quotient round; both are relative to the result, since x is given exactly.
