@@ -25,7 +25,6 @@ from refconv.ops.attributes import Unknown
 from refconv.ops.functions.axis import AXIS, repeats
 from refconv.ops.functions.base import unknown
 from refconv.ops.functions.elementwise import apply
-from refconv.ops.functions.piecewise import RELU
 from refconv.ops.functions.table import FUNCTIONS
 
 ARITHMETIC = CONTEXT.arithmetic
@@ -344,15 +343,14 @@ def test_a_softmax_of_many_equal_logits_beside_a_large_one_stays_inside(name, mo
     st.sampled_from([{}, {"max_value": 6.0}, {"negative_slope": 0.5}, {"threshold": 1.0}]),
 )
 def test_a_reach_in_closed_form_is_the_searched_one(
-    points: list[tuple[float, float]], given_: dict[str, float]
+    points: list[tuple[float, float]], changed: dict[str, float]
 ) -> None:
     """relu's formula holds for relu alone: with a slope, a threshold or a clip it gives way to the search."""
     relu = FUNCTIONS["relu"]
     x, r = np.array(points).T
     enclosure = Enclosure(x, r / Z, r)
-    closed, searched = (
-        apply(f, enclosure, Arithmetic(), dict(RELU, **given_)) for f in (relu, replace(relu, reach=unknown))
-    )
+    both = (relu, replace(relu, reach=unknown))
+    closed, searched = (apply(f, enclosure, Arithmetic(), {**relu.parameters, **changed}) for f in both)
     assert np.array_equal(closed.mid, searched.mid)
     for a, b in ((closed.sigma, searched.sigma), (closed.worst, searched.worst)):
         assert np.allclose(a, b, rtol=1e-12, atol=1e-10)

@@ -60,6 +60,8 @@ def _constant(value: Any, fmt: Format) -> Any:
 
 def _spread(f: Function, x: np.ndarray, y: np.ndarray, r: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
     """Largest |f(x') − y| over |x' − x| ≤ r, plus the largest own error: that of an end, or of x itself."""
+    if f.error(x, y, p, fmt) is None and not r.any():
+        return np.broadcast_to(0.0, y.shape)
     if (closed := f.reach(x, r, p)) is not None:
         return closed if np.isfinite(y).all() else np.where(np.isfinite(y), closed, 0.0)
     away, own = np.zeros_like(y), _own(f, x, y, p, fmt)

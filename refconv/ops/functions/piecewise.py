@@ -26,9 +26,16 @@ def both_sides(point: float) -> tuple[float, float]:
 def relu(x: np.ndarray, p: Parameters) -> np.ndarray:
     """x above the threshold, but at most max_value; negative_slope·(x − threshold) from the threshold down."""
     slope, threshold = constant(p["negative_slope"]), constant(p["threshold"])
+    if _plain(p):
+        return np.maximum(x, 0.0)
     above = x if p["max_value"] is None else np.minimum(x, constant(p["max_value"]))
     below = slope * (x - threshold) if slope else np.where(np.isnan(x) & (threshold == 0), x, 0.0)
     return np.where(x > threshold, above, below)
+
+
+def _plain(p: Parameters) -> bool:
+    """max(x, 0) and nothing else; NaN stays."""
+    return not p["negative_slope"] and not p["threshold"] and p["max_value"] is None
 
 
 def relu_error(x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray | None:
@@ -46,9 +53,11 @@ def relu_disputed(x: np.ndarray, p: Parameters) -> np.ndarray | bool:
 
 def relu_reach(x: np.ndarray, r: np.ndarray, p: Parameters) -> np.ndarray | None:
     """max(x, 0), not clipped above: r upwards, less what lies below zero; downwards it moves no further."""
-    if p["negative_slope"] or p["threshold"] or p["max_value"] is not None:
+    if not _plain(p):
         return None
-    reach = np.array(x + r)
+    if np.min(r, initial=np.inf) == np.inf:
+        return np.broadcast_to(np.inf, x.shape)
+    reach = np.asarray(x + r)
     return np.clip(reach, 0.0, r, out=reach)
 
 
