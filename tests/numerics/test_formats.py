@@ -3,6 +3,8 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from refconv.numerics.formats import (
     BFLOAT16,
@@ -126,3 +128,11 @@ def test_bfloat16_is_a_float_and_integers_are_not():
     assert is_float(np.dtype(ml_dtypes.bfloat16))
     assert is_float(np.dtype(np.float16))
     assert not is_float(np.dtype(np.int32))
+
+
+@given(st.lists(st.floats(width=64), min_size=1, max_size=20), st.integers(0, 2**31))
+def test_float32_by_conversion_is_float32_by_definition(values, seed):
+    """The conversion that the machine has, against multiples of the spacing: ties, subnormals, overflow, NaN."""
+    near = np.random.default_rng(seed).integers(0, 2**32, 64, dtype=np.uint32).view(np.float32).astype(np.float64)
+    x = np.concatenate([values, near, near * (1 + 2.0**-24), near * (1 + 3 * 2.0**-25)])
+    assert np.array_equal(FLOAT32.round(x), round_to(x, FLOAT32, lambda v: np.rint(v)), equal_nan=True)

@@ -22,9 +22,9 @@ from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, Z, point
 from refconv.ops.activations import LINEAR, Activation, activate, activation
 from refconv.ops.attributes import Unknown
+from refconv.ops.functions import elementwise
 from refconv.ops.functions.axis import AXIS, repeats
 from refconv.ops.functions.base import unknown
-from refconv.ops.functions.elementwise import apply
 from refconv.ops.functions.table import FUNCTIONS
 
 ARITHMETIC = CONTEXT.arithmetic
@@ -350,7 +350,7 @@ def test_a_reach_in_closed_form_is_the_searched_one(
     x, r = np.array(points).T
     enclosure = Enclosure(x, r / Z, r)
     both = (relu, replace(relu, reach=unknown))
-    closed, searched = (apply(f, enclosure, Arithmetic(), {**relu.parameters, **changed}) for f in both)
+    closed, searched = (elementwise.apply(f, enclosure, Arithmetic(), {**relu.parameters, **changed}) for f in both)
     assert np.array_equal(closed.mid, searched.mid)
     for a, b in ((closed.sigma, searched.sigma), (closed.worst, searched.worst)):
         assert np.allclose(a, b, rtol=1e-12, atol=1e-10)
