@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shapes = [shape for shape in SHAPES if options.only in shape.name]
     if not shapes:
         raise SystemExit(f"no layer's name contains {options.only!r}")
-    console, rows = Console(), []
+    console, rows = Console(width=None if sys.stdout.isatty() else 180), []
     for shape in shapes:
         rows.append((shape, measure(shape, options.batch, 2 if options.quick else 9)))
         print(f"{len(rows)} of {len(shapes)}: {shape.name}", file=sys.stderr)

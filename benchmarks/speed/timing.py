@@ -13,6 +13,7 @@ from speed.shapes import Shape
 
 DGEMM, SIDE = "dgemm", 1024  # float64 matrices of SIDE²: what the machine's BLAS makes of all its cores
 SHORT = 0.02  # seconds that one measurement should last at least
+REST = 0.05  # seconds before each: the threads of some pools spin on after their work and would disturb the next
 AGREE = 1e-3  # of the largest value: float32 peers round, a wrong layer is further off
 
 
@@ -56,6 +57,7 @@ def interleaved(calls: Mapping[str, Call], rounds: int) -> dict[str, Measured]:
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
+            time.sleep(REST)
             times[name].append(_clock(call, repeats[name]))
     return {name: Measured(*np.percentile(t, (50, 25, 75)).tolist()) for name, t in times.items()}
 

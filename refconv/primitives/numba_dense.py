@@ -20,6 +20,7 @@ from refconv.primitives.numba_tile import LANES, ROWS, VECTORS
 from refconv.primitives.threads import Threads
 
 TERMS = 384  # at most so many are summed in registers, and so in the pass's own format
+PACKED = 1 << 22  # elements of the packed kernel at a time: a large one is never copied whole
 LINE = 8  # float64 elements of a cache line
 
 
@@ -151,18 +152,18 @@ def _end(start: int, length: int) -> tuple[tuple[int, int, int], ...]:
     return min(choices, key=lambda blocks: sum(rows + 1 for _, rows, _ in blocks))  # a block costs about a row more
 
 
-def _panels(filters: int, groups: int, terms: int, group: int, lanes: int) -> tuple[np.ndarray, int]:
-    """Panels (P, 5) as in `multiply`, and the length of all."""
-    found, at, per_group = [], 0, filters // groups
+def _panels(filters: int, groups: int, group: int, lanes: int) -> np.ndarray:
+    """Panels (P, 5) as in `multiply`, their places yet to be given."""
+    found, per_group = [], filters // groups
     for g in range(groups):
         done = 0
         while done < per_group:
             left = per_group - done
             fitting = [v for v in VECTORS if v * lanes <= left]
             vectors = fitting[0] if fitting else min(v for v in VECTORS if v * lanes > left)
-            found.append((at, vectors, g * group, g * per_group + done, min(left, vectors * lanes)))
-            at, done = at + terms * vectors * lanes, done + vectors * lanes
-    return np.array(found, dtype=np.int64), at
+            found.append((0, vectors, g * group, g * per_group + done, min(left, vectors * lanes)))
+            done += vectors * lanes
+    return np.array(found, dtype=np.int64)
 
 
 def _laid_points(x: np.ndarray, plan: Plan, p: Pass, threads: Threads) -> np.ndarray:
@@ -189,17 +190,28 @@ def _room(plan: Plan, p: Pass) -> tuple[np.ndarray, np.ndarray]:
 
 def _multiply(x: np.ndarray, kernel: np.ndarray, plan: Plan, groups: int, p: Pass, threads: Threads) -> np.ndarray:
     terms, filters = kernel.shape
-    panels, size = _panels(filters, groups, terms, plan.group, LANES if p.dtype == np.float64 else 2 * LANES)
-    b = aligned(size, p.dtype)
-    threads.over(len(panels), lambda s, e: pack(kernel, panels, b, s, e, p.mode, p.w_scale))
+    lanes = LANES if p.dtype == np.float64 else 2 * LANES
+    panels = _panels(filters, groups, plan.group, lanes)
     result = aligned(int(plan.tiles[:, 3].sum()) * filters, np.float64)
     depth = -(-terms // -(-terms // TERMS))
+    for some in _batches(panels, terms * lanes):
+        b = aligned(int(some[:, 1].sum()) * terms * lanes, p.dtype)
+        threads.over(len(some), lambda s, e: pack(kernel, some, b, s, e, p.mode, p.w_scale))  # noqa: B023
 
-    def work(first: int, last: int, left: int, right: int) -> None:
-        multiply(x, plan.offsets, b, result, filters, plan.tiles, panels[left:right], first, last, depth, p.scale)
+        def work(first: int, last: int, left: int, right: int) -> None:
+            multiply(x, plan.offsets, b, result, filters, plan.tiles, some[left:right], first, last, depth, p.scale)  # noqa: B023
 
-    threads.each(work, _pieces(len(plan.tiles), len(panels), filters, threads.count))
+        threads.each(work, _pieces(len(plan.tiles), len(some), filters, threads.count))
     return result
+
+
+def _batches(panels: np.ndarray, width: int) -> Iterator[np.ndarray]:
+    """Panels of which PACKED elements at most lie in memory at once, each with its place among them; `width` a vector."""
+    ends = np.cumsum(panels[:, 1]) * width
+    for batch in np.unique(ends // PACKED):
+        some = panels[ends // PACKED == batch].copy()
+        some[:, 0] = np.concatenate([[0], np.cumsum(some[:-1, 1])]) * width
+        yield some
 
 
 def _pieces(tiles: int, panels: int, filters: int, threads: int) -> Iterator[tuple[int, int, int, int]]:

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.engine import Sums
 from refconv.primitives.numba_tile import F64, I64, LANES, load, multiply_add
-from refconv.primitives.threads import Threads
+from refconv.primitives.threads import Threads, worth
 
 MANY = 7 if LANES == 8 else 4  # positions at a time: three sums each fit in the registers
 
@@ -177,9 +177,10 @@ def _fill(x: np.ndarray, kernel: np.ndarray, window: Canonical, results: list[np
     blocks = -(-filters // LANES)
     place = aligned(x.shape[0] * deep * high * blocks * wide * LANES, np.float64)
     place = place.reshape(x.shape[0], deep, high, blocks, wide, LANES)
-    multiplier = filters // x.shape[-1]
-    threads.over(x.shape[0] * deep * high, lambda a, b: _lay(x, place, window.before, multiplier, a, b))
-    row = blocks * wide * LANES
+    multiplier, row = filters // x.shape[-1], blocks * wide * LANES
+    threads.over(
+        x.shape[0] * deep * high, lambda a, b: _lay(x, place, window.before, multiplier, a, b), least=worth(row)
+    )
     taps = [np.arange(n) * step for n, step in zip(window.size, window.dilation, strict=True)]
     offsets = ((taps[0] * high * row)[:, None, None] + (taps[1] * row)[:, None] + taps[2] * LANES).ravel()
     n, d, h = np.indices((x.shape[0], *window.out[:2])).reshape(3, -1)
@@ -191,7 +192,7 @@ def _fill(x: np.ndarray, kernel: np.ndarray, window: Canonical, results: list[np
     def work(first: int, last: int) -> None:
         _rows(flat, offsets, weights, y, q, a, begins, wide * LANES, step, length, filters, first, last, all_sums)
 
-    threads.over(len(begins), work)
+    threads.over(len(begins), work, least=worth(length * filters * len(offsets) // 2))
 
 
 def _weights(kernel: np.ndarray) -> np.ndarray:

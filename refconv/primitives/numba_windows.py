@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from numba import njit
 
 from refconv.primitives.canonical import Canonical
 from refconv.primitives.engine import Sums
-from refconv.primitives.threads import Threads
+from refconv.primitives.threads import Threads, worth
 
 
 @njit(cache=True, nogil=True)
@@ -81,7 +83,7 @@ def largest(x: np.ndarray, window: Canonical, threads: Threads) -> np.ndarray:
     out = np.empty((x.shape[0], *window.out, x.shape[-1]))
     w = window
     rows = out.shape[0] * out.shape[1] * out.shape[2]
-    threads.over(rows, lambda a, b: _max(x, out, w.size, w.strides, w.dilation, w.before, a, b))
+    threads.over(rows, lambda a, b: _max(x, out, w.size, w.strides, w.dilation, w.before, a, b), least=_worth(x, w))
     return out
 
 
@@ -92,5 +94,12 @@ def totals(x: np.ndarray, window: Canonical, all_sums: bool, threads: Threads) -
     y, q, a = (*results, *results * 2)[:3]
     w = window
     rows = shape[0] * shape[1] * shape[2]
-    threads.over(rows, lambda s, e: _sum(x, y, q, a, w.size, w.strides, w.dilation, w.before, s, e, all_sums))
+    threads.over(
+        rows, lambda s, e: _sum(x, y, q, a, w.size, w.strides, w.dilation, w.before, s, e, all_sums), least=_worth(x, w)
+    )
     return Sums(*results)
+
+
+def _worth(x: np.ndarray, window: Canonical) -> int:
+    """Rows of the result that are worth a thread."""
+    return worth(window.out[2] * x.shape[-1] * prod(window.size))

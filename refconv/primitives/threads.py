@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+PIECE = 1 << 20  # elements or products: fewer are done before another thread has woken up
+
 
 class Threads:
     """Runs `work(start, stop)` over pieces of a range; the caller's thread waits."""
@@ -37,6 +39,11 @@ class Threads:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.count, thread_name_prefix="refconv")
         list(self._pool.map(lambda piece: work(*piece), todo))
+
+
+def worth(each: int) -> int:
+    """How many pieces of so many elements or products are worth a thread."""
+    return max(PIECE // max(each, 1), 1)
 
 
 def spans(total: int, step: int) -> Iterator[tuple[int, int]]:

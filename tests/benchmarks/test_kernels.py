@@ -23,12 +23,12 @@ def test_one_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     told = json.loads(files[0].read_text())
     (layer,) = told["layers"]
-    assert layer["gigaoperations"] * 1e9 == 2 * 14 * 14 * 9 * 576
+    assert round(layer["gigaoperations"] * 1e9) == 2 * 14 * 14 * 9 * 576
     assert {REFCONV, NUMPY} <= set(layer["peers"])
     assert layer["peers"][REFCONV]["times_refconv"] == 1.0
     assert told["promised"]["VGG16 convolutions with sums, share of dgemm (goal 0.6)"] is None
     assert "| MobileNetV2 depthwise 14 |" in files[1].read_text()
-    printed = capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
     assert all(peer.there or peer.name in printed for peer in PEERS)
 
 
