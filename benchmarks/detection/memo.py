@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
 
 from refconv.primitives.engine import Engine
-from refconv.primitives.geometry import Window
 
 
 class Memo:
@@ -18,29 +18,29 @@ class Memo:
     def __init__(self, inner: Engine) -> None:
         self.name = inner.name
         self._inner = inner
-        self._known: dict[Any, np.ndarray] = {}
+        self._known: dict[Any, Any] = {}
 
     def forget(self) -> None:
         self._known.clear()
 
-    def correlate(self, x: np.ndarray, kernel: np.ndarray, window: Window, groups: int = 1) -> np.ndarray:
-        return self._once(self._inner.correlate, x, kernel, window, groups)
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Any loop of the engine, remembered."""
+        function = getattr(self._inner, name)
 
-    def matmul(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        return self._once(self._inner.matmul, x, kernel)
+        def once(*arguments: Any, **named: Any) -> Any:
+            key = (name, *map(_key, arguments), *named.items())
+            if key not in self._known:
+                self._known[key] = _frozen(function(*arguments, **named))  # shared from now on
+            return self._known[key]
 
-    def window_max(self, x: np.ndarray, window: Window) -> np.ndarray:
-        return self._once(self._inner.window_max, x, window)
+        return once
 
-    def window_sum(self, x: np.ndarray, window: Window) -> np.ndarray:
-        return self._once(self._inner.window_sum, x, window)
 
-    def _once(self, function: Callable[..., np.ndarray], *arguments: Any) -> np.ndarray:
-        key = (function.__name__, *(_key(a) for a in arguments))
-        if key not in self._known:
-            self._known[key] = function(*arguments)
-            self._known[key].flags.writeable = False  # shared from now on
-        return self._known[key]
+def _frozen(found: Any) -> Any:
+    for array in (found, *(vars(found).values() if is_dataclass(found) else ())):
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    return found
 
 
 def _key(argument: Any) -> Any:

@@ -82,7 +82,7 @@ Exit codes:
 @click.option(
     "--engine",
     type=click.Choice(["numba", "numpy"]),
-    default="numpy",
+    default="numba",
     show_default=True,
     help="What computes the reference.",
 )

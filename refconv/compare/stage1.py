@@ -78,5 +78,7 @@ def _flushed(mid: np.ndarray, got: np.ndarray, storage: Format) -> np.ndarray:
 
 def _overflow(enclosure: Enclosure, got: np.ndarray, storage: Format) -> np.ndarray:
     """Not finite where partial sums, or the last rounding, may leave the format's range; inputs were finite there."""
+    if np.isfinite(got).all():
+        return np.zeros((), dtype=bool)
     beyond = np.abs(enclosure.mid) + enclosure.limit > storage.max
     return ~np.isfinite(got) & np.isfinite(enclosure.mid) & (np.asarray(enclosure.overflow) | beyond)

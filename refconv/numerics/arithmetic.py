@@ -147,7 +147,13 @@ class Arithmetic:
         assert m.Q is not None
         n, fmt = np.asarray(m.n, dtype=np.float64), self.sums
         u = 2 * fmt.u if self.truncates else fmt.u
-        sigma = fmt.u * np.sqrt((n + 1) * (m.y**2 / 3 + m.Q / 6))
+        sigma = np.array(m.y, dtype=np.float64)  # one array, worked on in place: u·√((n+1)(2y² + Q)/6)
+        sigma *= sigma
+        sigma *= 2
+        sigma += m.Q
+        sigma *= (n + 1) / 6
+        np.sqrt(sigma, out=sigma)
+        sigma *= fmt.u
         if self.truncates:  # every sum errs towards 0: 10σ + 2u·Σ|S_k|, of which Σ|S_k| ≤ √n·√ΣS_k²
             sigma = sigma * (1 + np.sqrt(n) * 2 / Z)
         floor = (n + 1) * fmt.tiny + m.S

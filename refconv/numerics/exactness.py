@@ -30,14 +30,18 @@ def product_grid(x: np.ndarray, w: np.ndarray) -> float:
     """Grid of all products x_i·w_j, or 0.0 where some product would need more than float32's 24 bits anyway."""
     if not x.size or not w.size:
         return 0.0
-    limit = float(np.max(np.abs(x)) * np.max(np.abs(w)))
-    if not np.isfinite(limit):
-        return 0.0
-    for some_x, some_w in ((x.ravel()[:_SAMPLE], w.ravel()[:_SAMPLE]), (x, w)):
-        step = grid(some_x) * grid(some_w)
-        if np.isnan(step) or step == 0.0 or limit > INTEGERS * step:
+    for some_x, some_w in ((_sample(x), _sample(w)), (x, w)):
+        step = grid(some_x) * grid(some_w)  # a few elements have no finer grid and no greater limit than all
+        limit = float(np.max(np.abs(some_x))) * float(np.max(np.abs(some_w)))
+        if not np.isfinite(limit) or np.isnan(step) or step == 0.0 or limit > INTEGERS * step:
             return 0.0
     return step
+
+
+def _sample(values: np.ndarray) -> np.ndarray:
+    """Some elements from everywhere: what comes first may be a border of zeros."""
+    flat = values.ravel()
+    return flat[:: -(-flat.size // _SAMPLE)]
 
 
 def sum_grid(x: np.ndarray) -> float:

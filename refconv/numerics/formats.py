@@ -87,6 +87,8 @@ def round_to(values: ArrayLike, fmt: Format, rule: Rule) -> np.ndarray:
     """`values` (float64, or narrower) as multiples of the format's spacing, chosen by `rule`; as float64."""
     with np.errstate(all="ignore"):
         x = np.asarray(values, dtype=np.float64)
+        if fmt == FLOAT32 and rule is NEAREST_EVEN:  # what every machine's conversion does
+            return x.astype(np.float32).astype(np.float64)
         spacing = fmt.spacing(x)
         rounded = np.where(np.isfinite(x), rule(x / spacing) * spacing, x)
         return np.where(np.abs(rounded) > fmt.max, np.copysign(np.inf, x), rounded)

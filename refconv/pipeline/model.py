@@ -172,7 +172,7 @@ def _layers(
             calls.forget(call)
 
 
-def run(graph: Graph, x: Given, *, engine: str = "numpy") -> Run:
+def run(graph: Graph, x: Given, *, engine: str = "numba") -> Run:
     """The reference alone, chained from the model's input `x`, without a framework.
 
     Returns:

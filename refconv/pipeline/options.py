@@ -27,7 +27,7 @@ class Options:
     layers: tuple[str, ...] = ()
     mode: str = "graph"
     keras: str = "auto"
-    engine: str = "numpy"
+    engine: str = "numba"
     device: str = "auto"
     arithmetic: str = ""  # of compare.declared.NAMED, in place of what the environment declares
     policy: Policy = Policy()

@@ -12,4 +12,8 @@ def get(name: str) -> Engine:
         from refconv.primitives.numpy_engine import ENGINE
 
         return ENGINE
-    raise BadInput(f"there is no engine {name!r}", where="--engine", hint="numpy")
+    if name == "numba":
+        from refconv.primitives import numba_engine
+
+        return numba_engine.ENGINE
+    raise BadInput(f"there is no engine {name!r}", where="--engine", hint="numba, numpy")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from refconv.primitives.engine import Extent, Sums
 from refconv.primitives.geometry import Window
 
 CHUNK = 1 << 23  # float64 elements of one copied block of windows: 64 MiB
@@ -19,7 +20,7 @@ class NumpyEngine:
 
     def correlate(self, x: np.ndarray, kernel: np.ndarray, window: Window, groups: int = 1) -> np.ndarray:
         """Cross-correlation y[n, p, f] = Σ_k Σ_c x[n, p·stride + k·dilation − pad, c]·kernel[k, c, f], per group."""
-        x = _pad(x, window, 0.0)
+        x, kernel = _pad(_wide(x), window, 0.0), _wide(kernel)
         if groups == 1:
             return _contract(windows(x, window), kernel)
         if kernel.shape[-2] == 1:
@@ -28,13 +29,34 @@ class NumpyEngine:
         return np.concatenate([_contract(windows(part, window), k) for part, k in pieces], axis=-1)
 
     def matmul(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        return x @ kernel
+        """x·kernel; a large kernel in float32 is widened some columns at a time."""
+        x = _wide(x)
+        if kernel.dtype == np.float64 or kernel.size <= CHUNK:
+            return x @ _wide(kernel)
+        step = max(CHUNK // len(kernel), 1)
+        return np.concatenate([x @ _wide(kernel[:, i : i + step]) for i in range(0, kernel.shape[1], step)], axis=-1)
 
     def window_max(self, x: np.ndarray, window: Window) -> np.ndarray:
-        return windows(_pad(x, window, -np.inf), window).max(axis=_taps_axes(window), initial=-np.inf)
+        return windows(_pad(_wide(x), window, -np.inf), window).max(axis=_taps_axes(window), initial=-np.inf)
 
     def window_sum(self, x: np.ndarray, window: Window) -> np.ndarray:
-        return windows(_pad(x, window, 0.0), window).sum(axis=_taps_axes(window))
+        return windows(_pad(_wide(x), window, 0.0), window).sum(axis=_taps_axes(window))
+
+    def correlate_sums(
+        self, x: np.ndarray, kernel: np.ndarray, window: Window, groups: int = 1, *, worst: bool = True
+    ) -> Sums:
+        return _sums(lambda a, b: self.correlate(a, b, window, groups), x, kernel, worst)
+
+    def matmul_sums(self, x: np.ndarray, kernel: np.ndarray, *, worst: bool = True) -> Sums:
+        return _sums(self.matmul, x, kernel, worst)
+
+    def window_sums(self, x: np.ndarray, window: Window, *, worst: bool = True) -> Sums:
+        return _sums(lambda a, _: self.window_sum(a, window), x, np.ones(()), worst)
+
+    def extent(self, x: np.ndarray) -> Extent:
+        magnitude = np.abs(_wide(x))
+        least = np.min(magnitude, initial=np.inf, where=magnitude > 0)
+        return Extent(float(np.max(magnitude, initial=0.0)), float(least))
 
 
 ENGINE = NumpyEngine()
@@ -47,6 +69,19 @@ def windows(x: np.ndarray, window: Window) -> np.ndarray:
     taps = [step * dilation for step, dilation in zip(steps, window.dilation, strict=True)]
     shape = (x.shape[0], *window.out, *window.size, x.shape[-1])
     return as_strided(x, shape, (samples, *positions, *taps, channels), writeable=False)
+
+
+def _wide(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float64, copy=False)
+
+
+def _sums(
+    reduce: Callable[[np.ndarray, np.ndarray], np.ndarray], x: np.ndarray, kernel: np.ndarray, worst: bool
+) -> Sums:
+    """One loop run on x·w, on (x·w)² and, as far as asked, on |x·w|."""
+    x, kernel = _wide(x), _wide(kernel)
+    a = reduce(np.abs(x), np.abs(kernel)) if worst else None
+    return Sums(reduce(x, kernel), reduce(x**2, kernel**2), a)
 
 
 def _pad(x: np.ndarray, window: Window, value: float) -> np.ndarray:

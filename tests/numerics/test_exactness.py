@@ -59,3 +59,13 @@ def test_a_fine_bias_voids_the_certificate():
     moments = Moments(np.array([3.0]), 9.0, 1, np.array([3.0]), grid=1.0)
     assert Arithmetic().close(moments.plus(np.array([0.5]))).exact
     assert not Arithmetic().close(moments.plus(np.array([0.1]))).exact
+
+
+def test_a_border_of_zeros_hides_nothing():
+    """What ordinary floats follow on zeros shows in a sample from everywhere; the answer stays that of all elements."""
+    x = np.zeros(100_000)
+    assert product_grid(x, np.array([0.1])) == np.inf
+    x[90_000:] = 3.0
+    assert product_grid(x, np.array([0.5])) == 1.5 / 3.0
+    x[90_001] = 0.1
+    assert product_grid(x, np.array([0.5])) == 0.0

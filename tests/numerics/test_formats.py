@@ -3,6 +3,8 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from refconv.numerics.formats import (
     BFLOAT16,
@@ -13,6 +15,7 @@ from refconv.numerics.formats import (
     NEAREST_EVEN,
     TF32,
     TRUNCATED,
+    float64,
     is_float,
     round_to,
 )
@@ -126,3 +129,17 @@ def test_bfloat16_is_a_float_and_integers_are_not():
     assert is_float(np.dtype(ml_dtypes.bfloat16))
     assert is_float(np.dtype(np.float16))
     assert not is_float(np.dtype(np.int32))
+
+
+def by_definition(v):
+    """To the nearest even, and no rule that `round_to` knows a shortcut for."""
+    return np.rint(v)
+
+
+@given(st.lists(st.floats(width=64), min_size=1, max_size=20), st.integers(0, 2**31))
+def test_float32_by_conversion_is_float32_by_definition(values, seed):
+    """The conversion that the machine has, against multiples of the spacing: ties, subnormals, overflow, NaN."""
+    near = float64(np.random.default_rng(seed).integers(0, 2**32, 64, dtype=np.uint32).view(np.float32))
+    with np.errstate(all="ignore"):
+        x = np.concatenate([values, near, near * (1 + 2.0**-24), near * (1 + 3 * 2.0**-25)])
+    assert np.array_equal(FLOAT32.round(x), round_to(x, FLOAT32, by_definition), equal_nan=True)

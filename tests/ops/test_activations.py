@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -17,10 +18,13 @@ from support.laws import CONTEXT
 from support.one import holds, run
 
 from refconv.errors import UnreadableModel
-from refconv.numerics.enclosure import Enclosure, point
+from refconv.numerics.arithmetic import Arithmetic
+from refconv.numerics.enclosure import Enclosure, Z, point
 from refconv.ops.activations import LINEAR, Activation, activate, activation
 from refconv.ops.attributes import Unknown
+from refconv.ops.functions import elementwise
 from refconv.ops.functions.axis import AXIS, repeats
+from refconv.ops.functions.base import unknown
 from refconv.ops.functions.table import FUNCTIONS
 
 ARITHMETIC = CONTEXT.arithmetic
@@ -332,3 +336,22 @@ def test_a_softmax_of_many_equal_logits_beside_a_large_one_stays_inside(name, mo
             patch.setattr("refconv.ops.functions.axis.repeats", lambda y, over, u: y.shape[-1])
             outside.append(not holds(run("Activation", {"activation": name}, x), got))
     assert any(outside)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-1e4, 1e4), st.floats(0, 1e4) | st.just(np.inf)), min_size=1, max_size=9),
+    st.sampled_from([{}, {"max_value": 6.0}, {"negative_slope": 0.5}, {"threshold": 1.0}]),
+)
+def test_a_reach_in_closed_form_is_the_searched_one(
+    points: list[tuple[float, float]], changed: dict[str, float]
+) -> None:
+    """relu's formula holds for relu alone: with a slope, a threshold or a clip it gives way to the search."""
+    relu = FUNCTIONS["relu"]
+    x, r = np.array(points).T
+    enclosure = Enclosure(x, r / Z, r)
+    both = (relu, replace(relu, reach=unknown))
+    closed, searched = (elementwise.apply(f, enclosure, Arithmetic(), {**relu.parameters, **changed}) for f in both)
+    assert np.array_equal(closed.mid, searched.mid)
+    for a, b in ((closed.sigma, searched.sigma), (closed.worst, searched.worst)):
+        assert np.allclose(a, b, rtol=1e-12, atol=1e-10)
+    assert np.array_equal(closed.overflow, searched.overflow)

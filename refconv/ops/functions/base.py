@@ -42,6 +42,10 @@ def never(x: np.ndarray, p: Parameters) -> np.ndarray | bool:
     return False
 
 
+def unknown(x: np.ndarray, r: np.ndarray, p: Parameters) -> None:
+    """A reach that has no closed form."""
+
+
 @dataclass(frozen=True)
 class Function:
     """y = f(x), element by element.
@@ -55,6 +59,8 @@ class Function:
         parameters: names and defaults; a number wherever the framework takes one, stored in float32.
         disputed: (x, parameters) → where ±Inf and NaN are right as well as y, because an intermediate value overflows
             or the frameworks' formula meets Inf − Inf or 0·Inf where f has a limit.
+        reach: (x, r, parameters) → the largest |f(x') − f(x)| over |x' − x| ≤ r in closed form, for finite x, of a
+            function that rounds nothing; None where it is to be found from the ends and the turns.
     """
 
     name: str
@@ -63,3 +69,4 @@ class Function:
     turns: Callable[[Parameters], tuple[float, ...]] = no_turns
     parameters: Parameters = field(default_factory=dict)
     disputed: Callable[[np.ndarray, Parameters], Any] = never
+    reach: Callable[[np.ndarray, np.ndarray, Parameters], np.ndarray | None] = unknown

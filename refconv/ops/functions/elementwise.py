@@ -16,9 +16,12 @@ BEYOND = float(np.finfo(np.float64).max)  # an infinity that NaN may replace: fi
 
 def radii(e: Enclosure) -> tuple[np.ndarray, np.ndarray]:
     """Radii at Z·sigma and at the hard limit, floor included; infinite on overflow, 0 where mid is not finite."""
-    reach = np.asarray(e.floor) + np.where(e.overflow, np.inf, 0.0)
+    floor = np.asarray(e.floor) + (np.where(e.overflow, np.inf, 0.0) if np.any(e.overflow) else 0.0)
+    probable, limit = Z * np.asarray(e.sigma) + floor, np.asarray(e.worst) + floor
     finite = np.isfinite(e.mid)
-    return np.where(finite, Z * np.asarray(e.sigma) + reach, 0.0), np.where(finite, np.asarray(e.worst) + reach, 0.0)
+    if finite.all():
+        return np.broadcast_to(probable, finite.shape), np.broadcast_to(limit, finite.shape)
+    return np.where(finite, probable, 0.0), np.where(finite, limit, 0.0)
 
 
 def apply(function: Function, e: Enclosure, arithmetic: Arithmetic, p: Parameters) -> Enclosure:
@@ -35,11 +38,19 @@ def apply(function: Function, e: Enclosure, arithmetic: Arithmetic, p: Parameter
     flushed = np.where(np.abs(x) < fmt.tiny, np.abs(x), 0.0) if rounds else 0.0
     probable, limit = (_spread(function, x, y, r + flushed, p, fmt) for r in radii(e))
     disputed = np.asarray(function.disputed(x, p))
-    y = np.where(disputed & np.isinf(y), np.copysign(BEYOND, y), y)
-    overflow = np.asarray(e.overflow) | disputed | (np.isfinite(x) & (np.abs(y) + limit > fmt.max))
+    if disputed.any():
+        y = np.where(disputed & np.isinf(y), np.copysign(BEYOND, y), y)
     floor = FLUSHED * fmt.tiny if rounds else 0.0
-    held = overflow if overflow.any() else False
+    overflow = np.asarray(e.overflow) | disputed | _overflows(x, y, limit, fmt)
+    held = np.broadcast_to(overflow, y.shape) if overflow.any() else False
     return Enclosure(y, probable / Z, limit, floor, held, accumulator=e.accumulator)
+
+
+def _overflows(x: np.ndarray, y: np.ndarray, limit: np.ndarray, fmt: Format) -> np.ndarray | bool:
+    """Where a finite x may give what the format cannot hold: nowhere, mostly, which three extremes tell."""
+    if not y.size or max(np.max(y), -np.min(y)) + np.max(limit) <= fmt.max:
+        return False
+    return np.isfinite(x) & (np.abs(y) + limit > fmt.max)
 
 
 def _constant(value: Any, fmt: Format) -> Any:
@@ -49,6 +60,10 @@ def _constant(value: Any, fmt: Format) -> Any:
 
 def _spread(f: Function, x: np.ndarray, y: np.ndarray, r: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray:
     """Largest |f(x') − y| over |x' − x| ≤ r, plus the largest own error: that of an end, or of x itself."""
+    if f.error(x, y, p, fmt) is None and not r.any():
+        return np.broadcast_to(0.0, y.shape)
+    if (closed := f.reach(x, r, p)) is not None:
+        return closed if np.isfinite(y).all() else np.where(np.isfinite(y), closed, 0.0)
     away, own = np.zeros_like(y), _own(f, x, y, p, fmt)
     if r.any():
         for end in (x - r, x + r):

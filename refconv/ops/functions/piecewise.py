@@ -26,9 +26,16 @@ def both_sides(point: float) -> tuple[float, float]:
 def relu(x: np.ndarray, p: Parameters) -> np.ndarray:
     """x above the threshold, but at most max_value; negative_slope·(x − threshold) from the threshold down."""
     slope, threshold = constant(p["negative_slope"]), constant(p["threshold"])
+    if _plain(p):
+        return np.maximum(x, 0.0)
     above = x if p["max_value"] is None else np.minimum(x, constant(p["max_value"]))
     below = slope * (x - threshold) if slope else np.where(np.isnan(x) & (threshold == 0), x, 0.0)
     return np.where(x > threshold, above, below)
+
+
+def _plain(p: Parameters) -> bool:
+    """max(x, 0) and nothing else; NaN stays."""
+    return not p["negative_slope"] and not p["threshold"] and p["max_value"] is None
 
 
 def relu_error(x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.ndarray | None:
@@ -42,6 +49,16 @@ def relu_error(x: np.ndarray, y: np.ndarray, p: Parameters, fmt: Format) -> np.n
 def relu_disputed(x: np.ndarray, p: Parameters) -> np.ndarray | bool:
     """With a threshold Keras 2 multiplies by a 0/1 mask (NaN and −Inf give NaN), Keras 3 selects (both give 0)."""
     return np.isnan(x) | (x == -np.inf) if p["threshold"] else False
+
+
+def relu_reach(x: np.ndarray, r: np.ndarray, p: Parameters) -> np.ndarray | None:
+    """max(x, 0), not clipped above: r upwards, less what lies below zero; downwards it moves no further."""
+    if not _plain(p):
+        return None
+    if np.min(r, initial=np.inf) == np.inf:
+        return np.broadcast_to(np.inf, x.shape)
+    reach = np.asarray(x + r)
+    return np.clip(reach, 0.0, r, out=reach)
 
 
 def leaky(x: np.ndarray, p: Parameters) -> np.ndarray:
@@ -125,7 +142,7 @@ def sparse_sigmoid(x: np.ndarray, p: Parameters) -> np.ndarray:
 RELU = {"negative_slope": 0.0, "max_value": None, "threshold": 0.0}
 
 FUNCTIONS = (
-    Function("relu", relu, relu_error, threshold_turns, RELU, relu_disputed),
+    Function("relu", relu, relu_error, threshold_turns, RELU, relu_disputed, relu_reach),
     Function("relu6", relu6),
     Function("leaky_relu", leaky, leaky_error, lambda p: (0.0,), {"negative_slope": 0.2}),
     # x + 3 and the quotient round; both are relative to the result, since x is given exactly.

@@ -1,0 +1,1 @@
+"""How fast refconv's loops are beside what else computes them."""

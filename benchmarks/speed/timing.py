@@ -1,0 +1,69 @@
+"""Interleaved timing: every round calls all of them once, so that what disturbs one disturbs all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from speed.peers import PEERS, Call, Peer
+from speed.shapes import Shape
+
+DGEMM, SIDE = "dgemm", 1024  # float64 matrices of SIDE²: what the machine's BLAS makes of all its cores
+SHORT = 0.02  # seconds that one measurement should last at least
+REST = 0.05  # seconds before each: the threads of some pools spin on after their work and would disturb the next
+AGREE = 1e-3  # of the largest value: float32 peers round, a wrong layer is further off
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds a call: the median of all rounds, and the quartiles."""
+
+    median: float
+    low: float
+    high: float
+
+
+def measure(shape: Shape, batch: int, rounds: int, peers: tuple[Peer, ...] = PEERS) -> dict[str, Measured]:
+    """Every peer that is there and has such a layer, and dgemm; all results are compared first, which warms up."""
+    operands = shape.operands(batch, np.random.default_rng(0))
+    calls: dict[str, Call] = {}
+    expected: np.ndarray | None = None
+    for peer in peers:
+        if not peer.there or shape.operations(batch) > peer.most:
+            continue
+        call = peer.prepare(shape, operands)
+        if call is None:
+            continue
+        got = peer.result(call())
+        expected = got if expected is None else expected
+        agree(f"{peer.name}, {shape.name}", got, expected)
+        calls[peer.name] = call
+    matrix = np.random.default_rng(1).random((SIDE, SIDE))
+    calls[DGEMM] = lambda: matrix @ matrix
+    return interleaved(calls, rounds)
+
+
+def agree(what: str, got: np.ndarray, expected: np.ndarray) -> None:
+    """A peer that computes something else is not worth timing."""
+    if got.shape != expected.shape or not np.abs(got - expected).max() <= AGREE * np.abs(expected).max():
+        raise ValueError(f"{what}: not the layer that the others compute")
+
+
+def interleaved(calls: Mapping[str, Call], rounds: int) -> dict[str, Measured]:
+    repeats = {name: max(1, round(SHORT / max(_clock(call, 1), 1e-7))) for name, call in calls.items()}
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            time.sleep(REST)
+            times[name].append(_clock(call, repeats[name]))
+    return {name: Measured(*np.percentile(t, (50, 25, 75)).tolist()) for name, t in times.items()}
+
+
+def _clock(call: Call, repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
