@@ -124,14 +124,13 @@ def test_three_operators_and_one_other_policy(models: list[Model]) -> None:
 
 
 def test_a_scale_error_of_a_millionth_is_found_where_outputs_are_judged_together(models: list[Model]) -> None:
-    """The digits' convolutions have hundreds of outputs; the last layer has ten per sample, bent by a softmax."""
+    """The digits' convolutions, and the last layer, which has ten outputs per sample, bent by a softmax."""
     found = list(measure(models[0], operators_named(["all weights"]), seed=0, mode="graph", samples=2))
     sloped = {row["layer"] for row in found if row["operator"] == CLEAN and row["sloped"]}
     millionth = {row["layer"]: row["found"] for row in found if row["size"] == 1e-6}
-    assert {row["type"] for row in found if row["layer"] in sloped} <= {"Conv2D", "DepthwiseConv2D", "SeparableConv2D"}
-    assert len(sloped) >= 3
+    assert len(sloped) >= 4
+    assert "classes" in sloped
     assert all(millionth[layer] for layer in sloped)
-    assert not millionth["classes"]
 
 
 @pytest.mark.parametrize("mode", ["graph", "eager"])
