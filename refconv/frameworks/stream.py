@@ -52,7 +52,8 @@ class Stream:
             FrameworkError: the framework failed, otherwise than in a layer with calls before it.
         """
         if self._first:
-            self._reader.join()
+            while not self.ready():
+                self._reader.join(0.1)  # a thread that waits without end may sleep through Ctrl-C
             self._first = False
             if self._error:
                 raise self._error

@@ -206,7 +206,7 @@ def _multiply(x: np.ndarray, kernel: np.ndarray, plan: Plan, groups: int, p: Pas
 
 
 def _batches(panels: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """Panels of which PACKED elements at most lie in memory at once, each with its place there; `width` a vector."""
+    """Panels that lie packed in memory at once, PACKED elements at most, each with its place; `width` of a vector."""
     ends = np.cumsum(panels[:, 1]) * width
     for batch in np.unique(ends // PACKED):
         some = panels[ends // PACKED == batch].copy()

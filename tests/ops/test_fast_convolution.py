@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from refconv.compare import slope
+from refconv.compare.direction import CONSTANTS, Direction
 from refconv.compare.stage1 import deviate
 from refconv.numerics.arithmetic import FFT, WINOGRAD2, WINOGRAD4, Arithmetic
 from refconv.ops.attributes import build
@@ -202,9 +203,9 @@ def test_their_outputs_have_no_slope_but_what_constants_give(algorithm, data):
         x = DATA[data](rng, (1, size, size, channels)).astype(np.float32)
         kernel = rng.normal(size=(3, 3, channels, 16)).astype(np.float32)
         e = enclosure(x, kernel, algorithm)
-        assert slope.measure(e, RUNS[algorithm](x, kernel), algorithm).reason == ""
+        assert slope.measure(e, RUNS[algorithm](x, kernel), Direction(e.mid, constants=CONSTANTS)).reason == ""
         scaled = RUNS[algorithm](x, (kernel * np.float32(1 + 4e-6)).astype(np.float32))
-        assert "scaled by" in slope.measure(e, scaled, algorithm).reason
+        assert "scaled by" in slope.measure(e, scaled, Direction(e.mid, constants=CONSTANTS)).reason
 
 
 def test_they_are_never_certified():

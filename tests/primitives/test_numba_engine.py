@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refconv.numerics.formats import FLOAT64, gamma
-from refconv.primitives import numba_engine
+from refconv.primitives import numba_dense, numba_engine
 from refconv.primitives.engine import Sums
 from refconv.primitives.geometry import Window
 from refconv.primitives.numba_engine import ENGINE as FAST
@@ -177,6 +177,15 @@ def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(engine, "_threads", Threads(count))
         results.append(engine.correlate_sums(x, kernel, w))
     assert all(np.array_equal(r.y, results[0].y) and np.array_equal(r.q, results[0].q) for r in results)
+
+
+def test_a_kernel_packed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    x, kernel = rng.standard_normal((1, 5, 5, 6)), rng.standard_normal((3, 3, 3, 150))
+    w = Window((3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)), (5, 5))
+    whole = FAST.correlate(x, kernel, w, 2)
+    monkeypatch.setattr(numba_dense, "PACKED", 27 * 40)
+    assert np.array_equal(FAST.correlate(x, kernel, w, 2), whole)
 
 
 FAULTS = {
