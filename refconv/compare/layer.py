@@ -68,6 +68,8 @@ def judge(
         return Judgement(Verdict.UNVERIFIED, reason=f"the framework's steps ({', '.join(missing)}) could not be seen")
     find = partial(compare_steps, steps={name: steps[name] for name in names}) if names else compare_outputs
     weighed = {name: compare(own, recorded[name]) for name, own in weights.effective.items() if name in recorded}
+    if unlike := _unlike_weights(weights, recorded):
+        return Judgement(Verdict.MISMATCH, (), weighed, unlike)
     applied = {**weights.applied, **{name: recorded[name] for name in weighed}}
     if names and (unlike := unlike_steps(node, inputs, steps)):
         wrong = unlike_outputs(node, applied, inputs, got, context)
@@ -85,6 +87,14 @@ def judge(
         return Judgement(Verdict.VACUOUS, found.tensors, weighed, hollow, found.sigma, candidates)
     reason = _stored_used(node, weights.stored, inputs, got, found, context, find) or found.reason
     return Judgement(verdict, found.tensors, weighed, reason, found.sigma, candidates)
+
+
+def _unlike_weights(weights: NodeWeights, recorded: Weights) -> str:
+    """Says so where an effective weight has another shape than the layer's: nothing can be computed with it."""
+    for name, own in weights.effective.items():
+        if name in recorded and recorded[name].shape != own.mid.shape:
+            return f"the framework's effective {name} has shape {recorded[name].shape}, the reference's {own.mid.shape}"
+    return ""
 
 
 def _best(
