@@ -58,12 +58,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _cells(shape: Shape, found: Mapping[str, Measured], names: list[str], batch: int) -> list[str]:
+    """dgemm's column is the rate of its own matrices."""
     work = shape.operations(batch) / 1e9
     top = 2 * SIDE**3 / found[DGEMM].median / 1e9
     return [
         shape.name,
         f"{work / found[REFCONV].median / top:.0%}",
-        *(_cell(found.get(n), work) for n in (*names, DGEMM)),
+        *(_cell(found.get(n), work) for n in names),
+        _cell(found[DGEMM], 2 * SIDE**3 / 1e9),
     ]
 
 
@@ -77,28 +79,18 @@ def _heads(names: list[str]) -> list[str]:
     return ["GFLOP/s", "of dgemm", *names, DGEMM]
 
 
-def _rows(rows: list, names: list[str], batch: int) -> list[list[str]]:
-    """dgemm's column is the rate of its own matrices."""
-    lines = []
-    for shape, found in rows:
-        line = _cells(shape, found, names, batch)
-        line[-1] = _cell(found[DGEMM], 2 * SIDE**3 / 1e9)
-        lines.append(line)
-    return lines
-
-
 def _rich(rows: list, names: list[str], batch: int) -> Table:
     table = Table(*_heads(names))
     for column in table.columns[1:]:
         column.justify = "right"
-    for line in _rows(rows, names, batch):
-        table.add_row(*line)
+    for shape, found in rows:
+        table.add_row(*_cells(shape, found, names, batch))
     return table
 
 
 def _markdown(rows: list, names: list[str], batch: int) -> str:
     heads = _heads(names)
-    lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *_rows(rows, names, batch)]
+    lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *(_cells(*row, names, batch) for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

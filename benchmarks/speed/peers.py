@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from refconv.primitives import engines
+from refconv.primitives.sums import LONG
 from speed.shapes import CORRELATIONS, DENSE, DEPTHWISE, MATMUL, MAX, SUM, Shape
 
 Call = Callable[[], Any]
@@ -58,7 +59,7 @@ def values(engine: str) -> Callable[[Shape, Operands], Call]:
 def sums(shape: Shape, operands: Operands) -> Call | None:
     """With Σt², all that a verdict on a long sum needs; a short one needs Σ|t| too."""
     e, (x, kernel), w = engines.get("numba"), operands, shape.window
-    worst = shape.size**2 * shape.channels // shape.groups < 49
+    worst = shape.size**2 * shape.channels // shape.groups < LONG
     if shape.kind == MAX:
         return None
     return {
@@ -84,12 +85,10 @@ def tensorflow(shape: Shape, operands: Operands) -> Call | None:
         call = lambda x: tf.nn.conv2d(x, kernel, shape.stride, "VALID", dilations=shape.dilation)  # noqa: E731
     elif shape.kind == MATMUL:
         call = lambda x: tf.matmul(x, kernel)  # noqa: E731
+    elif shape.kind == MAX:
+        call = lambda x: tf.nn.max_pool2d(x, shape.size, shape.stride, "VALID")  # noqa: E731
     else:
-        pool = tf.nn.max_pool2d if shape.kind == MAX else tf.nn.avg_pool2d
-        factor = 1 if shape.kind == MAX else shape.size**2
-        call = lambda x: pool(x, shape.size, shape.stride, "VALID") * factor  # noqa: E731
-        if shape.kind == MAX:
-            call = lambda x: pool(x, shape.size, shape.stride, "VALID")  # noqa: E731
+        call = lambda x: tf.nn.avg_pool2d(x, shape.size, shape.stride, "VALID") * shape.size**2  # noqa: E731
     graph = tf.function(call, autograph=False)
     return lambda: graph(x).numpy()
 

@@ -127,7 +127,7 @@ Exit codes:
 def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progress: bool, **given: Any) -> None:
     """Verify every layer of MODEL (.h5, .hdf5 or .keras).
 
-    The framework runs the model in a process of its own; refconv computes each layer itself, in NumPy, from the
+    The framework runs the model in a process of its own; refconv computes each layer itself, from the
     framework's own input to it, and compares element by element. One line per layer shows the largest error, and
     which share of the bound on rounding errors it used ("bits" where equality to the last bit is demanded).
     """  # fmt: skip

@@ -59,12 +59,10 @@ def direction(node: Node, weights: Weights, inputs: Arrays, context: Context, y:
         return Direction(y, constants=constants)
     bare = replace(node, attrs=replace(node.attrs, activation=LINEAR))
     (sums,), _ = enclose(bare, weights, inputs, replace(context, need=Need.VALUES))
-    lower, middle, upper = (
-        activate(function, point(sums.mid * s), context.arithmetic) for s in (1 - STEP, 1, 1 + STEP)
-    )
+    lower, upper = (activate(function, point(sums.mid * s), context.arithmetic) for s in (1 - STEP, 1 + STEP))
     with np.errstate(all="ignore"):
         along = (upper.mid - lower.mid) / (2 * STEP)
     if not function.elementwise:  # what is not exp's is shared or random: differences, their sum, the quotient
         return Direction(along, EXP * context.arithmetic.u * np.abs(y), constants, joint=True)
-    own = np.broadcast_to(middle.worst, y.shape)
+    own = np.broadcast_to(activate(function, point(sums.mid), context.arithmetic).worst, y.shape)
     return Direction(np.where(own <= HIDES * context.arithmetic.u * np.abs(along), along, 0.0), own, constants)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from refconv.frameworks.failure import LayerFailed
 from refconv.frameworks.probing import environment, probe
 from refconv.frameworks.stream import Stream, Whole
-from refconv.frameworks.workers import Worker, capture
+from refconv.frameworks.workers import Worker
 
-__all__ = ["LayerFailed", "Stream", "Whole", "Worker", "capture", "environment", "probe"]
+__all__ = ["Stream", "Whole", "Worker", "environment", "probe"]

@@ -62,11 +62,11 @@ def check(
     progress("reading the model", None)
     graph = formats.load(path)
     selected = select(graph, options.layers)
-    engines.get(options.engine)  # a wrong name is told before the framework runs
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
     refuse_code(graph)
     with frameworks.Worker(graph.keras if options.keras == "auto" else int(options.keras)) as worker:
+        engines.get(options.engine)  # imported beside the framework; a wrong name is told before that runs
         arrays = draw_inputs(graph, inputs, options)
         source = worker.stream(
             graph.path,

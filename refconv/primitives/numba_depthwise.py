@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.engine import Sums
-from refconv.primitives.numba_tile import F64, I64, LANES, load, multiply_add
+from refconv.primitives.numba_tile import F64, I64, LANES, accumulate, load, multiply_add
 from refconv.primitives.threads import Threads, worth
 
 MANY = 7 if LANES == 8 else 4  # positions at a time: three sums each fit in the registers
@@ -57,33 +57,23 @@ def _positions(count: int, all_sums: bool) -> Any:
 def _taps(builder: Any, count: int, all_sums: bool, x: Any, step: Any, offsets: Any, w: Any, n: Any) -> list[list[Any]]:
     """[Σt], or [Σt, Σt², Σ|t|], over n ≥ 1 taps, each a list of `count` registers."""
     vector = ir.VectorType(F64, LANES)
-    before, body, after = builder.block, builder.append_basic_block("taps"), builder.append_basic_block("summed")
-    builder.branch(body)
-    builder.position_at_end(body)
-    k = builder.phi(I64)
-    sums = [[builder.phi(vector) for _ in range(count)] for _ in range(3 if all_sums else 1)]
-    x = builder.gep(x, [builder.load(builder.gep(offsets, [k]))])
-    weight = load(builder, builder.gep(w, [builder.mul(k, I64(LANES))]), 0, vector)
-    added: list[list[Any]] = [[] for _ in sums]
-    for i in range(count):
-        value = load(builder, builder.gep(x, [builder.mul(step, I64(i))]), 0, vector)
-        if not all_sums:
-            added[0].append(multiply_add(builder, value, weight, sums[0][i]))
-            continue
-        term = builder.fmul(value, weight)
-        added[0].append(builder.fadd(sums[0][i], term))
-        added[1].append(multiply_add(builder, term, term, sums[1][i]))
-        added[2].append(builder.fadd(sums[2][i], _magnitude(builder, term)))
-    for old, new in zip(sums, added, strict=True):
-        for s, t in zip(old, new, strict=True):
-            s.add_incoming(ir.Constant(vector, [0.0] * LANES), before)
-            s.add_incoming(t, body)
-    following = builder.add(k, I64(1))
-    k.add_incoming(I64(0), before)
-    k.add_incoming(following, body)
-    builder.cbranch(builder.icmp_signed("<", following, n), body, after)
-    builder.position_at_end(after)
-    return added
+
+    def add(k: Any, sums: list[list[Any]]) -> list[list[Any]]:
+        start = builder.gep(x, [builder.load(builder.gep(offsets, [k]))])
+        weight = load(builder, builder.gep(w, [builder.mul(k, I64(LANES))]), 0, vector)
+        added: list[list[Any]] = [[] for _ in sums]
+        for i in range(count):
+            value = load(builder, builder.gep(start, [builder.mul(step, I64(i))]), 0, vector)
+            if not all_sums:
+                added[0].append(multiply_add(builder, value, weight, sums[0][i]))
+                continue
+            term = builder.fmul(value, weight)
+            added[0].append(builder.fadd(sums[0][i], term))
+            added[1].append(multiply_add(builder, term, term, sums[1][i]))
+            added[2].append(builder.fadd(sums[2][i], _magnitude(builder, term)))
+        return added
+
+    return accumulate(builder, vector, 3 if all_sums else 1, count, n, add)
 
 
 def _magnitude(builder: Any, v: Any) -> Any:

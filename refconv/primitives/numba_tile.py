@@ -8,6 +8,7 @@ row of b and one broadcast value fill the registers of the machine that compiles
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -70,18 +71,30 @@ def register(dtype: Any) -> Any:
 
 def _loop(builder: Any, vector: Any, rows: int, vectors: int, x: Any, offsets: Any, b: Any, n: Any) -> list[list[Any]]:
     """Σ_k over n ≥ 1 terms, every sum in a register of its own."""
+
+    def add(k: Any, sums: list[list[Any]]) -> list[list[Any]]:
+        start = builder.gep(x, [builder.load(builder.gep(offsets, [k]))])
+        packed = builder.gep(b, [builder.mul(k, I64(vectors * vector.count))])
+        weights = [load(builder, packed, j * vector.count, vector) for j in range(vectors)]
+        added = []
+        for row, old in enumerate(sums):
+            value = broadcast(builder, builder.load(builder.gep(start, [I64(row)])), vector)
+            added.append([multiply_add(builder, value, w, s) for w, s in zip(weights, old, strict=True)])
+        return added
+
+    return accumulate(builder, vector, rows, vectors, n, add)
+
+
+def accumulate(
+    builder: Any, vector: Any, rows: int, columns: int, n: Any, add: Callable[[Any, list[list[Any]]], list[list[Any]]]
+) -> list[list[Any]]:
+    """rows × columns registers, from zero, after k = 0 … n − 1 of sums = add(k, sums); n ≥ 1."""
     before, body, after = builder.block, builder.append_basic_block("terms"), builder.append_basic_block("summed")
     builder.branch(body)
     builder.position_at_end(body)
     k = builder.phi(I64)
-    sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
-    x = builder.gep(x, [builder.load(builder.gep(offsets, [k]))])
-    b = builder.gep(b, [builder.mul(k, I64(vectors * vector.count))])
-    weights = [load(builder, b, j * vector.count, vector) for j in range(vectors)]
-    added = []
-    for row, old in enumerate(sums):
-        value = broadcast(builder, builder.load(builder.gep(x, [I64(row)])), vector)
-        added.append([multiply_add(builder, value, w, s) for w, s in zip(weights, old, strict=True)])
+    sums = [[builder.phi(vector) for _ in range(columns)] for _ in range(rows)]
+    added = add(k, sums)
     for old, new in zip(sums, added, strict=True):
         for s, t in zip(old, new, strict=True):
             s.add_incoming(ir.Constant(vector, [0.0] * vector.count), before)

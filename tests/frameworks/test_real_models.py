@@ -6,9 +6,8 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+from support.captured import capture
 from support.models import model_path, needs_models
-
-from refconv.frameworks import capture
 
 # File, Keras, input shape.
 MODELS = [

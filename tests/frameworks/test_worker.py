@@ -12,10 +12,11 @@ import keras as keras3
 import numpy as np
 import pytest
 import tf_keras as keras2
+from support.captured import capture
 from support.framework import framework, stand_in
 
 from refconv.errors import FrameworkError
-from refconv.frameworks import Worker, capture, environment
+from refconv.frameworks import Worker, environment
 from refconv.frameworks.failure import LayerFailed
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.work import probe
