@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -89,9 +91,14 @@ class Graph:
     format: str  # "hdf5" or "keras"
     keras_version: str
     backend: str
-    sha256: str
     dialect: str
     notes: tuple[str, ...] = ()  # warnings from reading: NaN in a weight, unused weights …
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file, in hexadecimal; read when it is first asked for."""
+        with open(self.path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     @property
     def qkeras(self) -> bool:

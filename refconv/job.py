@@ -20,6 +20,7 @@ class Job:
         qkeras: the file holds QKeras layers.
         budget: bytes of layer outputs and inputs that one pass may return at once.
         probes: also run a clone of every linear layer on small integers.
+        slice: samples whose layers are recorded together; 0 for all.
     """
 
     model: str
@@ -30,6 +31,7 @@ class Job:
     budget: int = 1 << 30
     qkeras: bool = False
     probes: bool = False
+    slice: int = 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf, isfinite, log10
 from typing import Any
 
 
@@ -63,7 +64,15 @@ class Drift:
     """How far the framework has moved from the reference that ran on its own values."""
 
     max_abs_error: float
-    sqnr_db: float  # inf where nothing differs
+    signal: float  # Σy² of the reference
+    noise: float  # Σ(ŷ−y)²
+
+    @property
+    def sqnr_db(self) -> float:
+        """Signal to quantization-noise ratio in dB; inf where nothing differs."""
+        if self.noise == 0.0:
+            return inf
+        return 10 * log10(self.signal / self.noise) if self.signal > 0.0 and isfinite(self.noise) else -inf
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from refconv.result import Drift
 
 
 def drift(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> Drift | None:
-    """Largest |got − reference| and the signal to quantization-noise ratio 10·log₁₀(Σy²/Σ(ŷ−y)²) in dB.
+    """Largest |got − reference|, Σy² and Σ(ŷ−y)².
 
     Elements that are the same NaN or infinity count as equal. None where there is nothing to compare.
     """
@@ -26,7 +26,7 @@ def drift(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> Drift |
             largest = max(largest, float(error.max()))
             noise += float(np.sum(error**2))
             signal += float(np.sum(np.where(np.isfinite(r), r, 0.0).astype(np.float64) ** 2))
-    return Drift(largest, _decibel(signal, noise))
+    return Drift(largest, signal, noise)
 
 
 def apart(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[np.ndarray | float, ...]:
@@ -35,9 +35,3 @@ def apart(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[n
         return (0.0,) * len(reference)
     with np.errstate(all="ignore"):
         return tuple(np.abs(np.subtract(g, r, dtype=np.float64)) for r, g in zip(reference, got, strict=True))
-
-
-def _decibel(signal: float, noise: float) -> float:
-    if noise == 0.0:
-        return float("inf")
-    return float(10 * np.log10(signal / noise)) if signal > 0.0 and np.isfinite(noise) else float("-inf")

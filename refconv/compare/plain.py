@@ -10,21 +10,20 @@ any factor f in a share of about 2/(πf) of all runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from refconv.compare.drift import drift
 from refconv.graph import Graph
-from refconv.reference.runs import Runs
 from refconv.result import LayerResult, PlainResult
-from refconv.trace import Trace
 
 FACTOR = 8.0
 
+Outputs = Sequence[np.ndarray]
 
-def judge_plain(
-    plain: Sequence[np.ndarray], rounding: Sequence[Sequence[np.ndarray]], reference: Sequence[np.ndarray], slack: float
-) -> PlainResult:
+
+def judge_plain(plain: Outputs, rounding: Sequence[Outputs], reference: Outputs, slack: float) -> PlainResult:
     """Judge `predict`.
 
     Args:
@@ -48,11 +47,32 @@ def judge_plain(
     return PlainResult(apart.max_abs_error, float(used), ok, reason)
 
 
-def plain_result(graph: Graph, trace: Trace, runs: Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
-    """`predict` beside the runs; None where it did not run, or a layer before its outputs has no values."""
-    reference, others = runs.results()
-    if reference is None or not trace.plain:
+@dataclass(frozen=True)
+class Ends:
+    """The model's outputs for the samples of one slice.
+
+    Attributes:
+        reference: the exact run's; None where they depend on what is not known.
+        rounding: the runs' that round: the instrumented one, and the reference's with errors drawn.
+    """
+
+    reference: Outputs | None
+    rounding: Sequence[Outputs]
+
+
+def plain_result(
+    graph: Graph, plain: Outputs, slices: Sequence[Ends], layers: Sequence[LayerResult]
+) -> PlainResult | None:
+    """`predict` beside the runs; None where it or they did not run, or a layer before its outputs has no values."""
+    known = [s.reference for s in slices if s.reference is not None]
+    if not plain or not known or len(known) < len(slices):
         return None
     last = {ref.node for ref in graph.outputs}
     allowed = [c.worst.allowed for r in layers if r.index in last for c in r.outputs if c.worst and not c.name]
-    return judge_plain(trace.plain, [trace.outputs, *others], reference, slack=max(allowed, default=0.0))
+    rounding = [_joined(run) for run in zip(*(s.rounding for s in slices), strict=False)]
+    return judge_plain(plain, rounding, _joined(known), slack=max(allowed, default=0.0))
+
+
+def _joined(slices: Sequence[Outputs]) -> Outputs:
+    """Each output over the samples of all slices."""
+    return [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*slices, strict=True)]

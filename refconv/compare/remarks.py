@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from refconv.compare.probe import NOTE
 from refconv.graph import Graph, Node
 from refconv.ops.slots import in_words, quantizers
 from refconv.ops.table import TABLE
-from refconv.result import QuantizedLayer
-from refconv.trace import Trace
+from refconv.result import LayerResult, QuantizedLayer
 
 
 def draws(node: Node) -> bool:
@@ -24,7 +23,7 @@ def quantized(graph: Graph) -> Iterator[QuantizedLayer]:
             yield QuantizedLayer(node.layer, said)
 
 
-def notes(graph: Graph, trace: Trace) -> Iterator[str]:
+def notes(graph: Graph, layers: Sequence[LayerResult]) -> Iterator[str]:
     """Those of the file, of its layers, and of the probes."""
     yield from graph.notes
     for node in graph.nodes:
@@ -32,5 +31,5 @@ def notes(graph: Graph, trace: Trace) -> Iterator[str]:
             yield f"{node.name} draws numbers at every call, so predict has no one answer and is not judged"
         if node.attrs is not None and node.index not in graph.inputs and (note := TABLE[node.type].note):
             yield f"{node.name}: {note}"
-    if trace.probes:
+    if any(layer.probe for layer in layers):
         yield NOTE

@@ -48,7 +48,6 @@ def build_graph(source: Source) -> Graph:
         format=source.format,
         keras_version=source.keras_version,
         backend=source.backend,
-        sha256=source.sha256,
         dialect=source.dialect,
         notes=tuple(_notes(source, model, flat, leaves)),
     )

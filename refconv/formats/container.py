@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from refconv.errors import UnreadableModel
@@ -82,9 +81,3 @@ def _has_hdf5_signature(path: Path) -> bool:
                 return True
             offset = max(512, 2 * offset)
     return False
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of the file, in hexadecimal, read piece by piece."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

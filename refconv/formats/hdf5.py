@@ -6,11 +6,11 @@ arrays far larger than the file. Nothing that Keras writes does any of this, so 
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -64,21 +64,23 @@ class Stored:
 
 @dataclass(frozen=True)
 class Hdf5File:
-    """An HDF5 file on disk, or in memory (`content`)."""
+    """An HDF5 file on disk, or what `opened` gives each time (a stretch of another file, bytes in memory)."""
 
     where: str
-    content: bytes | None = field(default=None, repr=False)
+    opened: Callable[[], BinaryIO] | None = field(default=None, repr=False)
 
     @contextmanager
     def open(self) -> Iterator[Group]:
         """The root group, for as long as the context lasts."""
         with _boundary(self.where):
-            source = Path(self.where) if self.content is None else io.BytesIO(self.content)
-            raw = h5py.File(source, "r")
+            stream = self.opened() if self.opened else None
+            raw = h5py.File(stream or Path(self.where), "r")
         try:
             yield Group(self, raw, "")
         finally:
             raw.close()
+            if stream:
+                stream.close()
 
 
 class Group:

@@ -1,22 +1,31 @@
-"""The .keras container: a ZIP archive of which three members are read, into memory and never to disk."""
+"""The .keras container: a ZIP archive of which three members are read, and nothing is ever written to disk."""
 
 from __future__ import annotations
 
+import io
+import struct
 import zipfile
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from refconv.errors import UnreadableModel
 from refconv.formats.container import WANTED
+from refconv.formats.hdf5 import Hdf5File
+from refconv.formats.window import Window
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 LIMITS = {CONFIG: 256 << 20, METADATA: 1 << 20, WEIGHTS: 64 << 30}
 # Keras stores its members uncompressed; DEFLATE cannot exceed 1032:1, trained weights stay below 20:1.
 MAX_RATIO, RATIO_FLOOR = 100, 16 << 20
+CHUNK = 1 << 18  # stays in a cache between its reading and its checksum
+LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature … length of the name, and of what stands between it and the data
 
 
-def read_members(path: Path) -> dict[str, bytes]:
-    """The bytes of config.json, metadata.json and model.weights.h5.
+def read_archive(path: Path) -> tuple[bytes, bytes, Hdf5File]:
+    """config.json, metadata.json, and model.weights.h5, which is left in its place where it is not compressed.
 
     Raises:
         UnreadableModel: no .keras archive, damaged, encrypted, a member twice, or larger than the limits.
@@ -24,7 +33,9 @@ def read_members(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_strange(archive, str(path))
-            return {name: _read(archive, name, str(path)) for name in LIMITS}
+            config, metadata = (archive.read(_sound(archive, name, str(path))) for name in (CONFIG, METADATA))
+            opened = _weights(archive, _sound(archive, WEIGHTS, str(path)), path)
+            return config, metadata, Hdf5File(f"{path}:{WEIGHTS}", opened)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise UnreadableModel(f"the archive is truncated or damaged: {error}", where=str(path)) from None
     except (NotImplementedError, RuntimeError) as error:  # unknown compression; encryption
@@ -57,7 +68,7 @@ def _describe(names: list[str]) -> str:
     return "a ZIP archive without config.json"
 
 
-def _read(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+def _sound(archive: zipfile.ZipFile, name: str, where: str) -> zipfile.ZipInfo:
     info = archive.getinfo(name)
     if info.flag_bits & 1:
         raise UnreadableModel(f"{name} is encrypted", where=where)
@@ -65,4 +76,23 @@ def _read(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
         raise UnreadableModel(f"{name} declares {info.file_size} bytes, more than {LIMITS[name]}", where=where)
     if info.file_size > max(RATIO_FLOOR, MAX_RATIO * info.compress_size):
         raise UnreadableModel(f"{name} would expand from {info.compress_size} to {info.file_size} bytes", where=where)
-    return archive.read(info)
+    return info
+
+
+def _weights(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Callable[[], BinaryIO]:
+    """How to open the member, once its checksum was found right."""
+    if info.compress_type != zipfile.ZIP_STORED:
+        return partial(io.BytesIO, archive.read(info))
+    with archive.open(info) as stream:
+        while stream.read(CHUNK):
+            pass
+    window = partial(Window, path, _start(path, info), info.file_size)
+    return cast(Callable[[], BinaryIO], window)
+
+
+def _start(path: Path, info: zipfile.ZipInfo) -> int:
+    """Where the member's bytes begin: behind its local header, whose length the directory does not tell."""
+    with path.open("rb") as stream:
+        stream.seek(info.header_offset)
+        _, name, extra = LOCAL_HEADER.unpack(stream.read(LOCAL_HEADER.size))
+    return info.header_offset + LOCAL_HEADER.size + int(name) + int(extra)

@@ -10,7 +10,7 @@ from typing import Any
 
 from refconv.errors import UnreadableModel
 from refconv.formats import keras_zip, safe_json
-from refconv.formats.container import checksum, identify
+from refconv.formats.container import identify
 from refconv.formats.hdf5 import Group, Hdf5File
 
 KERAS1_CLASSES = re.compile(r'"class_name": *"(Convolution|AtrousConvolution|MaxoutDense|Highway|Merge")')
@@ -31,7 +31,6 @@ class Source:
     config: Mapping[str, Any] = field(repr=False)
     keras_version: str
     backend: str
-    sha256: str
     dialect: str
     weights: Hdf5File
 
@@ -56,7 +55,7 @@ def _from_hdf5(path: Path) -> Source:
     config = _object(safe_json.parse(text, f"{path}: model_config"), path)
     version = version or str(config.get("keras_version") or "")
     dialect = choose_dialect(version, text, str(path))
-    return Source(str(path), "hdf5", "hdf5", config, version, backend or "tensorflow", checksum(path), dialect, file)
+    return Source(str(path), "hdf5", "hdf5", config, version, backend or "tensorflow", dialect, file)
 
 
 def _attribute(root: Group, name: str) -> str:
@@ -76,14 +75,12 @@ def _describe(root: Group) -> str:
 
 
 def _from_zip(path: Path) -> Source:
-    members = keras_zip.read_members(path)
-    metadata = _object(safe_json.parse(members[keras_zip.METADATA], f"{path}: metadata.json"), path)
-    text = members[keras_zip.CONFIG]
+    text, about, weights = keras_zip.read_archive(path)
+    metadata = _object(safe_json.parse(about, f"{path}: metadata.json"), path)
     config = _object(safe_json.parse(text, f"{path}: config.json"), path)
     version = str(metadata.get("keras_version") or "")
     dialect = choose_dialect(version, "", str(path))
-    weights = Hdf5File(f"{path}:{keras_zip.WEIGHTS}", members[keras_zip.WEIGHTS])
-    return Source(str(path), "keras", "keras", config, version, "tensorflow", checksum(path), dialect, weights)
+    return Source(str(path), "keras", "keras", config, version, "tensorflow", dialect, weights)
 
 
 def _object(value: Any, path: Path) -> Mapping[str, Any]:

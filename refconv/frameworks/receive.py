@@ -16,6 +16,11 @@ class Receiver:
         self.trace = Trace()
         self._again = False  # a pass that has been sent before: where a layer fails, the passes start anew
 
+    def next_slice(self) -> None:
+        """The calls of other samples follow, of the same model."""
+        seen = self.trace
+        self.trace = Trace(seen.environment, planned=seen.planned, plain=seen.plain)
+
     def take(self, header: dict[str, Any], array: np.ndarray | None) -> None:
         kind, trace = header["kind"], self.trace
         if kind == "environment":

@@ -32,7 +32,7 @@ class Stream:
         self._frames, self._as_error, self._progress = frames, as_error, progress
         self._receiver, self._uses, self._counted = Receiver(), Counter[str](), 0
         self._error: BaseException | None = None
-        self._more, self._first = True, True
+        self._more, self._first, self._following = True, True, False
         self._reader = Thread(target=self._begin, name="frames", daemon=True)
         self._reader.start()
 
@@ -64,8 +64,19 @@ class Stream:
         self._count()
         return True
 
+    def following(self) -> bool:
+        """Go on to the next slice of the samples, whose trace begins empty; False where there is none."""
+        while self.more():
+            self.trace.tensors.clear()
+        if not self._following:
+            return False
+        self._receiver.next_slice()
+        self._uses.clear()
+        self._counted, self._more, self._following = 0, True, False
+        return True
+
     def all(self) -> Trace:
-        """Everything, to the end."""
+        """Everything, to the end of the samples' slice."""
         while self.more():
             pass
         return self.trace
@@ -82,11 +93,14 @@ class Stream:
             self._error = error
 
     def _read(self) -> bool:
-        """Frames up to a pass's last one; False at the end."""
+        """Frames up to a pass's last one; False at the end, be it that of a slice."""
         for header, array in self._frames:
             kind = header["kind"]
             if kind == "progress":
                 self._progress(header["what"], header["done"] / header["total"])
+            elif kind == "slice":
+                self._following = True
+                return False
             elif kind == "error":
                 return self._fail(self._as_error(header, self.trace))
             else:
@@ -125,6 +139,9 @@ class Whole:
         return True
 
     def more(self) -> bool:
+        return False
+
+    def following(self) -> bool:
         return False
 
     def all(self) -> Trace:

@@ -34,6 +34,10 @@ class LayerWeight:
     slot: Slot | None = field(repr=False)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return self.effective.shape if self.weight is None else self.weight.shape
+
+    @property
     def stored(self) -> np.ndarray | None:
         """The values in the file."""
         return None if self.weight is None else self.weight.value

@@ -132,6 +132,7 @@ class Row:
         steps: how the layer is judged step by step; None where it is judged as a whole.
         operands: names of the weights that the inputs are multiplied by: hardware may round both to a lower format.
         algorithms: attrs → how a library may compute it but by adding up its products (`ops.fast_convolution`).
+        together: what it computes depends on the batch as a whole, or on the calls before.
         wide: under a 16-bit policy it computes in float32 inside, on its weights as stored, and rounds once.
     """
 
@@ -147,4 +148,5 @@ class Row:
     steps: Steps | None = None
     operands: tuple[str, ...] = ()
     algorithms: Callable[[Any], tuple[str, ...]] = direct_alone
+    together: bool = False
     wide: bool = False

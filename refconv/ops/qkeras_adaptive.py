@@ -154,6 +154,7 @@ ROWS = (
         adaptive,
         shapes,
         slots=slots,
+        together=True,
         note="qkeras 0.9.0 takes 0 integer bits for the first call after loading, so `predict` is wrong once",
         source="qkeras 0.9.0, QAdaptiveActivation",
     ),

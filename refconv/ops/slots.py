@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
@@ -59,6 +59,12 @@ def quantizers(attrs: Any) -> dict[str, Quantizer]:
         if isinstance(value, Quantizer):
             found[name.removesuffix("_quantizer")] = value
     return found
+
+
+def scaled_by_data(attrs: Any, weights: Iterable[str]) -> bool:
+    """Whether a quantizer of what is no weight takes its scale from the data, and so from the batch (TRAPS 2)."""
+    auto = [name for name, found in quantizers(attrs).items() if getattr(found, "auto", False)]
+    return any(not any(name in weight for weight in weights) for name in auto)
 
 
 def in_words(attrs: Any) -> dict[str, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -14,21 +15,19 @@ from refconv import formats, frameworks
 from refconv import inputs as model_inputs
 from refconv.compare.declared import NAMED
 from refconv.compare.plain import plain_result
-from refconv.compare.probe import probed
-from refconv.compare.remarks import draws, notes, quantized
+from refconv.compare.remarks import notes, quantized
 from refconv.compare.selection import select
 from refconv.errors import BadInput
 from refconv.formats.refusals import refuse_code
 from refconv.graph import Graph
 from refconv.ops.base import Context
-from refconv.pipeline.calls import Calls
-from refconv.pipeline.layer import Checking
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
+from refconv.pipeline.slices import Slices
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
 from refconv.reference.ranges import index_ranges
-from refconv.reference.runs import Runs
-from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo
+from refconv.reference.slicing import slice_size
+from refconv.result import CheckResult, ModelInfo
 from refconv.trace import Trace
 
 
@@ -66,8 +65,11 @@ def check(
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
     refuse_code(graph)
     with frameworks.Worker(graph.keras if options.keras == "auto" else int(options.keras)) as worker:
-        engines.get(options.engine)  # imported beside the framework; a wrong name is told before that runs
+        Thread(target=lambda: graph.sha256, daemon=True).start()  # 0.3 s for 550 MB
+        engine = engines.get(options.engine)  # imported beside the framework; a wrong name is told before that runs
+        context = Context(engine, seeded=inputs is None)
         arrays = draw_inputs(graph, inputs, options)
+        size = slice_size(graph, arrays, context)
         source = worker.stream(
             graph.path,
             arrays,
@@ -75,10 +77,11 @@ def check(
             device=options.device,
             qkeras=graph.qkeras,
             probes=options.thorough,
+            samples=size,
             timeout=options.timeout,
             progress=progress,
         )
-        result = _verify(graph, source, arrays, options, selected, inputs is None, progress, on_layer)
+        result = _result(Slices(graph, source, arrays, size, context, options, selected), progress, on_layer)
     described = model_inputs.describe(graph.specs, arrays, inputs, options.samples, options.seed, options.preprocess)
     return replace(result, input=described, seconds=time.perf_counter() - started)
 
@@ -112,64 +115,26 @@ def verify(
     `seeded` says that they were drawn at random: only then are a tensor's errors also judged together.
     """
     selected = select(graph, options.layers) if selected is None else selected
-    return _verify(graph, frameworks.Whole(trace), arrays, options, selected, seeded, progress, on_layer)
-
-
-def _verify(
-    graph: Graph,
-    source: frameworks.Stream | frameworks.Whole,
-    arrays: Sequence[np.ndarray],
-    options: Options,
-    selected: frozenset[int],
-    seeded: bool,
-    progress: Progress,
-    on_layer: OnLayer | None,
-) -> CheckResult:
     context = Context(engines.get(options.engine), seeded=seeded)
-    determined = not any(map(draws, graph.nodes))  # else predict has no one answer
-    checking = Checking(Runs(graph, arrays, context, shadows=determined), context, options)
-    checking.runs.ahead(checking.ready, source.ready)
-    source.all() if options.thorough else source.more()  # probes are the last to arrive
-    layers = tuple(_layers(graph, source, checking, selected, progress, on_layer))
-    stopped = bool(layers) and options.fail_fast and layers[-1].verdict in FAILING
+    slices = Slices(graph, frameworks.Whole(trace), arrays, len(arrays[0]), context, options, selected)
+    return _result(slices, progress, on_layer)
+
+
+def _result(slices: Slices, progress: Progress, on_layer: OnLayer | None) -> CheckResult:
+    graph, options, judged = slices.graph, slices.options, slices.judge(progress, on_layer)
+    trace, failure = slices.source.trace, slices.source.failure
+    plain = plain_result(graph, trace.plain, judged.ends, judged.layers) if slices.determined else None
     return CheckResult(
         model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
-        layers=layers,
-        plain=plain_result(graph, source.trace, checking.runs, layers) if determined and not stopped else None,
-        environment=source.trace.environment,
+        layers=judged.layers,
+        plain=plain,
+        environment=trace.environment,
         input={},
-        partial=stopped or len(selected) < len(graph.nodes) - len(graph.inputs),
+        partial=judged.stopped or len(slices.selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=(*notes(graph, source.trace), *([str(source.failure)] if source.failure else [])),
+        notes=(*notes(graph, judged.layers), *([str(failure)] if failure else [])),
         quantized=tuple(quantized(graph)),
     )
-
-
-def _layers(
-    graph: Graph,
-    source: frameworks.Stream | frameworks.Whole,
-    checking: Checking,
-    selected: frozenset[int],
-    progress: Progress,
-    on_layer: OnLayer | None,
-) -> Iterator[LayerResult]:
-    """The results of the selected layers, up to the first that fails where no more are wanted."""
-    calls = Calls(graph, source)
-    for node in graph.nodes:
-        if node.index in graph.inputs:
-            continue
-        progress(f"verifying {node.name}", node.index / len(graph.nodes))
-        call = calls.of(node)
-        result = checking.layer(node, call, source.trace, wanted=node.index in selected)
-        if node.index in selected:
-            result = probed(node, result, call, source.trace, checking.context)
-            if on_layer:
-                on_layer(result)
-            yield result
-            if checking.options.fail_fast and result.verdict in FAILING:
-                return
-        if call:
-            calls.forget(call)
 
 
 def run(graph: Graph, x: Given, *, engine: str = "numba") -> Run:

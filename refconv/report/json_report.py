@@ -96,7 +96,7 @@ def _power(power: Power) -> dict[str, Any]:
 
 
 def _drift(chained: Drift) -> dict[str, float]:
-    return asdict(chained)
+    return {"max_abs_error": chained.max_abs_error, "sqnr_db": chained.sqnr_db}
 
 
 def _plain(plain: PlainResult) -> dict[str, Any]:

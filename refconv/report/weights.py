@@ -26,8 +26,9 @@ def listing(found: Mapping[str, LayerWeights]) -> str:
 
 def _summary(w: LayerWeight) -> Iterator[str]:
     kept = "trainable" if w.trainable else "not trainable"
-    stored = f"stored {_range(w.stored)}" if w.stored is not None else "computed from other weights"
-    yield f"{w.name}  {size(w.effective.shape)}  {kept}  {stored}"
+    values = w.stored
+    stored = f"stored {_range(values)}" if values is not None else "computed from other weights"
+    yield f"{w.name}  {size(w.shape)}  {kept}  {stored}"
     if w.quantizer:
         yield f"  quantizer: {w.quantizer}"
     if w.slot is not None:
@@ -82,9 +83,9 @@ def as_json(found: Mapping[str, LayerWeights]) -> str:
 def _entry(w: LayerWeight) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": w.name,
-        "shape": list(w.effective.shape),
+        "shape": list(w.shape),
         "trainable": w.trainable,
-        "stored_range": None if w.stored is None else _ends(w.stored),
+        "stored_range": None if (values := w.stored) is None else _ends(values),
         "quantizer": w.quantizer or None,
     }
     if w.slot is not None:

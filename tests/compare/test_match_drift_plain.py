@@ -16,7 +16,7 @@ def node(index, layer, *inputs, call=0):
 
 def graph(*nodes, outputs):
     specs = (TensorSpec("x", (None, 1)),)
-    return Graph(nodes, (0,), tuple(map(Ref, outputs)), specs, "m.h5", "hdf5", "3", "tensorflow", "", "keras3")
+    return Graph(nodes, (0,), tuple(map(Ref, outputs)), specs, "m.h5", "hdf5", "3", "tensorflow", "keras3")
 
 
 def test_calls_of_a_shared_layer_are_told_apart_by_their_inputs():

@@ -125,10 +125,11 @@ class TestArchive:
         path.write_bytes(data)
         refused(path, "encrypted")
 
-    def test_a_flipped_bit_is_found(self, tmp_path):
+    @pytest.mark.parametrize("where", [b'"units"', KERNEL.tobytes()], ids=["config", "weights"])
+    def test_a_flipped_bit_is_found(self, tmp_path, where):
         path = write_zip(tmp_path / "m.keras", members())
         data = bytearray(path.read_bytes())
-        data[data.index(b'"units"') + 2] ^= 1
+        data[data.index(where) + 2] ^= 1
         path.write_bytes(data)
         refused(path, "damaged")
 

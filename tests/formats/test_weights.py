@@ -1,5 +1,7 @@
 """Where stored weights go: nested groups by name or by order, positions in archives, number formats."""
 
+import tracemalloc
+
 import h5py
 import numpy as np
 import pytest
@@ -185,6 +187,16 @@ class TestArchives:
         arrays = {"layers/dropout/seed_generator/vars/0": np.uint32([1, 2])}
         node = load(self.archive(tmp_path, [layer("Dropout", "d", rate=0.5)], arrays)).nodes[1]
         assert (node.attrs is not None, dict(node.weights)) == (True, {})
+
+    def test_large_weights_stay_in_the_file(self, tmp_path):
+        kernel = np.random.default_rng(0).random((1 << 19, 8), np.float32)  # 16 MiB
+        path = self.archive(tmp_path, [dense(units=8, use_bias=False)], {"layers/dense/vars/0": kernel})
+        tracemalloc.start()
+        weight = load(path).nodes[1].weights["kernel"]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < kernel.nbytes / 4
+        np.testing.assert_array_equal(weight.value, kernel)
 
     def test_bfloat16_comes_as_float32(self, tmp_path):
         stream = tmp_path / "w.h5"

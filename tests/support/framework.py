@@ -34,13 +34,15 @@ def record(
     budget: int = 1 << 30,
     stream: Any = None,
     probes: bool = False,
+    size: int = 0,
 ) -> Trace:
-    """What the worker would send for this live model; `stream` keeps the frames where the capture raises."""
+    """What the worker would send for this live model; `stream` keeps the frames where the capture raises.
+
+    Of samples that are recorded `size` at a time the trace is mixed up: the stream holds them apart.
+    """
     stream = io.BytesIO() if stream is None else stream
     session, channel = Session(framework(keras), model, list(inputs), mode), Channel(stream)
-    capture(session, budget, channel)
-    if probes:
-        send_probes(session, channel)
+    capture(session, budget, channel, size, lambda: send_probes(session, channel) if probes else None)
     return trace_of(stream)
 
 

@@ -47,12 +47,12 @@ RESULTS = {
     "pass": result(layer(Verdict.EXACT), layer(Verdict.WITHIN, 2, "dense"), plain=PlainResult(1e-7, 0.1, ok=True)),
     "fail": result(layer(Verdict.MISMATCH, outputs=(comparison(Verdict.MISMATCH, 0.25, inf, failing=3),))),
     "suspect": result(layer(Verdict.SUSPECT, findings=(Finding("RC201", "t", "e", "f"),))),
-    "degraded": result(layer(Verdict.DEGRADED, chained=Drift(1e-3, 55.5), seconds={"isolated": 0.1})),
+    "degraded": result(layer(Verdict.DEGRADED, chained=Drift(1e-3, 1e5, 1.0), seconds={"isolated": 0.1})),
     "mixed": result(layer(Verdict.WITHIN, arithmetic="mixed_bfloat16"), layer(Verdict.EXACT, 2, arithmetic="float32")),
     "incomplete": result(layer(Verdict.WITHIN), layer(Verdict.UNVERIFIED, 2, "own", reason="no reference for Own")),
     "vacuous": result(layer(Verdict.VACUOUS, reason="all inputs are zero"), policy=Policy(strict=True)),
     "not finite": result(
-        layer(Verdict.MISMATCH, outputs=(comparison(Verdict.MISMATCH, nan, nan),), chained=Drift(inf, -inf))
+        layer(Verdict.MISMATCH, outputs=(comparison(Verdict.MISMATCH, nan, nan),), chained=Drift(inf, 1.0, inf))
     ),
     "two outputs": result(layer(Verdict.WITHIN, outputs=(comparison(Verdict.WITHIN), comparison(Verdict.EXACT)))),
     "a step": result(

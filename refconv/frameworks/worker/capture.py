@@ -1,12 +1,12 @@
 """Runs a loaded model: once as its user does, and once more in passes that return what every layer computed."""
 
 import re
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
 from refconv.frameworks.worker.channel import Channel
-from refconv.frameworks.worker.passes import Pass, Plan
+from refconv.frameworks.worker.passes import Pass, Passes
 from refconv.frameworks.worker.recording import Reached, Recorder, as_is
 
 
@@ -28,9 +28,18 @@ class Session:
 
     def __init__(self, framework: Any, model: Any, inputs: List[np.ndarray], mode: str) -> None:
         self.framework, self.model, self.mode = framework, model, mode
-        self.inputs = _conforming(model, inputs)
+        self.samples = self.inputs = _conforming(model, inputs)
         self.recorder = Recorder(framework, model)
+        self._functions: Dict[Pass, Callable[..., Any]] = {}
         self.fed: List[Tuple[str, Tuple[int, ...], str]] = []  # path, shape and dtype of what a layer is fed, each once
+
+    def slices(self, size: int) -> Iterator[int]:
+        """Take `size` samples as the inputs, then the next ones, and in the end all again; 0 takes all at once."""
+        count = len(self.samples[0])
+        for number, start in enumerate(range(0, count, size or count)):
+            self.inputs = [x[start : start + (size or count)] for x in self.samples]
+            yield number
+        self.inputs = self.samples
 
     def plain(self) -> List[np.ndarray]:
         """The model's outputs with nothing in its way: `predict`, in XLA a compiled function."""
@@ -47,6 +56,17 @@ class Session:
             LayerFailure: a layer raised, when it was traced or when it ran.
         """
 
+        try:
+            tensors, outputs = self._function(record)(*self._constants())
+        except Exception as error:
+            raise LayerFailure(self.recorder.failed or self._named_in(str(error)), error) from error
+        arrays = [as_array(tensor) for tensor in tensors]
+        self._remember(record, dict(zip(record.tensors, arrays)))
+        return arrays, [as_array(output) for output in outputs]
+
+    def _function(self, record: Pass) -> Callable[..., Any]:
+        """What runs the pass; made once, so that it is traced again only for inputs of another shape."""
+
         def traced(*xs: Any) -> Tuple[List[Any], List[Any]]:
             with self.recorder.listening(record, list(xs)):
                 try:
@@ -56,13 +76,7 @@ class Session:
             # Outputs asked for once: a later pass then computes no further than its own layers.
             return list(record.tensors.values()), outputs if record.number == 0 else []
 
-        try:
-            tensors, outputs = self.compiled(traced)(*self._constants())
-        except Exception as error:
-            raise LayerFailure(self.recorder.failed or self._named_in(str(error)), error) from error
-        arrays = [as_array(tensor) for tensor in tensors]
-        self._remember(record, dict(zip(record.tensors, arrays)))
-        return arrays, [as_array(output) for output in outputs]
+        return self._functions.setdefault(record, self.compiled(traced))
 
     def _remember(self, record: Pass, arrays: Dict[str, np.ndarray]) -> None:
         for call in record.calls:
@@ -106,8 +120,12 @@ class Session:
         return self.recorder.scopes[max(met, key=len)] if met else ""
 
 
-def capture(session: Session, budget: int, channel: Channel) -> None:
-    """Send the plain outputs, then every pass.
+def capture(
+    session: Session, budget: int, channel: Channel, size: int = 0, after_first: Callable[[], None] = lambda: None
+) -> None:
+    """Send the plain outputs of all samples, then every pass, `size` samples after another.
+
+    `after_first` is called between the passes of the first samples and those of the next.
 
     Raises:
         LayerFailure: some layer cannot run; the calls before it have been sent.
@@ -120,34 +138,39 @@ def capture(session: Session, budget: int, channel: Channel) -> None:
         outputs, failure = [], error
     for number, output in enumerate(outputs):
         channel.send("plain", output, index=number)
-    with session.recorder.installed():
-        _send_layers(session, budget, channel)
+    passes = Passes(budget)
+    for number in session.slices(size):
+        if number:
+            channel.send("slice")
+        with session.recorder.installed():
+            _send_layers(session, passes, channel)
+        if not number:
+            after_first()
     if failure is not None:
         raise LayerFailure("", failure)
 
 
-def _send_layers(session: Session, budget: int, channel: Channel) -> None:
+def _send_layers(session: Session, passes: Passes, channel: Channel) -> None:
     try:
-        _send_passes(session, budget, channel)
+        _send_passes(session, passes, channel)
     except LayerFailure as failure:
         if failure.layer:
             session.recorder.stop_at = failure.layer
-            _send_passes(session, budget, channel)
+            _send_passes(session, Passes(passes.budget), channel)
         raise
 
 
-def _send_passes(session: Session, budget: int, channel: Channel) -> None:
-    plan, number = Plan(budget), 0
-    while number < plan.count:
-        channel.progress(2 + number, 3 + plan.count, "recording layers")
-        record = Pass(number, plan)
+def _send_passes(session: Session, passes: Passes, channel: Channel) -> None:
+    plan = passes.plan
+    for record in passes:
+        channel.progress(2 + record.number, 3 + plan.count, "recording layers")
         tensors, outputs = session.run(record)
         if not plan.complete:
             plan.complete = True
             channel.send("planned", calls=plan.calls)
         _send_pass(channel, record, tensors, outputs)
+        record.forget()
         del tensors, outputs  # before the next pass makes its own
-        number += 1
 
 
 def _send_pass(channel: Channel, record: Pass, tensors: List[np.ndarray], outputs: List[np.ndarray]) -> None:

@@ -2,7 +2,8 @@
 
 import weakref
 from collections import Counter
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from itertools import count
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from refconv.trace import Call
 
@@ -59,6 +60,22 @@ class Plan:
         return size
 
 
+class Passes:
+    """The passes of one plan, in order. Those of a second slice of the samples are the same ones again."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget, self.plan = budget, Plan(budget)
+        self._made: List[Pass] = []
+
+    def __iter__(self) -> Iterator["Pass"]:
+        for number in count():
+            if number == self.plan.count:
+                return
+            if number == len(self._made):
+                self._made.append(Pass(number, self.plan))
+            yield self._made[number]
+
+
 class Pass:
     """What one run of the model keeps: the calls of one group, each tensor once.
 
@@ -103,6 +120,10 @@ class Pass:
         else:
             for tensor in tensors:
                 self._key(tensor)
+
+    def forget(self) -> None:
+        """Drop the tensors, and keep what they are called."""
+        self.tensors = dict.fromkeys(self.tensors)
 
     def _keep(self, tensors: Sequence[Any]) -> Tuple[str, ...]:
         keys = tuple(self._key(tensor) for tensor in tensors)

@@ -25,9 +25,12 @@ def work(framework: Framework, job: Job, channel: Channel) -> None:
     found.update(after, state_before=before, state_after=after, state_changed=before != after)
     found.update(mode=job.mode, device=job.device, **_of_model(model, job.mode))
     channel.send("environment", environment=found)
-    capture(session, job.budget, channel)
-    if job.probes:
-        send_probes(session, channel)
+
+    def probed() -> None:
+        if job.probes:
+            send_probes(session, channel)
+
+    capture(session, job.budget, channel, job.slice, probed)
 
 
 def _of_model(model: Any, mode: str) -> Dict[str, Any]:
