@@ -30,8 +30,9 @@ import tensorflow as tf  # noqa: E402
 from rich.console import Console  # noqa: E402
 from speed import layer_costs  # noqa: E402
 from speed.files import ZOO, find, read  # noqa: E402
-from speed.layers import Layer, Untimed, gpu, layers  # noqa: E402
+from speed.layers import gpu, layers  # noqa: E402
 from speed.machine import described, machine  # noqa: E402
+from speed.timed import Layer, Untimed  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from speed.layers import Layer, Untimed
 from speed.peers import NUMPY, REFCONV
 from speed.tables import Table
+from speed.timed import CPU, GPU, Layer, Untimed
 
-CPU, GPU = "tensorflow CPU", "tensorflow GPU"
 COLUMNS = (REFCONV, NUMPY, CPU, GPU)
 
 

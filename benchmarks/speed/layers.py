@@ -27,6 +27,7 @@ from refconv.primitives import engines
 from refconv.reference.forward import forward, step_names, stepwise, weights_of
 from speed.files import File
 from speed.peers import NUMPY, REFCONV, Call
+from speed.timed import CPU, GPU, Layer, Untimed
 from speed.timing import Measured, agree, interleaved
 
 ENGINES = {REFCONV: "numba", NUMPY: "numpy"}
@@ -42,32 +43,11 @@ class Device:
     wait: Callable[[], None]
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer call: output shape, and seconds by column."""
-
-    model: str
-    name: str
-    type: str
-    shape: tuple[int, ...]
-    seconds: Mapping[str, Measured]
-
-
-@dataclass(frozen=True)
-class Untimed:
-    """A layer that was not timed, and why."""
-
-    model: str
-    name: str
-    type: str
-    reason: str
-
-
 def devices(tf: Any) -> list[Device]:
     """The CPU, and the first GPU that TensorFlow sees. Calls on a CPU are done when they return."""
-    found = [Device("tensorflow CPU", "/CPU:0", lambda: None)]
+    found = [Device(CPU, "/CPU:0", lambda: None)]
     if tf.config.list_physical_devices("GPU"):
-        found.append(Device("tensorflow GPU", "/GPU:0", tf.test.experimental.sync_devices))
+        found.append(Device(GPU, "/GPU:0", tf.test.experimental.sync_devices))
     return found
 
 
