@@ -9,8 +9,8 @@ and all its descendants, sampled every 20 ms. The exit column names whatever did
 passed. `refconv weights` is timed beside `cat` on the VGG16 file.
 
 A name is one of the zoo's (VGG16, ResNet50, MobileNetV2, EfficientNetB0: made with drawn weights in --zoo), that of a
-real model in the folder REFCONV_MODELS (else ../shared/models), or a path. --real adds all real models, at the first
-batch alone.
+real model in the folder REFCONV_MODELS (else ../shared/models), or a path. --real adds all real models, at the
+first batch alone, in as many rounds as the growth has.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     files, left_out = read({**growing, **others})
     rows: list[Row] = []
     for file in files:
-        batches = options.batches if file.name in growing else options.batches[:1]
-        rows += measure(file, batches, options.rounds, options.growth_rounds, _tell)
+        if file.name in growing:
+            rows += measure(file, options.batches, options.rounds, options.growth_rounds, _tell)
+        else:
+            rows += measure(file, options.batches[:1], options.growth_rounds, 0, _tell)
     weights = weights_beside_cat(find([READ], options.zoo)[READ], options.rounds) if options.weights else None
     told = costs.as_json(rows, weights, before, KIND)
     tables, notes = [costs.costs(rows), costs.lines(rows)], _notes(told, rows, weights, left_out)
@@ -88,7 +90,7 @@ def _models(quick: bool) -> list[str]:
 def _notes(told: Mapping, rows: Sequence[Row], weights: costs.Weights | None, left_out: Mapping[str, str]) -> list[str]:
     read_in = weights and f"refconv weights {costs.seconds(weights[1])} s, cat {costs.seconds(weights[0])} s ({READ})"
     return [
-        *costs.failures(rows),
+        *costs.failures(rows, weights),
         *(f"left out: {name}: {why}" for name, why in left_out.items()),
         *([read_in] if read_in else []),
         *(f"{words}: {'not measured' if v is None else f'{v:.2f}'}" for words, v in told["promised"].items()),

@@ -74,14 +74,13 @@ def lines(rows: Sequence[Row]) -> Table:
     return Table(heads, [_line_cells(rows, model) for model in models(rows) if growth(rows, model)])
 
 
-def failures(rows: Iterable[Row]) -> list[str]:
+def failures(rows: Iterable[Row], weights: Weights | None) -> list[str]:
     """What did not pass, and what it said."""
-    return [
-        f"{row.model}, batch {row.batch}: {what} ends with {side.exit_code}: {side.said}"
-        for row in rows
-        for what, side in (("plain script", row.plain), ("refconv check", row.check))
-        if side.exit_code
+    ran = [
+        (f"{r.model}, batch {r.batch}", pair) for r in rows for pair in (("plain script", r.plain), ("check", r.check))
     ]
+    ran += [("listing weights", pair) for pair in zip(("cat", "refconv weights"), weights or (), strict=False)]
+    return [f"{where}: {what} ends with {side.exit_code}: {side.said}" for where, (what, side) in ran if side.exit_code]
 
 
 def _slower(rows: Iterable[Row], name: str) -> float | None:

@@ -81,6 +81,7 @@ class Peak:
         self._thread.join()
 
     def _watch(self) -> None:
+        self.sample()
         while not self._end.wait(PERIOD):
             self.sample()
 

@@ -38,9 +38,10 @@ def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> 
             with Peak(process.pid) as peak:
                 process.wait()
                 seconds = time.perf_counter() - started
-        finally:
-            process.kill()
+        except BaseException:  # Ctrl-C: nothing is left behind
+            process.terminate()
             process.wait()
+            raise
         output.seek(0)
         return Ran(seconds, peak.bytes, process.returncode, _last(output.read().decode(errors="replace")))
 

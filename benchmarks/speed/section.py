@@ -30,12 +30,12 @@ def rewritten(readme: str, section: str) -> str:
     begin, end = readme.find(BEGIN), readme.find(END)
     if readme.count(BEGIN) != 1 or readme.count(END) != 1 or begin > end:
         raise ValueError(f"the README needs one line {BEGIN!r} and behind it one {END!r}")
-    return f"{readme[:begin]}{BEGIN}\n{section}\n{readme[end:]}"
+    return f"{readme[:begin]}{BEGIN}\n\n{section}\n\n{readme[end:]}"
 
 
 def section(found: Iterable[Told]) -> str:
     """Of the results of `kernels.py`, `check.py` and `framework.py`, in this order, each of them once or not at all."""
-    by_name = {told["benchmark"]: told for told in found}
+    by_name = {told.get("benchmark", "kernels"): told for told in found}
     parts = [_machines(by_name)]
     if (goals := _goals(by_name)).rows:
         parts.append(goals.markdown())
@@ -90,8 +90,12 @@ def _mean(layers: Sequence[Told], of: Callable[[Told], float]) -> float | None:
 
 
 def _check(told: Told) -> Iterator[str]:
-    """A line per model and batch, then the lines in the batch, then what did not pass."""
-    rows = [_check_cells(row) for row in told["rows"]]
+    """Each model at its smallest and largest batch, then the lines in the batch, then whatever did not pass."""
+    batches: dict[str, list[int]] = {}
+    for row in told["rows"]:
+        batches.setdefault(row["model"], []).append(row["batch"])
+    shown = {model: (min(found), max(found)) for model, found in batches.items()}
+    rows = [_check_cells(row) for row in told["rows"] if row["batch"] in shown[row["model"]]]
     yield Table(["model", "batch", "plain s", "`check` s", "ratio", "plain MB", "`check` MB", "ratio"], rows).markdown()
     grown = [_growth_cells(model, found) for model, found in told["growth"].items() if found]
     if grown:
