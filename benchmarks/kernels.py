@@ -18,11 +18,11 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 
 from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
 from speed import summary  # noqa: E402
-from speed.machine import machine  # noqa: E402
+from speed.machine import described, machine  # noqa: E402
 from speed.peers import PEERS, REFCONV  # noqa: E402
 from speed.shapes import SHAPES, Shape  # noqa: E402
+from speed.tables import Table  # noqa: E402
 from speed.timing import DGEMM, SIDE, Measured, measure  # noqa: E402
 
 
@@ -37,14 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{len(rows)} of {len(shapes)}: {shape.name}", file=sys.stderr)
     told = summary.as_json(rows, options.batch, machine())
     names = [peer.name for peer in PEERS if peer.there]
-    console.print(_rich(rows, names, options.batch))
+    table = Table(["GFLOP/s", "of dgemm", *names, DGEMM], [_cells(*row, names, options.batch) for row in rows])
+    console.print(table.rich())
     notes = _notes(told)
     for note in notes:
         console.print(note)
     if options.json:
         options.json.write_text(json.dumps(told, indent=2) + "\n")
     if options.markdown:
-        options.markdown.write_text(_markdown(rows, names, options.batch) + "\n\n" + "\n".join(notes) + "\n")
+        options.markdown.write_text(table.markdown() + "\n\n" + "\n".join(notes) + "\n")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -75,33 +76,13 @@ def _cell(found: Measured | None, work: float) -> str:
     return f"{work / found.median:.1f} ±{(work / found.low - work / found.high) / 2:.1f}"
 
 
-def _heads(names: list[str]) -> list[str]:
-    return ["GFLOP/s", "of dgemm", *names, DGEMM]
-
-
-def _rich(rows: list, names: list[str], batch: int) -> Table:
-    table = Table(*_heads(names))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for shape, found in rows:
-        table.add_row(*_cells(shape, found, names, batch))
-    return table
-
-
-def _markdown(rows: list, names: list[str], batch: int) -> str:
-    heads = _heads(names)
-    lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *(_cells(*row, names, batch) for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _notes(told: Mapping) -> list[str]:
     figures = [f"{words}: {value:.2f}" for words, value in told["promised"].items() if value is not None]
     missing = summary.absent()
-    described = ", ".join(f"{name} {value}" for name, value in told["machine"].items())
     return [
         *figures,
         *([f"not installed: {', '.join(missing)}"] if missing else []),
-        f"batch {told['batch']}; {described}",
+        f"batch {told['batch']}; {described(told['machine'])}",
     ]
 
 

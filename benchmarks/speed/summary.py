@@ -17,9 +17,13 @@ LIGHT = (DEPTHWISE, MAX, SUM)
 
 def as_json(rows: Iterable[Row], batch: int, machine: Mapping[str, Any]) -> dict[str, Any]:
     rows = list(rows)
-    return {"machine": dict(machine), "batch": batch, "promised": promised(rows, batch), "layers": [
-        _layer(*row, batch) for row in rows
-    ]}  # fmt: skip
+    return {
+        "benchmark": "kernels",
+        "machine": dict(machine),
+        "batch": batch,
+        "promised": promised(rows, batch),
+        "layers": [_layer(*row, batch) for row in rows],
+    }
 
 
 def _layer(shape: Shape, found: Mapping[str, Measured], batch: int) -> dict[str, Any]:

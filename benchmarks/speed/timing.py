@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,14 +52,20 @@ def agree(what: str, got: np.ndarray, expected: np.ndarray) -> None:
         raise ValueError(f"{what}: not the layer that the others compute")
 
 
-def interleaved(calls: Mapping[str, Call], rounds: int) -> dict[str, Measured]:
-    repeats = {name: max(1, round(SHORT / max(_clock(call, 1), 1e-7))) for name, call in calls.items()}
+def interleaved(
+    calls: Mapping[str, Call], rounds: int, *, short: float = SHORT, rest: float = REST
+) -> dict[str, Measured]:
+    repeats = {name: max(1, round(short / max(_clock(call, 1), 1e-7))) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            time.sleep(REST)
+            time.sleep(rest)
             times[name].append(_clock(call, repeats[name]))
-    return {name: Measured(*np.percentile(t, (50, 25, 75)).tolist()) for name, t in times.items()}
+    return {name: spread(t) for name, t in times.items()}
+
+
+def spread(seconds: Sequence[float]) -> Measured:
+    return Measured(*np.percentile(seconds, (50, 25, 75)).tolist())
 
 
 def _clock(call: Call, repeats: int) -> float:
