@@ -103,6 +103,8 @@ def _named_leaf(leaves: Sequence[Leaf], variable: Variable) -> Leaf | None:
 
 def _score(leaf: Leaf, name: str) -> tuple[int, int]:
     """How many of the path's names the variable's name holds, the innermost demanded; and whether it ends in it."""
+    if "/" not in name:  # Keras 1: dense_1_W
+        return (len(leaf.path[-1]), 1) if name.startswith(f"{leaf.path[-1]}_") else (0, 0)
     holder = f"/{name.rpartition('/')[0]}/"
     if f"/{leaf.path[-1]}/" not in holder:
         return (0, 0)

@@ -14,7 +14,7 @@ from refconv.formats.container import checksum, identify
 from refconv.formats.hdf5 import Group, Hdf5File
 
 KERAS1_CLASSES = re.compile(r'"class_name": *"(Convolution|AtrousConvolution|MaxoutDense|Highway|Merge")')
-KERAS1_FIELDS = re.compile(r'"(nb_filter|border_mode|dim_ordering|W_regularizer|output_dim)":')
+KERAS1_FIELDS = re.compile(r'"(nb_filter|border_mode|dim_ordering|W_regularizer)":')
 
 
 @dataclass(frozen=True)
@@ -93,16 +93,14 @@ def _object(value: Any, path: Path) -> Mapping[str, Any]:
 
 
 def choose_dialect(version: str, text: str, where: str) -> str:
-    """keras2 or keras3, from the version; from the configuration's spelling where the version is missing.
+    """keras1, keras2 or keras3, from the version; from the configuration's spelling where the version is missing.
 
     Raises:
-        UnreadableModel: Keras 1, or a version that refconv does not know.
+        UnreadableModel: a version that refconv does not know.
     """
     major = version.split(".")[0]
     if not version:
         major = "1" if KERAS1_CLASSES.search(text) or KERAS1_FIELDS.search(text) else "2"
-    if major in ("2", "3"):
+    if major in ("1", "2", "3"):
         return f"keras{major}"
-    if major in ("0", "1"):
-        raise UnreadableModel(f"written by Keras {version or '1'}, which is not read yet", where=where)
     raise UnreadableModel(f"written by Keras {version}, which refconv does not know", where=where)
