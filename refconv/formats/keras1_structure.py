@@ -1,4 +1,4 @@
-"""What Keras 1 left out of a configuration, and what no later Keras has: a Sequential model that begins with a Merge."""
+"""What Keras 1 left out of a configuration, and what no later Keras has: a model that begins with a Merge."""
 
 from __future__ import annotations
 

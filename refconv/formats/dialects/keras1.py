@@ -1,6 +1,6 @@
 """Configurations of Keras 1.0 to 1.2, in the spelling of Keras 3.
 
-Sources: `get_config` of keras 1.2.2, and what its successors made of those files (keras/legacy/interfaces.py of Keras 2).
+Sources: `get_config` of keras 1.2.2, and what its successors made of such files (keras/legacy/interfaces.py of 2.0).
 """
 
 from __future__ import annotations
