@@ -3,7 +3,28 @@
 from __future__ import annotations
 
 from refconv.errors import UnreadableModel
-from refconv.graph import Graph
+from refconv.graph import Graph, Node
+
+AROUND = "--no-framework runs the reference around it, --rebuild the framework too"
+
+
+def holds_code(node: Node) -> bool:
+    """Whether a layer brings code of its own with it."""
+    return node.origin.class_name.split(">")[-1] == "Lambda"
+
+
+def refuse_unreadable(graph: Graph) -> None:
+    """What no framework can read any more.
+
+    Raises:
+        UnreadableModel: a file of Keras 1.
+    """
+    if graph.dialect == "keras1":
+        raise UnreadableModel(
+            f"written by Keras {graph.keras_version or '1'}, which no framework reads any more",
+            where=graph.path,
+            hint="--rebuild lets Keras 2 run it from a file that refconv writes, --no-framework runs the reference alone",
+        )
 
 
 def refuse_code(graph: Graph) -> None:
@@ -13,9 +34,9 @@ def refuse_code(graph: Graph) -> None:
         UnreadableModel: a layer holds code.
     """
     for node in graph.nodes:
-        if node.origin.class_name.split(">")[-1] == "Lambda":
+        if holds_code(node):
             raise UnreadableModel(
                 "a Lambda layer holds code from the file, which refconv does not run",
                 where=f"{graph.path}: layer {node.name}",
-                hint="save the model with the Lambda replaced by a layer",
+                hint=AROUND,
             )

@@ -222,7 +222,7 @@ def _write_zip(path: Path, config: dict[str, Any], layers: Sequence[_Layer], sou
     with h5py.File(stream, "w") as file:
         for place, array in _places(layers, source):
             file[place] = array
-    members = {
+    members: dict[str, str | bytes] = {
         METADATA: _json({"keras_version": VERSIONS[3]}),
         CONFIG: _json(config),
         WEIGHTS: stream.getvalue(),

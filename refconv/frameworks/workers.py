@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,10 +11,23 @@ import numpy as np
 
 from refconv.errors import FrameworkError
 from refconv.frameworks.failure import as_error
-from refconv.frameworks.process import Child
+from refconv.frameworks.process import Child, Frame
 from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
+
+
+NO_NAMES: Mapping[str, str] = {}
+
+
+def renamed(frames: Iterator[Frame], names: Mapping[str, str]) -> Iterator[Frame]:
+    """The frames, with the layers in them called by other names."""
+    for header, array in frames:
+        if "layer" in header:
+            header = {**header, "layer": names.get(header["layer"], header["layer"])}
+        elif header["kind"] == "planned":
+            header = {**header, "calls": {names.get(name, name): n for name, n in header["calls"].items()}}
+        yield header, array
 
 
 class Worker:
@@ -60,6 +73,7 @@ class Worker:
         probes: bool = False,
         timeout: float = 600.0,
         progress: Progress | None = None,
+        names: Mapping[str, str] = NO_NAMES,
     ) -> Stream:
         """Run the model once and receive what every layer took and gave, pass by pass. A worker serves one call.
 
@@ -73,6 +87,7 @@ class Worker:
             probes: also run a clone of every linear layer on small integers.
             timeout: seconds that the worker may be waited for.
             progress: called with what is being done and the share that is done, 0 to 1.
+            names: layers of the file → what the trace is to call them.
 
         The stream raises FrameworkError where the framework is missing, cannot load or run the model, died or exceeded
         the time limit. Its notes hold the framework's last lines.
@@ -86,7 +101,7 @@ class Worker:
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
             return self._child.noted(as_error(header, str(path), self._keras, trace))
 
-        return Stream(self._child.frames(timeout), error, progress or (lambda what, share: None))
+        return Stream(renamed(self._child.frames(timeout), names), error, progress or (lambda what, share: None))
 
     def _save(self, number: int, x: np.ndarray) -> str:
         file = self._child.folder / f"input{number}.npy"

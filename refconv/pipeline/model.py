@@ -18,12 +18,15 @@ from refconv.compare.probe import probed
 from refconv.compare.remarks import draws, notes, quantized
 from refconv.compare.selection import select
 from refconv.errors import BadInput
-from refconv.formats.refusals import refuse_code
+from refconv.formats.refusals import refuse_code, refuse_unreadable
 from refconv.graph import Graph
 from refconv.ops.base import Context
+from refconv.pipeline.alone import reference_alone
 from refconv.pipeline.calls import Calls
 from refconv.pipeline.layer import Checking
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
+from refconv.pipeline.parts import Parts
+from refconv.pipeline.rebuilding import runnable
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
 from refconv.reference.ranges import index_ranges
@@ -61,15 +64,21 @@ def check(
     options = replace(options or Options(), **overrides)
     progress("reading the model", None)
     graph = formats.load(path)
-    selected = select(graph, options.layers)
+    select(graph, options.layers)
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
-    refuse_code(graph)
-    with frameworks.Worker(graph.keras if options.keras == "auto" else int(options.keras)) as worker:
+    if not options.framework:
+        result, found = reference_alone(graph, inputs, options, draw_inputs, progress, on_layer)
+        return _described(result, found, inputs, options, started)
+    if not options.rebuild:
+        refuse_unreadable(graph)
+        refuse_code(graph)
+    keras = graph.keras if options.keras == "auto" else int(options.keras)
+    with frameworks.Worker(keras) as worker, runnable(graph, inputs, options, keras, draw_inputs) as runs:
         engines.get(options.engine)  # imported beside the framework; a wrong name is told before that runs
-        arrays = draw_inputs(graph, inputs, options)
+        left, arrays = runs.parts.graph, runs.parts.arrays
         source = worker.stream(
-            graph.path,
+            runs.path,
             arrays,
             mode=options.mode,
             device=options.device,
@@ -77,9 +86,18 @@ def check(
             probes=options.thorough,
             timeout=options.timeout,
             progress=progress,
+            names=runs.names,
         )
-        result = _verify(graph, source, arrays, options, selected, inputs is None, progress, on_layer)
-    described = model_inputs.describe(graph.specs, arrays, inputs, options.samples, options.seed, options.preprocess)
+        selected = select(left, options.layers)
+        result = _verify(left, source, arrays, options, selected, inputs is None, progress, on_layer)
+    return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
+
+
+def _described(result: CheckResult, found: Parts, given: Given, options: Options, started: float) -> CheckResult:
+    """`result` with what the model was fed, and how long it took."""
+    sources = given if found.sources is None else found.sources
+    specs, arrays = found.graph.specs, found.arrays
+    described = model_inputs.describe(specs, arrays, sources, options.samples, options.seed, options.preprocess)
     return replace(result, input=described, seconds=time.perf_counter() - started)
 
 

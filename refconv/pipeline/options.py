@@ -34,4 +34,6 @@ class Options:
     power: bool = False
     fail_fast: bool = False
     timeout: float = 600.0
+    rebuild: bool = False  # the framework runs a file that refconv writes from its own graph
+    framework: bool = True  # without one, the reference runs alone
     thorough: bool = False  # also probe linear layers with small integers
