@@ -101,6 +101,11 @@ Exit codes:
     "float16 round operands of products; the mixed ones also results.",
 )
 @click.option(
+    "--architecture",
+    metavar="FILE.json",
+    help="What model.to_json() gave, where MODEL holds weights alone (*_weights.h5, .weights.h5).",
+)
+@click.option(
     "--rebuild",
     is_flag=True,
     help="Let the framework run a file that refconv writes from what it read: for files that no framework reads any "
@@ -196,6 +201,7 @@ def _options(given: dict[str, Any]) -> Options:
     return Options(
         **{name: given[name] for name in same},
         arithmetic=given["arithmetic"] or "",
+        architecture=given["architecture"] or "",
         framework=not given["no_framework"],
         shapes=arguments.shapes(given["shapes"]),
         policy=policy,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,8 +38,9 @@ def build_graph(source: Source) -> Graph:
     config = completed(source.config) if source.dialect == "keras1" else source.config
     model = read_model(config, source.dialect, "")
     leaves = list(find_leaves(model, source.dialect))
-    variables = LAYOUTS[source.layout](source.weights, model, leaves)
-    weights = {leaf.path: _weights(leaf, variables.get(leaf.path, []), source) for leaf in leaves}
+    with _fitting(source):
+        variables = LAYOUTS[source.layout](source.weights, model, leaves)
+        weights = {leaf.path: _weights(leaf, variables.get(leaf.path, []), source) for leaf in leaves}
     flat = _Flattening(source.dialect, {leaf.path: leaf for leaf in leaves}, weights)
     outputs = flat.run(model, (), None, {})
     inputs = tuple(flat.roots[ref.layer] for ref in model.inputs)
@@ -55,6 +57,19 @@ def build_graph(source: Source) -> Graph:
         dialect=source.dialect,
         notes=tuple(_notes(source, model, flat, leaves)),
     )
+
+
+@contextmanager
+def _fitting(source: Source) -> Iterator[None]:
+    """Where weights and architecture are two files, an error says so."""
+    try:
+        yield
+    except UnreadableModel as error:
+        if not source.architecture:
+            raise
+        where = f"{source.path} with {source.architecture}"
+        what = f"{error.where}: {error.what}" if error.where else error.what
+        raise UnreadableModel(f"do not fit together: {what}", where=where, hint=error.hint) from error
 
 
 def _weights(leaf: Leaf, variables: Sequence[Variable], source: Source) -> dict[str, Weight]:
@@ -192,6 +207,7 @@ def _spec(layer: Layer) -> TensorSpec:
 def _notes(source: Source, model: Model, flat: _Flattening, leaves: Sequence[Leaf]) -> list[str]:
     dead = [leaf.name for leaf in leaves if leaf.path not in flat.calls]
     return [
+        *source.notes,
         *(f"layer {name} leads to no output and is left out" for name in dead),
         *(f"{name} is a model class of the user's own, read as the graph that it saves" for name in own_classes(model)),
         *written_on(source.backend, leaves),

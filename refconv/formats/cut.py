@@ -50,7 +50,7 @@ def cut(graph: Graph, shapes: Mapping[int, Shape]) -> Cut:
     outputs = _mapped(_outputs(graph, shapes), found)
     if not outputs:
         raise UnreadableModel("nothing is left without the layers that cannot be run", where=graph.path)
-    specs = {index: spec for index, spec in zip(graph.inputs, graph.specs, strict=True)}
+    specs = dict(zip(graph.inputs, graph.specs, strict=True))
     entries = {found[index]: nodes[found[index]].attrs for index in sorted(shapes) if index in found}
     kept = {found[index]: spec for index, spec in specs.items() if index in found}
     left = replace(
@@ -69,7 +69,9 @@ def _used(graph: Graph, shapes: Mapping[int, Shape]) -> set[int]:
     refs += [ref for ref in graph.outputs if ref.node not in shapes]
     for ref in refs:
         if ref.node in shapes and ref.output:
-            raise UnreadableModel("has several outputs, so that it cannot be left out", where=graph.nodes[ref.node].name)
+            raise UnreadableModel(
+                "has several outputs, so that it cannot be left out", where=graph.nodes[ref.node].name
+            )
     return {ref.node for ref in refs}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from refconv.errors import UnreadableModel
 from refconv.graph import Graph, Node
 
@@ -11,6 +13,15 @@ AROUND = "--no-framework runs the reference around it, --rebuild the framework t
 def holds_code(node: Node) -> bool:
     """Whether a layer brings code of its own with it."""
     return node.origin.class_name.split(">")[-1] == "Lambda"
+
+
+def is_refused(graph: Graph, node: Node) -> bool:
+    """Whether it is because of this layer that `refuse_code` refuses the graph."""
+    try:
+        refuse_code(replace(graph, nodes=(node,)))
+    except UnreadableModel:
+        return True
+    return False
 
 
 def refuse_unreadable(graph: Graph) -> None:
@@ -23,7 +34,7 @@ def refuse_unreadable(graph: Graph) -> None:
         raise UnreadableModel(
             f"written by Keras {graph.keras_version or '1'}, which no framework reads any more",
             where=graph.path,
-            hint="--rebuild lets Keras 2 run it from a file that refconv writes, --no-framework runs the reference alone",
+            hint="--rebuild lets Keras 2 run what refconv writes from it, --no-framework runs the reference alone",
         )
 
 

@@ -36,6 +36,11 @@ def written_on(backend: str, leaves: Iterable[Leaf]) -> list[str]:
 
 
 def rotated(weight: Weight) -> Weight:
-    """`weight` with its spatial axes, all but the last two, reversed."""
-    spatial = tuple(range(len(weight.shape) - 2))
+    """`weight` with its spatial axes reversed."""
+    spatial = spatial_axes(len(weight.shape))
     return replace(weight, read=lambda: np.flip(weight.read(), spatial))
+
+
+def spatial_axes(rank: int) -> tuple[int, ...]:
+    """Of a convolution's kernel: all but the last two."""
+    return tuple(range(rank - 2))

@@ -16,7 +16,6 @@ from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
 
-
 NO_NAMES: Mapping[str, str] = {}
 
 
@@ -74,6 +73,7 @@ class Worker:
         timeout: float = 600.0,
         progress: Progress | None = None,
         names: Mapping[str, str] = NO_NAMES,
+        architecture: str | Path = "",
     ) -> Stream:
         """Run the model once and receive what every layer took and gave, pass by pass. A worker serves one call.
 
@@ -87,6 +87,7 @@ class Worker:
             probes: also run a clone of every linear layer on small integers.
             timeout: seconds that the worker may be waited for.
             progress: called with what is being done and the share that is done, 0 to 1.
+            architecture: the model's JSON where `path` holds weights alone.
             names: layers of the file → what the trace is to call them.
 
         The stream raises FrameworkError where the framework is missing, cannot load or run the model, died or exceeded
@@ -95,7 +96,8 @@ class Worker:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         files = [self._save(number, x) for number, x in enumerate(inputs)]
-        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras, probes)
+        beside = str(Path(architecture).resolve()) if architecture else ""
+        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras, probes, beside)
         self._child.tell(job.to_json())
 
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:

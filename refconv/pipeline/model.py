@@ -51,7 +51,7 @@ def check(
     """Verify every layer of the model in `path` against the framework's own outputs.
 
     Args:
-        path: a .h5, .hdf5 or .keras file.
+        path: a .h5, .hdf5 or .keras file, or one with weights alone beside the option `architecture`.
         inputs: one array, or a sequence or mapping by input name for several inputs; None draws seeded samples.
         options: see Options; any of its fields may be given as a keyword instead.
         progress: called with what is being done and the share of it that is done, or None where unknown.
@@ -63,7 +63,7 @@ def check(
     started = time.perf_counter()
     options = replace(options or Options(), **overrides)
     progress("reading the model", None)
-    graph = formats.load(path)
+    graph = formats.load(path, options.architecture)
     select(graph, options.layers)
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
@@ -87,6 +87,7 @@ def check(
             timeout=options.timeout,
             progress=progress,
             names=runs.names,
+            architecture="" if options.rebuild else options.architecture,
         )
         selected = select(left, options.layers)
         result = _verify(left, source, arrays, options, selected, inputs is None, progress, on_layer)
@@ -145,7 +146,7 @@ def _verify(
 ) -> CheckResult:
     context = Context(engines.get(options.engine), seeded=seeded)
     determined = not any(map(draws, graph.nodes))  # else predict has no one answer
-    checking = Checking(Runs(graph, arrays, context, shadows=determined), context, options)
+    checking = Checking(Runs(graph, arrays, context, shadows=determined), context, options, graph.backend)
     checking.runs.ahead(checking.ready, source.ready)
     source.all() if options.thorough else source.more()  # probes are the last to arrive
     layers = tuple(_layers(graph, source, checking, selected, progress, on_layer))

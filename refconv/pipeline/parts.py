@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,8 +50,9 @@ def parts(graph: Graph, given: Given, options: Options, draw: Draw, unknown: Cal
     shapes = shapes_behind(graph, {n.index for n in nodes}, behind, arrays, Context(engines.get(options.engine)))
     left = cut(graph, {index: (None, *found.shape) for index, found in shapes.items()})
     fed, sources = _fed(left.graph, dict(zip((s.name for s in graph.specs), arrays, strict=True)), given, options, draw)
-    said = tuple(_note(node, shapes[node.index]) for node in nodes if node.name in {e.name for e in left.entries})
-    return Parts(left.graph, fed, left.removed, said, sources)
+    entered = {entry.name for entry in left.entries}
+    behind_each = {node.name: shapes[node.index] for node in nodes if node.name in entered}
+    return Parts(left.graph, fed, left.removed, tuple(_notes(behind_each)), sources)
 
 
 def _split(given: Given, names: set[str]) -> Given:
@@ -76,9 +77,11 @@ def _fed(
     return draw(graph, values, replace(options, preprocess="none")), sources
 
 
-def _note(node: Node, found: Behind) -> str:
-    shape = size(found.shape)
-    return f"what follows {node.name} is fed samples of its own, of shape {shape} ({found.source})"
+def _notes(behind: Mapping[str, Behind]) -> Iterator[str]:
+    """What is fed behind each layer, in one line per way in which its shape is known."""
+    for source in dict.fromkeys(found.source for found in behind.values()):
+        shapes = [f"{name} {size(found.shape)}" for name, found in behind.items() if found.source == source]
+        yield f"what follows a layer that was left out is fed samples of its own ({source}): {', '.join(shapes)}"
 
 
 def size(shape: tuple[int, ...]) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from refconv.formats.refusals import holds_code
+from refconv.formats.refusals import is_refused
 from refconv.formats.writer import ENDINGS, write
 from refconv.graph import Graph, Node
 from refconv.pipeline.options import Given, Options
@@ -49,7 +49,7 @@ def runnable(graph: Graph, given: Given, options: Options, keras: int, draw: Dra
         return
 
     def lost(node: Node) -> bool:
-        return holds_code(node) or (node.attrs is None and node.origin.dialect != f"keras{keras}")
+        return is_refused(graph, node) or (node.attrs is None and node.origin.dialect != f"keras{keras}")
 
     found = parts(graph, given, options, draw, lost)
     with tempfile.TemporaryDirectory(prefix="refconv-") as folder:

@@ -15,7 +15,11 @@ from refconv.ops.base import Context
 from refconv.reference.chained import Chain, mids
 from refconv.reference.forward import forward, weights_of
 
-DECLARED, ASSUMED, SAID = "as the file declares", "assumed, as its input's", "as --shape says"
+DECLARED, ASSUMED, SAID = (
+    "its shape as the file declares",
+    "its shape assumed to be its input's",
+    "its shape as --shape says",
+)
 
 
 @dataclass(frozen=True)
