@@ -18,6 +18,8 @@ KERAS1_CLASSES = re.compile(r'"class_name": *"(Convolution|AtrousConvolution|Max
 KERAS1_FIELDS = re.compile(r'"(nb_filter|border_mode|dim_ordering|W_regularizer)":')
 KERAS3_FIELDS = re.compile(r'"(registered_name|keras_history)":')  # to_json() of Keras 3 names no version
 
+TO_JSON = "save what model.to_json() gives"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -103,6 +105,8 @@ def _from_weights(path: Path, architecture: Path) -> Source:
         stored, backend = root.text("keras_version") or "", root.text("backend")
     text = _read_text(architecture)
     config = _object(safe_json.parse(text, str(architecture)), architecture)
+    if not isinstance(config.get("class_name"), str):
+        raise UnreadableModel("this is no architecture: it names no class", where=str(architecture), hint=TO_JSON)
     version = str(config.get("keras_version") or "")
     dialect = choose_dialect(version, text, str(architecture))
     sums = f"the architecture is from {architecture} (sha256 {checksum(architecture)})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refconv.errors import RefconvError
+from refconv.errors import RefconvError, UnreadableModel
 from refconv.formats.shapes import read_shape
 from refconv.graph import Graph, Node
 from refconv.numerics.moments import Need
@@ -20,6 +20,7 @@ DECLARED, ASSUMED, SAID = (
     "its shape assumed to be its input's",
     "its shape as --shape says",
 )
+SAY = "behind a layer that was left out the shape of its input was assumed: say it with --shape LAYER=H,W,C"
 
 
 @dataclass(frozen=True)
@@ -37,26 +38,35 @@ def shapes_behind(
     arrays: Sequence[np.ndarray],
     context: Context,
 ) -> dict[int, Behind]:
-    """The shape behind each of `nodes`, which have one output; the reference runs as far as it has to, on one sample.
+    """The shape behind each of `nodes`, which have one output.
+
+    Where one has to be assumed, the reference runs on one sample, to know that shape and to see whether what follows
+    can take it.
 
     Raises:
-        UnreadableModel: with an assumed shape what follows cannot be computed; the layer is named.
+        UnreadableModel: it cannot, or there is nothing to assume; the layer is named.
     """
     known = {index: found for index in sorted(nodes) if (found := _known(graph.nodes[index], said))}
-    wanted = _ancestors(graph, set(nodes) - set(known))
+    if len(known) == len(nodes):
+        return known
     chain, alone = Chain(graph, [x[:1] for x in arrays]), replace(context, need=Need.VALUES)
     for node in graph.nodes:
-        if node.index in graph.inputs or node.index not in (wanted | set(nodes)):
+        if node.index in graph.inputs:
             continue
-        if node.index in known:
+        values = chain.inputs(node)
+        if node.index in nodes:
+            if node.index not in known:
+                known[node.index] = _assumed(node, values)
             chain.put(node, (np.zeros((1, *known[node.index].shape)),))
-        elif node.index in nodes:
-            values = chain.inputs(node) or ()
-            known[node.index] = Behind(values[0].shape[1:], ASSUMED)
-            chain.put(node, (np.zeros(values[0].shape),))
-        else:
-            chain.put(node, _computed(node, chain, alone, known))
+        elif values is not None and node.attrs is not None:
+            chain.put(node, _computed(node, values, alone))
     return known
+
+
+def _assumed(node: Node, values: Sequence[np.ndarray] | None) -> Behind:
+    if not values:
+        raise UnreadableModel("the shape of its output is not known", where=f"layer {node.name}", hint=SAY)
+    return Behind(values[0].shape[1:], ASSUMED)
 
 
 def _known(node: Node, said: Mapping[str, tuple[int, ...]]) -> Behind | None:
@@ -69,21 +79,8 @@ def _known(node: Node, said: Mapping[str, tuple[int, ...]]) -> Behind | None:
     return Behind(tuple(size for size in shape if size is not None), DECLARED)
 
 
-def _ancestors(graph: Graph, nodes: Collection[int]) -> set[int]:
-    found: set[int] = set()
-    waiting = list(nodes)
-    while waiting:
-        for ref in graph.nodes[waiting.pop()].inputs:
-            if ref.node not in found:
-                found.add(ref.node)
-                waiting.append(ref.node)
-    return found
-
-
-def _computed(node: Node, chain: Chain, context: Context, known: Mapping[int, Behind]) -> tuple[np.ndarray, ...]:
+def _computed(node: Node, values: Sequence[np.ndarray], context: Context) -> tuple[np.ndarray, ...]:
     try:
-        return mids(forward(node, weights_of(node).applied, chain.inputs(node) or (), context))
+        return mids(forward(node, weights_of(node).applied, values, context))
     except RefconvError as error:
-        if any(behind.source == ASSUMED for behind in known.values()):
-            raise type(error)(error.what, where=error.where, hint="say the shape: --shape LAYER=H,W,C") from error
-        raise
+        raise type(error)(error.what, where=error.where, hint=SAY) from error
