@@ -17,7 +17,8 @@ def completed(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     Raises:
         UnreadableModel: a Merge joins something else than Sequential models.
     """
-    if set(_orderings(raw)) == {"th"}:
+    orderings = list(_orderings(raw))
+    if orderings and all(ordering == "th" for ordering in orderings):
         raw = _ordered(raw)
     layers = raw.get("config")
     if raw.get("class_name") == "Sequential" and isinstance(layers, list) and layers and _is_merge(layers[0]):
@@ -48,7 +49,7 @@ def _ordered(value: Any) -> Any:
 
 def _is_merge(raw: Any) -> bool:
     config = raw.get("config") if isinstance(raw, dict) else None
-    return isinstance(config, dict) and raw["class_name"] == "Merge" and isinstance(config.get("layers"), list)
+    return isinstance(config, dict) and raw.get("class_name") == "Merge" and isinstance(config.get("layers"), list)
 
 
 def _joined(layers: list[Any]) -> Raw:

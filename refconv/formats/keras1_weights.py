@@ -60,7 +60,9 @@ def _flat(variable: Variable) -> Variable:
         return variable
     if shape[3] == 1 and shape[1] != 1:
         variable = _moved(variable, (2, 3, 1, 0))
-    length, _, channels, filters = variable.stored.shape
+    length, one, channels, filters = variable.stored.shape
+    if one != 1:
+        return variable
     flat = Derived((variable.stored,), (length, channels, filters), lambda arrays: arrays[0][:, 0])
     return replace(variable, stored=flat)
 
@@ -70,7 +72,10 @@ def _joined(kind: str, variables: list[Variable]) -> list[Variable]:
     gates = GATES.get(kind)
     if gates is None or len(variables) != 3 * len(gates):
         return variables
-    return [_join([variables[3 * gate + which] for gate in gates], name) for which, name in enumerate(PER_GATE)]
+    parts = [[variables[3 * gate + which] for gate in gates] for which in range(len(PER_GATE))]
+    if any(len({part.stored.shape for part in alike}) > 1 for alike in parts):
+        return variables
+    return [_join(alike, name) for alike, name in zip(parts, PER_GATE, strict=True)]
 
 
 PER_GATE = ("kernel", "recurrent_kernel", "bias")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.crafted import layer, write_h5
+from support.crafted import layer, places, write_h5
 from support.models import model_path
 
 import refconv
 from refconv.errors import UnreadableModel
 from refconv.formats import load
+from refconv.formats.build import build_graph
 from refconv.formats.dialects import DIALECTS
+from refconv.formats.hdf5 import Hdf5File
 from refconv.formats.model import Layer
 from refconv.formats.resolve import resolve
+from refconv.formats.source import Source
 from refconv.ops.attributes import Unknown
 
 CONV = {
@@ -314,6 +318,55 @@ def test_keras_2_without_a_version_is_not_taken_for_keras_1(tmp_path: Path) -> N
     path = write_h5(tmp_path / "m.h5", {"class_name": "Sequential", "config": [raw]},
                     {"e": {"e/embeddings:0": np.float32([[1], [2], [3]])}}, version="")  # fmt: skip
     assert load(path).dialect == "keras2"
+
+
+def _every_kind() -> dict[str, Any]:
+    """A model that begins with a Merge, of layers whose fields Keras 1 spelled in a way of its own."""
+    image = [None, 8, 8, 2]
+    deconvolution = {**conv("d", "tf", image), "class_name": "Deconvolution2D"}
+    deconvolution["config"]["output_shape"] = [None, 9, 9, 1]
+    first = [deconvolution, layer("ZeroPadding2D", "z", padding=[1, 2, 3, 4]), layer("Flatten", "f")]
+    second = [
+        layer("LSTM", "l", output_dim=2, inner_activation="hard_sigmoid", batch_input_shape=[None, 3, 2]),
+        layer("BatchNormalization", "n", mode=0, axis=-1, epsilon=1e-3),
+    ]
+    branches = [{"class_name": "Sequential", "config": branch} for branch in (first, second)]
+    merge = layer("Merge", "m", mode="concat", concat_axis=-1, mode_type="raw", layers=branches)
+    return {"class_name": "Sequential", "config": [merge, layer("Dense", "h", output_dim=1, bias=True)]}
+
+
+def test_mutated_configurations_never_end_in_a_traceback(tmp_path: Path) -> None:
+    """Each value of a configuration replaced by each of a few others: read, or refused in one line."""
+    config = _every_kind()
+    weights = {
+        **stored("d", np.ones((2, 2, 2, 1)), [0]),
+        "l": {f"l_{number}": np.ones((2, 2) if number % 3 < 2 else 2, np.float32) for number in range(12)},
+        "n": {name: np.ones(2, np.float32) for name in "gbms"},
+        **stored("h", np.ones((182, 1)), [0]),
+    }
+    path = write(tmp_path, config, weights)
+    assert [node.reason for node in load(path).nodes] == [""] * 9
+    file, text = Hdf5File(str(path)), json.dumps(config)
+    for place in places(config):
+        for value in (None, -1, 0, 3.5, "x", [], {}, [None], [1, 2, 3], {"class_name": "Merge"}, True):
+            changed = json.loads(text)
+            holder = changed
+            for key in place[:-1]:
+                holder = holder[key]
+            holder[place[-1]] = value
+            try:
+                build_graph(Source(str(path), "hdf5", "hdf5", changed, "1.2.1", "tensorflow", "", "keras1", file))
+            except UnreadableModel as error:
+                assert "\n" not in str(error)
+
+
+def test_gates_of_different_shapes_are_refused(tmp_path: Path) -> None:
+    raw = layer("GRU", "g", output_dim=1, batch_input_shape=[None, 2, 1])
+    weights = {
+        f"g_{number}": np.ones((1, 1 + (number == 3)) if number % 3 < 2 else 1, np.float32) for number in range(9)
+    }
+    with pytest.raises(UnreadableModel, match="layer g: has a surplus weight"):
+        load(write(tmp_path, [raw], {"g": weights}))
 
 
 def test_a_real_file() -> None:

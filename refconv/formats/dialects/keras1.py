@@ -55,8 +55,8 @@ def canonical(class_name: str, config: Mapping[str, Any]) -> tuple[str, Fields]:
     """
     kind = CLASSES.get(class_name, class_name)
     fields = {RENAMED.get(name, name): value for name, value in inference_fields(config).items() if _kept(kind, name)}
-    if "data_format" in fields:
-        fields["data_format"] = LAYOUTS.get(fields["data_format"], fields["data_format"])
+    if isinstance(ordering := fields.get("data_format"), str):
+        fields["data_format"] = LAYOUTS.get(ordering, ordering)
     if fields.get("padding") == "full":
         raise Unknown(f"border_mode = 'full' of {class_name} has no reference")
     for names in SIZES:
@@ -92,9 +92,10 @@ def _merge(fields: Fields) -> tuple[str, Fields]:
     """One class for what are several now; `mode` may also be the user's own function."""
     if fields.get("mode_type", "raw") != "raw":
         raise Unknown("a Merge that holds code from the file has no reference")
-    if fields.get("mode") not in MERGED:
-        raise Unknown(f"mode = {fields.get('mode')!r} of Merge has no reference")
-    kind = MERGED[fields["mode"]]
+    mode = fields.get("mode")
+    kind = MERGED.get(mode) if isinstance(mode, str) else None
+    if kind is None:
+        raise Unknown(f"mode = {mode!r} of Merge has no reference")
     return kind, {"axis": fields.get("concat_axis", -1)} if kind == "Concatenate" else {}
 
 
@@ -123,14 +124,19 @@ def _transposed(fields: Fields) -> tuple[str, Fields]:
     """The output's shape stands in the file, where its successor has the surplus over the smallest one."""
     shape = fields.pop("output_shape", None)
     size, strides = fields.get("kernel_size"), fields.get("strides", [1, 1])
-    if isinstance(shape, list) and len(shape) == 4 and isinstance(size, list) and isinstance(strides, list):
-        lengths = shape[2:] if fields.get("data_format") == "channels_first" else shape[1:3]
-        if all(isinstance(n, int) for n in (*lengths, *size, *strides)) and all(step > 0 for step in strides):
-            return "Conv2DTranspose", {**fields, **_surplus(lengths, size, strides, fields.get("padding", "valid"))}
+    lengths = shape[1:] if isinstance(shape, list) else None
+    if isinstance(lengths, list):
+        lengths = lengths[1:] if fields.get("data_format") == "channels_first" else lengths[:2]
+    if all(_is_pair(pair) for pair in (lengths, size, strides)):
+        return "Conv2DTranspose", {**fields, **_surplus(lengths, size, strides, fields.get("padding", "valid"))}
     return "Conv2DTranspose", fields
 
 
-def _surplus(lengths: list[int], size: list[int], strides: list[int], padding: str) -> Fields:
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(n) is int and n > 0 for n in value)
+
+
+def _surplus(lengths: Any, size: Any, strides: Any, padding: str) -> Fields:
     """`output_padding`, unless it is what the layer does without."""
     axes = list(zip(lengths, size, strides, strict=True))
     if padding == "same" and all(length % step == 0 for length, _, step in axes):
