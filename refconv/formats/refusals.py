@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from refconv.errors import UnreadableModel
-from refconv.graph import Graph, Node
+from refconv.graph import Graph
 
 AROUND = "--no-framework runs the reference around it, --rebuild the framework too"
-
-
-def holds_code(node: Node) -> bool:
-    """Whether a layer brings code of its own with it."""
-    return node.origin.class_name.split(">")[-1] == "Lambda"
-
-
-def is_refused(graph: Graph, node: Node) -> bool:
-    """Whether it is because of this layer that `refuse_code` refuses the graph."""
-    try:
-        refuse_code(replace(graph, nodes=(node,)))
-    except UnreadableModel:
-        return True
-    return False
 
 
 def refuse_unreadable(graph: Graph) -> None:
@@ -45,7 +29,7 @@ def refuse_code(graph: Graph) -> None:
         UnreadableModel: a layer holds code.
     """
     for node in graph.nodes:
-        if holds_code(node):
+        if node.origin.class_name.split(">")[-1] == "Lambda":
             raise UnreadableModel(
                 "a Lambda layer holds code from the file, which refconv does not run",
                 where=f"{graph.path}: layer {node.name}",

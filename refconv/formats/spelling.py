@@ -11,7 +11,7 @@ import numpy as np
 from refconv.errors import UnreadableModel
 from refconv.formats.dialects import DIALECTS, qkeras
 from refconv.formats.dialects.activations import LAYERS
-from refconv.formats.dialects.common import TRAINING_ONLY, inference_fields
+from refconv.formats.dialects.common import inference_fields
 from refconv.formats.model import Layer
 from refconv.formats.resolve import resolve
 from refconv.formats.wrappers import unwrapped
@@ -37,16 +37,17 @@ DEMANDED = {"rate": ("Dropout", 0.5), "stddev": ("GaussianNoise", 0.5)}
 PLACED = ("name", "batch_input_shape", "batch_shape", "build_config", "input_dtype")
 
 
-def spelled(node: Node, keras: int, where: str) -> tuple[str, Fields]:
+def spelled(node: Node, keras: int, where: str, *, understood: bool) -> tuple[str, Fields]:
     """Class name and configuration of the node's layer for Keras 2 or 3, without its name and dtype.
 
-    As the file had it, where that means the same to this Keras; else from the attributes.
+    As the file had it, where that means the same to this Keras, unless only what is `understood` is wanted: that comes
+    from the attributes.
 
     Raises:
         UnreadableModel: this Keras has no such layer, or not with these attributes.
     """
     origin = _origin(node, where)
-    if origin is not None and node.origin.dialect == f"keras{keras}":
+    if origin is not None and not understood and node.origin.dialect == f"keras{keras}":
         again = resolve(origin, node.layer, node.origin.dialect)
         if (again.type, again.attrs) == (node.type, node.attrs) or node.attrs is None:
             return origin.class_name, _plain(origin.config)
@@ -91,7 +92,7 @@ def _demanded(node: Node, origin: Layer | None) -> Fields:
     said: Fields = {}
     if origin is not None and not qkeras.owns(node.type):
         given = DIALECTS[node.origin.dialect](origin.class_name, origin.config)[1]
-        said = {name: value for name, value in given.items() if name in TRAINING_ONLY and name in DEMANDED}
+        said = {name: given[name] for name in DEMANDED if isinstance(given.get(name), (int, float))}
     wanted = {name: value for name, (ending, value) in DEMANDED.items() if node.type.rstrip("123D").endswith(ending)}
     return {**wanted, **said}
 

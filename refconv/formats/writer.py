@@ -44,15 +44,20 @@ class Written:
     names: Mapping[str, str]
 
 
-def write(graph: Graph, path: Path, *, keras: int | None = None) -> Written:
-    """Write `graph` for Keras 2 or 3; None for the one that wrote it, Keras 2 for a file of Keras 1.
+def write(graph: Graph, path: Path, *, keras: int | None = None, understood: bool = False) -> Written:
+    """Write `graph`.
+
+    Args:
+        keras: 2 or 3; None for the one that wrote the model, 2 for one of Keras 1.
+        understood: leave out whatever the file said beside what the nodes' attributes hold (initializers, regularizers,
+            fields of layers without a reference), so that nothing of it reaches who reads what is written.
 
     Raises:
         UnreadableModel: a layer that this Keras cannot have.
     """
     keras = keras or graph.keras
     names = flat_names(graph)
-    layers = [_Layer.of(group, names, keras) for group in _by_layer(graph)]
+    layers = [_Layer.of(group, names, keras, understood) for group in _by_layer(graph)]
     layers = _in_keras_order(_model(graph, layers, names, keras), layers, keras)
     config = _model(graph, layers, names, keras)
     if keras == 2:
@@ -85,11 +90,11 @@ class _Layer:
     calls: tuple[Node, ...]
 
     @staticmethod
-    def of(calls: Sequence[Node], names: Mapping[str, str], keras: int) -> _Layer:
+    def of(calls: Sequence[Node], names: Mapping[str, str], keras: int, understood: bool) -> _Layer:
         node, name = calls[0], names[calls[0].layer]
         if node.type == "InputLayer":
             return _Layer(name, "InputLayer", _input(name, node, keras), ())
-        kind, config = spelled(node, keras, f"layer {node.layer}")
+        kind, config = spelled(node, keras, f"layer {node.layer}", understood=understood)
         trained = any(weight.trainable for weight in node.weights.values()) or not node.weights
         own = {"name": name, "trainable": trained, "dtype": node.dtype}
         return _Layer(name, kind, {**config, **own}, tuple(sorted(calls, key=lambda call: call.call)))

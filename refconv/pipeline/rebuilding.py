@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from refconv.formats.refusals import is_refused
 from refconv.formats.writer import ENDINGS, write
-from refconv.graph import Graph, Node
+from refconv.graph import Graph
 from refconv.pipeline.options import Given, Options
 from refconv.pipeline.parts import Draw, Parts, missing, parts
 from refconv.result import CheckResult
@@ -40,6 +39,8 @@ class Runnable:
 def runnable(graph: Graph, given: Given, options: Options, keras: int, draw: Draw) -> Iterator[Runnable]:
     """The file itself; with `rebuild` a file that is there as long as the context lasts.
 
+    In that file is only what refconv understood: no code, and no layer without a reference.
+
     Raises:
         UnreadableModel: the graph cannot be written.
         BadInput: something given does not fit the model.
@@ -48,10 +49,7 @@ def runnable(graph: Graph, given: Given, options: Options, keras: int, draw: Dra
         yield Runnable(Parts(graph, draw(graph, given, options), sources=given), graph.path, {})
         return
 
-    def lost(node: Node) -> bool:
-        return is_refused(graph, node) or (node.attrs is None and node.origin.dialect != f"keras{keras}")
-
-    found = parts(graph, given, options, draw, lost)
+    found = parts(graph, given, options, draw, lambda node: node.attrs is None)
     with tempfile.TemporaryDirectory(prefix="refconv-") as folder:
-        written = write(found.graph, Path(folder) / f"model{ENDINGS[keras]}", keras=keras)
+        written = write(found.graph, Path(folder) / f"model{ENDINGS[keras]}", keras=keras, understood=True)
         yield Runnable(found, str(written.path), written.names, (NOTE,))

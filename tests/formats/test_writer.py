@@ -14,6 +14,7 @@ import pytest
 import support
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.crafted import dense, sequential, source, write_h5
 from support.models import model_path
 from support.same import assert_same
 from support.saved import MAKERS, randomize
@@ -50,21 +51,33 @@ REAL = (
 )
 
 
-def round_trip(graph: Graph, folder: Path, keras: int | None = None) -> Graph:
-    written = write(graph, folder / f"again{ENDINGS[keras or graph.keras]}", keras=keras)
+def round_trip(graph: Graph, folder: Path, keras: int | None = None, understood: bool = False) -> Graph:
+    path = folder / f"again{ENDINGS[keras or graph.keras]}"
+    written = write(graph, path, keras=keras, understood=understood)
     again = load(written.path)
     assert_same(graph, again, written.names)
     return again
 
 
+@pytest.mark.parametrize("understood", [False, True])
 @pytest.mark.parametrize("name", REAL)
-def test_a_real_model_comes_back(tmp_path: Path, name: str) -> None:
-    round_trip(load(model_path(name)), tmp_path)
+def test_a_real_model_comes_back(tmp_path: Path, name: str, understood: bool) -> None:
+    round_trip(load(model_path(name)), tmp_path, understood=understood)
 
 
+@pytest.mark.parametrize("understood", [False, True])
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.keras")) + sorted(SAMPLES.glob("*.h5")), ids=lambda p: p.name)
-def test_a_sample_comes_back(tmp_path: Path, path: Path) -> None:
-    round_trip(load(path), tmp_path)
+def test_a_sample_comes_back(tmp_path: Path, path: Path, understood: bool) -> None:
+    round_trip(load(path), tmp_path, understood=understood)
+
+
+def test_only_what_is_understood_may_be_written(tmp_path: Path) -> None:
+    """What a file says beside is kept or left out: an initializer that names a function of its own."""
+    evil = {"module": "os", "class_name": "function", "config": "mkdir"}
+    raw = sequential(source(), dense(kernel_initializer=evil, kernel_regularizer=evil))
+    graph = load(write_h5(tmp_path / "m.h5", raw))
+    assert b"mkdir" in write(graph, tmp_path / "all.h5").path.read_bytes()
+    assert b"mkdir" not in write(graph, tmp_path / "plain.h5", understood=True).path.read_bytes()
 
 
 @pytest.mark.parametrize("major", [2, 3])
