@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,12 @@ class Node:
         return f"{self.layer}#{self.call}" if self.call else self.layer
 
 
+def checksum(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal, read piece by piece."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 @dataclass(frozen=True)
 class Graph:
     """Nodes in an order in which each comes after its inputs; `inputs` index the InputLayer nodes."""
@@ -96,9 +103,8 @@ class Graph:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file, in hexadecimal; read when it is first asked for."""
-        with open(self.path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        """Of the file; read when it is first asked for."""
+        return checksum(self.path)
 
     @property
     def qkeras(self) -> bool:

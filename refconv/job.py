@@ -19,6 +19,7 @@ class Job:
         device: auto, cpu or gpu.
         qkeras: the file holds QKeras layers.
         budget: bytes of layer outputs and inputs that one pass may return at once.
+        architecture: path of the model's JSON where `model` holds weights alone; "" otherwise.
         probes: also run a clone of every linear layer on small integers.
         slice: samples whose layers are recorded together; 0 for all.
     """
@@ -31,6 +32,7 @@ class Job:
     budget: int = 1 << 30
     qkeras: bool = False
     probes: bool = False
+    architecture: str = ""
     slice: int = 0
 
     def to_json(self) -> str:

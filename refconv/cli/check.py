@@ -100,6 +100,20 @@ Exit codes:
     help="What every layer may compute in, instead of what its dtype policy and the device say. tf32, bfloat16 and "
     "float16 round operands of products; the mixed ones also results.",
 )
+@click.option(
+    "--architecture",
+    metavar="FILE.json",
+    help="What model.to_json() gave, where MODEL holds weights alone (*_weights.h5, .weights.h5).",
+)
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Let the framework run a file that refconv writes from what it read: for files that no framework reads any "
+    "more, and around layers that hold code.",
+)
+@click.option(
+    "--no-framework", is_flag=True, help="Run the reference alone: its values are shown, and nothing is verified."
+)
 @click.option("--power", is_flag=True, help="Tell for each layer which faults this input would have exposed.")
 @click.option(
     "--thorough",
@@ -133,6 +147,8 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
     """  # fmt: skip
     if quiet and verbose:
         raise click.UsageError("-q and -v exclude each other")
+    if given["rebuild"] and given["no_framework"]:
+        raise click.UsageError("--rebuild and --no-framework exclude each other")
     files = _files(given)
     options, inputs = _options(given), arguments.inputs(given["given"], _first(ctx))
     from refconv import pipeline
@@ -179,11 +195,14 @@ def _options(given: dict[str, Any]) -> Options:
         "fail_fast",
         "timeout",
         "thorough",
+        "rebuild",
     )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(
         **{name: given[name] for name in same},
         arithmetic=given["arithmetic"] or "",
+        architecture=given["architecture"] or "",
+        framework=not given["no_framework"],
         shapes=arguments.shapes(given["shapes"]),
         policy=policy,
     )

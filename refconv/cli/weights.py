@@ -22,10 +22,17 @@ Examples:
 @click.option(
     "--output", "npz_file", metavar="FILE.npz", help="Save stored, effective, codes and scale of all weights."
 )
+@click.option("--architecture", metavar="FILE.json", help="What model.to_json() gave, where MODEL holds weights alone.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the listing as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Add tracebacks to errors.")
 def command(
-    model: str, layer: str | None, codes: bool, npz_file: str | None, json_file: str | None, verbose: bool
+    model: str,
+    layer: str | None,
+    codes: bool,
+    npz_file: str | None,
+    architecture: str | None,
+    json_file: str | None,
+    verbose: bool,
 ) -> None:
     """List the weights of MODEL, stored and effective, without any framework.
 
@@ -39,7 +46,7 @@ def command(
     for option, file in (("--output", npz_file), ("--json", json_file)):
         if file is not None:
             check_writable(file, option)
-    found = weights(model)
+    found = weights(model, architecture)
     if layer is not None:
         chosen = choose(found, layer)
         found = {chosen.layer: chosen}

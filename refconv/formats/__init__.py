@@ -9,10 +9,14 @@ if TYPE_CHECKING:
     from refconv.graph import Graph
 
 
-def load(path: str | Path) -> Graph:
+def load(path: str | Path, architecture: str | Path | None = None) -> Graph:
     """Read a Keras model: .h5, .hdf5 or .keras, told apart by their bytes.
 
     Weights stay in the file until a `Weight.value` is asked for.
+
+    Args:
+        path: the model, or its weights alone (`*_weights.h5`, `.weights.h5`).
+        architecture: where `path` holds weights alone, the file that `model.to_json()` was saved in.
 
     Raises:
         UnreadableModel: the file is missing, damaged, foreign, inconsistent or refused; one line says which.
@@ -20,4 +24,4 @@ def load(path: str | Path) -> Graph:
     from refconv.formats.build import build_graph
     from refconv.formats.source import read_source
 
-    return build_graph(read_source(Path(path)))
+    return build_graph(read_source(Path(path), Path(architecture) if architecture else None))

@@ -85,9 +85,10 @@ def _sequential(raw: Mapping[str, Any], dialect: str, where: str) -> Model:
 
 def _synthesized_input(first: Layer, raw: Mapping[str, Any], dialect: str) -> Layer:
     """The InputLayer that Keras makes for a Sequential model whose file has none."""
-    name = f"{first.name}_input" if dialect == "keras2" else "input_layer"
+    name = "input_layer" if dialect == "keras3" else f"{first.name}_input"
     shape = input_shape(raw) or input_shape(first.raw) or (_first_shape(first.model) if first.model else None)
-    config = {"name": name, "batch_shape": shape, "dtype": first.config.get("dtype", "float32")}
+    dtype = first.config.get("input_dtype" if dialect == "keras1" else "dtype") or "float32"
+    config = {"name": name, "batch_shape": shape, "dtype": dtype}
     return Layer(name, "InputLayer", config, (), {"class_name": "InputLayer", "config": config})
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +14,15 @@ from refconv.formats.architecture import read_model
 from refconv.formats.calling import inherited, makes_mask, meaningful, problem, with_states
 from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
+from refconv.formats.keras1_structure import completed
+from refconv.formats.keras1_weights import converted
 from refconv.formats.leaves import Leaf, Path, find_leaves
 from refconv.formats.matching import Variable, match
 from refconv.formats.model import Layer, Model, at, own_classes
 from refconv.formats.policies import dtype_policy
 from refconv.formats.shapes import input_shape
 from refconv.formats.source import Source
-from refconv.formats.theano import THEANO_NOTE, is_rotated, rotated
+from refconv.formats.theano import is_rotated, rotated, written_on
 from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
 
 MAX_NODES = 100_000  # nested models called twice at every level would double without end
@@ -32,10 +35,12 @@ def build_graph(source: Source) -> Graph:
     Raises:
         UnreadableModel: the configuration contradicts itself or the weights; names layer and field.
     """
-    model = read_model(source.config, source.dialect, "")
+    config = completed(source.config) if source.dialect == "keras1" else source.config
+    model = read_model(config, source.dialect, "")
     leaves = list(find_leaves(model, source.dialect))
-    variables = LAYOUTS[source.layout](source.weights, model, leaves)
-    weights = {leaf.path: _weights(leaf, variables.get(leaf.path, []), source.backend) for leaf in leaves}
+    with _fitting(source):
+        variables = LAYOUTS[source.layout](source.weights, model, leaves)
+        weights = {leaf.path: _weights(leaf, variables.get(leaf.path, []), source) for leaf in leaves}
     flat = _Flattening(source.dialect, {leaf.path: leaf for leaf in leaves}, weights)
     outputs = flat.run(model, (), None, {})
     inputs = tuple(flat.roots[ref.layer] for ref in model.inputs)
@@ -53,9 +58,22 @@ def build_graph(source: Source) -> Graph:
     )
 
 
-def _weights(leaf: Leaf, variables: Sequence[Variable], backend: str) -> dict[str, Weight]:
-    found = match(leaf, variables)
-    if not is_rotated(backend, leaf.resolved.type):
+@contextmanager
+def _fitting(source: Source) -> Iterator[None]:
+    """Where weights and architecture are two files, an error says so."""
+    try:
+        yield
+    except UnreadableModel as error:
+        if not source.architecture:
+            raise
+        where = f"{source.path} with {source.architecture}"
+        what = f"{error.where}: {error.what}" if error.where else error.what
+        raise UnreadableModel(f"do not fit together: {what}", where=where, hint=error.hint) from error
+
+
+def _weights(leaf: Leaf, variables: Sequence[Variable], source: Source) -> dict[str, Weight]:
+    found = match(leaf, converted(leaf, variables) if source.dialect == "keras1" else variables)
+    if not is_rotated(source.backend, leaf.resolved.type):
         return found
     return {name: rotated(weight) if name == "kernel" else weight for name, weight in found.items()}
 
@@ -179,13 +197,17 @@ def _spec(layer: Layer) -> TensorSpec:
         declared = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
         problem = "the file does not say" if declared is None else f"{declared!r} is not"
         raise UnreadableModel(f"{problem} the shape of the model's input", where=where)
-    return TensorSpec(layer.name, shape, dtype_policy(layer.config, where))
+    config = layer.config
+    if "dtype" not in config and "input_dtype" in config:  # Keras 1
+        config = {"dtype": config["input_dtype"]}
+    return TensorSpec(layer.name, shape, dtype_policy(config, where))
 
 
 def _notes(source: Source, model: Model, flat: _Flattening, leaves: Sequence[Leaf]) -> list[str]:
     dead = [leaf.name for leaf in leaves if leaf.path not in flat.calls]
     return [
+        *source.notes,
         *(f"layer {name} leads to no output and is left out" for name in dead),
         *(f"{name} is a model class of the user's own, read as the graph that it saves" for name in own_classes(model)),
-        *([THEANO_NOTE] if any(is_rotated(source.backend, leaf.resolved.type) for leaf in leaves) else []),
+        *written_on(source.backend, leaves),
     ]

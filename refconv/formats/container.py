@@ -18,7 +18,7 @@ FOREIGN = (
     (0, b"\x80\x02", "a Python pickle, which refconv never opens"),
     (0, b"\x80\x04", "a Python pickle, which refconv never opens"),
     (0, b"\x80\x05", "a Python pickle, which refconv never opens"),
-    (0, b"{", "a JSON text: an architecture without weights at most"),
+    (0, b"{", "a JSON text: an architecture without weights at most, which belongs to --architecture"),
     (0, b"<", "an HTML or XML page"),
     (0, b"\x89PNG", "a PNG image"),
     (0, b"%PDF", "a PDF document"),

@@ -21,7 +21,23 @@ def execution_order(model: Model, where: str) -> list[Key]:
         UnreadableModel: the calls form a cycle.
     """
     parents = dict(_parents(model))
-    finished = _depth_first(model, parents, where)
+    finished, _ = _depth_first(model, parents, where)
+    depths, _ = _depths(model, parents, finished)
+    # Raising a shared layer's calls to its deepest one can overtake a call in between, so that depth alone is no order.
+    return _repaired(sorted(depths, key=lambda key: -depths[key]), parents)
+
+
+def layer_order(model: Model, where: str) -> list[str]:
+    """The layers as a loaded model lists them: the deepest first, of one depth as the walk from the outputs enters."""
+    parents = dict(_parents(model))
+    finished, entered = _depth_first(model, parents, where)
+    _, deepest = _depths(model, parents, finished)
+    index = {name: number for number, name in enumerate(entered)}
+    return sorted(deepest, key=lambda name: (-deepest[name], index.get(name, -1)))
+
+
+def _depths(model: Model, parents: dict[Key, list[Key]], finished: list[Key]) -> tuple[dict[Key, int], dict[str, int]]:
+    """Of every call, and of every layer: that of its deepest call."""
     depths: dict[Key, int] = {}
     deepest: dict[str, int] = {}
     for key in reversed(finished):
@@ -31,8 +47,8 @@ def execution_order(model: Model, where: str) -> list[Key]:
             depths[parent] = max(depth + 1, depths.get(parent, 0))
     for ref in model.inputs:
         depths.setdefault((ref.layer, 0), 0)
-    # Raising a shared layer's calls to its deepest one can overtake a call in between, so that depth alone is no order.
-    return _repaired(sorted(depths, key=lambda key: -depths[key]), parents)
+        deepest.setdefault(ref.layer, 0)
+    return depths, deepest
 
 
 def _parents(model: Model) -> list[tuple[Key, list[Key]]]:
@@ -49,13 +65,16 @@ def _key(ref: TensorRef) -> Key:
     return ref.layer, ref.call
 
 
-def _depth_first(model: Model, parents: dict[Key, list[Key]], where: str) -> list[Key]:
-    """Calls in the order in which a depth-first walk from the outputs leaves them; no recursion, models are deep."""
+def _depth_first(model: Model, parents: dict[Key, list[Key]], where: str) -> tuple[list[Key], list[str]]:
+    """A depth-first walk from the outputs: calls as it leaves them, layers as it enters them.
+
+    No recursion, models are deep.
+    """
     finished: dict[Key, None] = {}
-    entered: set[Key] = set()
+    entered: dict[Key, None] = {}
     for output in map(_key, model.outputs):
         stack = [(output, iter(parents[output]))] if output not in finished else []
-        entered.update(key for key, _ in stack)
+        entered.update((key, None) for key, _ in stack)
         while stack:
             key, waiting = stack[-1]
             parent = next((item for item in waiting if item not in finished), None)
@@ -65,9 +84,9 @@ def _depth_first(model: Model, parents: dict[Key, list[Key]], where: str) -> lis
             elif parent in entered:
                 raise UnreadableModel(f"the calls of layer {parent[0]!r} form a cycle", where=at(where))
             else:
-                entered.add(parent)
+                entered[parent] = None
                 stack.append((parent, iter(parents[parent])))
-    return list(finished)
+    return list(finished), list(dict.fromkeys(name for name, _ in entered))
 
 
 def _repaired(order: list[Key], parents: dict[Key, list[Key]]) -> list[Key]:

@@ -25,9 +25,10 @@ def find_variables(file: Hdf5File, model: Model, leaves: Sequence[Leaf]) -> dict
         UnreadableModel: groups and layers do not correspond, or a nested model's weights cannot be told apart.
     """
     with file.open() as root:
-        if "model_weights" not in root:
+        alone = root.text("model_config") is None and root.texts("layer_names") is not None  # a file of weights alone
+        if not alone and "model_weights" not in root:
             raise UnreadableModel("the file has no weights (no group model_weights)", where=file.where)
-        groups = dict(_groups(root.group("model_weights")))
+        groups = dict(_groups(root if alone else root.group("model_weights")))
     found: dict[Path, list[Variable]] = {}
     for name, variables in _by_layer(groups, model, leaves, file.where).items():
         inside = [leaf for leaf in leaves if leaf.path[0] == name]
@@ -103,6 +104,8 @@ def _named_leaf(leaves: Sequence[Leaf], variable: Variable) -> Leaf | None:
 
 def _score(leaf: Leaf, name: str) -> tuple[int, int]:
     """How many of the path's names the variable's name holds, the innermost demanded; and whether it ends in it."""
+    if "/" not in name:  # Keras 1: dense_1_W
+        return (len(leaf.path[-1]), 1) if name.startswith(f"{leaf.path[-1]}_") else (0, 0)
     holder = f"/{name.rpartition('/')[0]}/"
     if f"/{leaf.path[-1]}/" not in holder:
         return (0, 0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
 
 from refconv.errors import UnreadableModel
-from refconv.formats.hdf5 import Stored
 from refconv.formats.leaves import Leaf
 from refconv.formats.wrappers import own_variables
 from refconv.graph import Weight
@@ -28,12 +30,47 @@ STATISTICS = {
 }
 
 
+class Values(Protocol):
+    """A dataset of the file, or what is made of some."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> str: ...
+
+    def read(self) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Derived:
+    """An array of known shape that `make` gets from those stored, which are read only when it is."""
+
+    parts: tuple[Values, ...]
+    shape: tuple[int, ...]
+    make: Callable[[Sequence[np.ndarray]], np.ndarray] = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        return ", ".join(part.path for part in self.parts)
+
+    @property
+    def dtype(self) -> str:
+        return self.parts[0].dtype
+
+    def read(self) -> np.ndarray:
+        return np.ascontiguousarray(self.make([part.read() for part in self.parts]))
+
+
 @dataclass(frozen=True)
 class Variable:
     """One stored variable and the name that the file gives it ("conv1/kernel")."""
 
     name: str
-    stored: Stored
+    stored: Values
 
     @property
     def last(self) -> str:

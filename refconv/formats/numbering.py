@@ -16,6 +16,8 @@ from refconv.formats.model import Layer, Model, at
 
 Offsets = tuple[int, int]  # of references in inbound_nodes, and in output_layers
 CANDIDATES: dict[tuple[str, bool], tuple[Offsets, ...]] = {  # by dialect, and whether the nested model is Sequential
+    ("keras1", False): ((1, 1), (0, 0)),
+    ("keras1", True): ((1, 1), (0, 0)),
     ("keras2", False): ((1, 1), (0, 0)),
     ("keras2", True): ((1, 1), (0, 0)),
     ("keras3", False): ((0, 1), (0, 0), (1, 1)),

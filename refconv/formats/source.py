@@ -12,9 +12,14 @@ from refconv.errors import UnreadableModel
 from refconv.formats import keras_zip, safe_json
 from refconv.formats.container import identify
 from refconv.formats.hdf5 import Group, Hdf5File
+from refconv.formats.siblings import suggestion
+from refconv.graph import checksum
 
 KERAS1_CLASSES = re.compile(r'"class_name": *"(Convolution|AtrousConvolution|MaxoutDense|Highway|Merge")')
-KERAS1_FIELDS = re.compile(r'"(nb_filter|border_mode|dim_ordering|W_regularizer|output_dim)":')
+KERAS1_FIELDS = re.compile(r'"(nb_filter|border_mode|dim_ordering|W_regularizer)":')
+KERAS3_FIELDS = re.compile(r'"(registered_name|keras_history)":')  # to_json() of Keras 3 names no version
+
+TO_JSON = "save what model.to_json() gives"
 
 
 @dataclass(frozen=True)
@@ -33,15 +38,23 @@ class Source:
     backend: str
     dialect: str
     weights: Hdf5File
+    architecture: str = ""  # the file that `config` is from, where it is not in the model file
+    notes: tuple[str, ...] = ()
 
 
-def read_source(path: Path) -> Source:
-    """Read either container.
+def read_source(path: Path, architecture: Path | None = None) -> Source:
+    """Read either container, or a file of weights and the architecture beside it.
 
     Raises:
-        UnreadableModel: no Keras model, or damaged, or written by a Keras that is not read.
+        UnreadableModel: no Keras model, or damaged, or written by a Keras that is not read; an architecture is missing,
+            or given for a file that has one.
     """
-    return _from_hdf5(path) if identify(path) == "hdf5" else _from_zip(path)
+    container = identify(path)
+    if architecture is None:
+        return _from_hdf5(path) if container == "hdf5" else _from_zip(path)
+    if container == "keras":
+        raise _has_its_own(path)
+    return _from_weights(path, architecture)
 
 
 def _from_hdf5(path: Path) -> Source:
@@ -49,7 +62,9 @@ def _from_hdf5(path: Path) -> Source:
     with file.open() as root:
         text = root.text("model_config")
         if text is None:
-            raise UnreadableModel(f"this is {_describe(root)}", where=str(path))
+            layout, what = _weights_only(root)
+            hint = suggestion(path) if layout else ""
+            raise UnreadableModel(f"this is {what}", where=str(path), hint=hint)
         version = _attribute(root, "keras_version")
         backend = _attribute(root, "backend")
     config = _object(safe_json.parse(text, f"{path}: model_config"), path)
@@ -66,12 +81,63 @@ def _attribute(root: Group, name: str) -> str:
     return own or ""
 
 
-def _describe(root: Group) -> str:
+def _weights_only(root: Group) -> tuple[str, str]:
+    """How weights lie in a file without an architecture ("" where it holds none), and what such a file is."""
     if root.texts("layer_names") is not None:
-        return "a weights-only .h5 file: it holds weights but no architecture"
+        return "hdf5", "a weights-only .h5 file: it holds weights but no architecture"
     if any(name in root for name in ("layers", "_layer_checkpoint_dependencies", "_layers")):
-        return "a .weights.h5 file: it holds weights but no architecture"
-    return "an HDF5 file, but no Keras model (it has no model_config)"
+        return "keras", "a .weights.h5 file: it holds weights but no architecture"
+    return "", "an HDF5 file, but no Keras model (it has no model_config)"
+
+
+def _has_its_own(path: Path) -> UnreadableModel:
+    return UnreadableModel("the file holds its own architecture", where=str(path), hint="leave out --architecture")
+
+
+def _from_weights(path: Path, architecture: Path) -> Source:
+    file = Hdf5File(str(path))
+    with file.open() as root:
+        if root.text("model_config") is not None:
+            raise _has_its_own(path)
+        layout, what = _weights_only(root)
+        if not layout:
+            raise UnreadableModel(f"this is {what}", where=str(path))
+        stored, backend = root.text("keras_version") or "", root.text("backend")
+    text = _read_text(architecture)
+    config = _object(safe_json.parse(text, str(architecture)), architecture)
+    if not isinstance(config.get("class_name"), str):
+        raise UnreadableModel("this is no architecture: it names no class", where=str(architecture), hint=TO_JSON)
+    version = str(config.get("keras_version") or "")
+    dialect = choose_dialect(version, text, str(architecture))
+    sums = f"the architecture is from {architecture} (sha256 {checksum(architecture)})"
+    return Source(
+        str(path),
+        "hdf5",
+        layout,
+        config,
+        version or stored,
+        backend or str(config.get("backend") or "tensorflow"),
+        dialect,
+        file,
+        str(architecture),
+        (sums,),
+    )
+
+
+def _read_text(path: Path) -> str:
+    """A JSON file's text.
+
+    Raises:
+        UnreadableModel: it cannot be read, or is larger than any architecture.
+    """
+    try:
+        if path.is_file() and path.stat().st_size > safe_json.MAX_BYTES:
+            raise UnreadableModel(f"more than {safe_json.MAX_BYTES} bytes of JSON", where=str(path))
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UnreadableModel(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise UnreadableModel("is not UTF-8, so no architecture as model.to_json() gives it", where=str(path)) from None
 
 
 def _from_zip(path: Path) -> Source:
@@ -90,16 +156,15 @@ def _object(value: Any, path: Path) -> Mapping[str, Any]:
 
 
 def choose_dialect(version: str, text: str, where: str) -> str:
-    """keras2 or keras3, from the version; from the configuration's spelling where the version is missing.
+    """keras1, keras2 or keras3, from the version; from the configuration's spelling where the version is missing.
 
     Raises:
-        UnreadableModel: Keras 1, or a version that refconv does not know.
+        UnreadableModel: a version that refconv does not know.
     """
     major = version.split(".")[0]
     if not version:
-        major = "1" if KERAS1_CLASSES.search(text) or KERAS1_FIELDS.search(text) else "2"
-    if major in ("2", "3"):
+        keras1 = KERAS1_CLASSES.search(text) or KERAS1_FIELDS.search(text)
+        major = "1" if keras1 else "3" if KERAS3_FIELDS.search(text) else "2"
+    if major in ("1", "2", "3"):
         return f"keras{major}"
-    if major in ("0", "1"):
-        raise UnreadableModel(f"written by Keras {version or '1'}, which is not read yet", where=where)
     raise UnreadableModel(f"written by Keras {version}, which refconv does not know", where=where)

@@ -6,14 +6,20 @@ and `preprocess_weights_for_loading`, up to Keras 2.3); tf-keras does not, and c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
+from refconv.formats.leaves import Leaf
 from refconv.graph import Weight
 
 CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
 THEANO_NOTE = "written on Theano: convolution kernels are stored rotated by 180°, and are turned back"
+UNKNOWN_NOTE = (
+    "kernels lie in Theano's order, and a Keras 1 file does not say what wrote it: they are read as TensorFlow's; if "
+    "Theano wrote them, they stand rotated by 180°"
+)
 
 
 def is_rotated(backend: str, kind: str) -> bool:
@@ -21,7 +27,20 @@ def is_rotated(backend: str, kind: str) -> bool:
     return backend == "theano" and kind in CONVOLUTIONS
 
 
+def written_on(backend: str, leaves: Iterable[Leaf]) -> list[str]:
+    """What has to be said of the backend that wrote the kernels."""
+    convolutions = [leaf for leaf in leaves if leaf.resolved.type in CONVOLUTIONS]
+    if any(is_rotated(backend, leaf.resolved.type) for leaf in convolutions):
+        return [THEANO_NOTE]
+    return [UNKNOWN_NOTE] if any(leaf.layer.config.get("dim_ordering") == "th" for leaf in convolutions) else []
+
+
 def rotated(weight: Weight) -> Weight:
-    """`weight` with its spatial axes, all but the last two, reversed."""
-    spatial = tuple(range(len(weight.shape) - 2))
+    """`weight` with its spatial axes reversed."""
+    spatial = spatial_axes(len(weight.shape))
     return replace(weight, read=lambda: np.flip(weight.read(), spatial))
+
+
+def spatial_axes(rank: int) -> tuple[int, ...]:
+    """Of a convolution's kernel: all but the last two."""
+    return tuple(range(rank - 2))

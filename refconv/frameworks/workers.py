@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,10 +11,22 @@ import numpy as np
 
 from refconv.errors import FrameworkError
 from refconv.frameworks.failure import as_error
-from refconv.frameworks.process import Child
+from refconv.frameworks.process import Child, Frame
 from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
+
+NO_NAMES: Mapping[str, str] = {}
+
+
+def renamed(frames: Iterator[Frame], names: Mapping[str, str]) -> Iterator[Frame]:
+    """The frames, with the layers in them called by other names."""
+    for header, array in frames:
+        if "layer" in header:
+            header = {**header, "layer": names.get(header["layer"], header["layer"])}
+        elif header["kind"] == "planned":
+            header = {**header, "calls": {names.get(name, name): n for name, n in header["calls"].items()}}
+        yield header, array
 
 
 class Worker:
@@ -61,6 +73,8 @@ class Worker:
         samples: int = 0,
         timeout: float = 600.0,
         progress: Progress | None = None,
+        names: Mapping[str, str] = NO_NAMES,
+        architecture: str | Path = "",
     ) -> Stream:
         """Run the model once and receive what every layer took and gave, pass by pass. A worker serves one call.
 
@@ -75,6 +89,8 @@ class Worker:
             samples: how many of the batch are recorded at a time; 0 for all. `predict` runs on all at once.
             timeout: seconds that the worker may be waited for.
             progress: called with what is being done and the share that is done, 0 to 1.
+            architecture: the model's JSON where `path` holds weights alone.
+            names: layers of the file → what the trace is to call them.
 
         The stream raises FrameworkError where the framework is missing, cannot load or run the model, died or exceeded
         the time limit. Its notes hold the framework's last lines.
@@ -82,13 +98,14 @@ class Worker:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         files = [self._save(number, x) for number, x in enumerate(inputs)]
-        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras, probes, samples)
+        beside = str(Path(architecture).resolve()) if architecture else ""
+        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras, probes, beside, samples)
         self._child.tell(job.to_json())
 
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
             return self._child.noted(as_error(header, str(path), self._keras, trace))
 
-        return Stream(self._child.frames(timeout), error, progress or (lambda what, share: None))
+        return Stream(renamed(self._child.frames(timeout), names), error, progress or (lambda what, share: None))
 
     def _save(self, number: int, x: np.ndarray) -> str:
         file = self._child.folder / f"input{number}.npy"

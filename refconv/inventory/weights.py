@@ -117,13 +117,13 @@ class LayerWeights(Mapping[str, LayerWeight]):
         return any(weight.quantizer for weight in self.values())
 
 
-def weights(path: str | Path) -> dict[str, LayerWeights]:
-    """The weights of every layer of a model file, by layer path.
+def weights(path: str | Path, architecture: str | Path | None = None) -> dict[str, LayerWeights]:
+    """The weights of every layer of a model file, by layer path; arguments as of `refconv.load`.
 
     Raises:
         UnreadableModel: see `refconv.load`.
     """
-    return of_graph(formats.load(path))
+    return of_graph(formats.load(path, architecture))
 
 
 def of_graph(graph: Graph) -> dict[str, LayerWeights]:

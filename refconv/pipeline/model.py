@@ -18,10 +18,13 @@ from refconv.compare.plain import plain_result
 from refconv.compare.remarks import notes, quantized
 from refconv.compare.selection import select
 from refconv.errors import BadInput
-from refconv.formats.refusals import refuse_code
+from refconv.formats.refusals import refuse_code, refuse_unreadable
 from refconv.graph import Graph
 from refconv.ops.base import Context
+from refconv.pipeline.alone import reference_alone
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
+from refconv.pipeline.parts import Parts
+from refconv.pipeline.rebuilding import runnable
 from refconv.pipeline.slices import Slices
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
@@ -47,7 +50,7 @@ def check(
     """Verify every layer of the model in `path` against the framework's own outputs.
 
     Args:
-        path: a .h5, .hdf5 or .keras file.
+        path: a .h5, .hdf5 or .keras file, or one with weights alone beside the option `architecture`.
         inputs: one array, or a sequence or mapping by input name for several inputs; None draws seeded samples.
         options: see Options; any of its fields may be given as a keyword instead.
         progress: called with what is being done and the share of it that is done, or None where unknown.
@@ -59,19 +62,24 @@ def check(
     started = time.perf_counter()
     options = replace(options or Options(), **overrides)
     progress("reading the model", None)
-    graph = formats.load(path)
-    selected = select(graph, options.layers)
+    graph = formats.load(path, options.architecture)
+    select(graph, options.layers)
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
-    refuse_code(graph)
-    with frameworks.Worker(graph.keras if options.keras == "auto" else int(options.keras)) as worker:
-        Thread(target=lambda: graph.sha256, daemon=True).start()  # 0.3 s for 550 MB
-        engine = engines.get(options.engine)  # imported beside the framework; a wrong name is told before that runs
-        context = Context(engine, seeded=inputs is None)
-        arrays = draw_inputs(graph, inputs, options)
-        size = slice_size(graph, arrays, context)
+    if not options.framework:
+        result, found = reference_alone(graph, inputs, options, draw_inputs, progress, on_layer)
+        return _described(result, found, inputs, options, started)
+    if not options.rebuild:
+        refuse_unreadable(graph)
+        refuse_code(graph)
+    keras = graph.keras if options.keras == "auto" else int(options.keras)
+    with frameworks.Worker(keras) as worker, runnable(graph, inputs, options, keras, draw_inputs) as runs:
+        left, arrays = runs.parts.graph, runs.parts.arrays
+        Thread(target=lambda: left.sha256, daemon=True).start()  # 0.3 s for 550 MB
+        context = Context(engines.get(options.engine), seeded=inputs is None)  # imported beside the framework
+        size = slice_size(left, arrays, context)
         source = worker.stream(
-            graph.path,
+            runs.path,
             arrays,
             mode=options.mode,
             device=options.device,
@@ -80,9 +88,19 @@ def check(
             samples=size,
             timeout=options.timeout,
             progress=progress,
+            names=runs.names,
+            architecture="" if options.rebuild else options.architecture,
         )
-        result = _result(Slices(graph, source, arrays, size, context, options, selected), progress, on_layer)
-    described = model_inputs.describe(graph.specs, arrays, inputs, options.samples, options.seed, options.preprocess)
+        slices = Slices(left, source, arrays, size, context, options, select(left, options.layers))
+        result = _result(slices, progress, on_layer)
+    return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
+
+
+def _described(result: CheckResult, found: Parts, given: Given, options: Options, started: float) -> CheckResult:
+    """`result` with what the model was fed, and how long it took."""
+    sources = given if found.sources is None else found.sources
+    specs, arrays = found.graph.specs, found.arrays
+    described = model_inputs.describe(specs, arrays, sources, options.samples, options.seed, options.preprocess)
     return replace(result, input=described, seconds=time.perf_counter() - started)
 
 

@@ -34,4 +34,7 @@ class Options:
     power: bool = False
     fail_fast: bool = False
     timeout: float = 600.0
+    architecture: str = ""  # the model's JSON, where the file holds weights alone
+    rebuild: bool = False  # the framework runs a file that refconv writes from its own graph
+    framework: bool = True  # without one, the reference runs alone
     thorough: bool = False  # also probe linear layers with small integers

@@ -86,8 +86,8 @@ class Slices:
         )
         if start:  # faults are tried on the first samples
             self.source.more()
-            return Checking(runs, self.context, replace(self.options, power=False))
-        checking = Checking(runs, self.context, self.options)
+            return Checking(runs, self.context, replace(self.options, power=False), self.graph.backend)
+        checking = Checking(runs, self.context, self.options, self.graph.backend)
         runs.ahead(checking.ready, self.source.ready)
         self.source.all() if self.options.thorough else self.source.more()  # probes are the last to arrive
         return checking

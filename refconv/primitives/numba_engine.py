@@ -35,6 +35,7 @@ class NumbaEngine:
         self._threads = Threads(available())
 
     def correlate(self, x: np.ndarray, kernel: np.ndarray, window: Window, groups: int = 1) -> np.ndarray:
+        _fit(x, kernel, groups)
         where, taps = canonical(window), _taps(kernel)
         if groups > 1 and kernel.shape[-2] == 1:
             return _shaped(depthwise(volume(x), taps, where, False, self._threads), x, window).y
@@ -44,12 +45,14 @@ class NumbaEngine:
     def correlate_sums(
         self, x: np.ndarray, kernel: np.ndarray, window: Window, groups: int = 1, *, worst: bool = True
     ) -> Sums:
+        _fit(x, kernel, groups)
         where, taps = canonical(window), _taps(kernel)
         if groups > 1 and kernel.shape[-2] == 1:
             return _kept(_shaped(depthwise(volume(x), taps, where, True, self._threads), x, window), worst)
         return _shaped(self._dense(volume(x), taps, where, groups, worst), x, window)
 
     def matmul(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        _fit(x, kernel)
         rows = plain(x).reshape(prod(x.shape[:-1]), x.shape[-1])
         if len(rows) <= MOST:
             y = few(_wide(rows), plain(kernel), False, self._threads).y
@@ -58,6 +61,7 @@ class NumbaEngine:
         return y.reshape(*x.shape[:-1], kernel.shape[-1])
 
     def matmul_sums(self, x: np.ndarray, kernel: np.ndarray, *, worst: bool = True) -> Sums:
+        _fit(x, kernel)
         rows = plain(x).reshape(prod(x.shape[:-1]), x.shape[-1])
         if len(rows) <= MOST:
             sums = _kept(few(_wide(rows), plain(kernel), True, self._threads), worst)
@@ -99,6 +103,12 @@ def _squares(x: Extent, kernel: Extent) -> Pass:
     if not all(isfinite(s) and 1 / s**2 > 0 for s in scales) or min(least_x, least_w, least_x * least_w) < 2 * root:
         return Pass(SQUARES)
     return Pass(SQUARES, np.float32, scales[0], scales[1], UP / (scales[0] ** 2 * scales[1] ** 2))
+
+
+def _fit(x: np.ndarray, kernel: np.ndarray, groups: int = 1) -> None:
+    """Compiled loops do not look where an operand ends."""
+    if x.shape[-1] != kernel.shape[-2] * groups:
+        raise ValueError(f"a kernel of {kernel.shape[-2] * groups} channels does not fit an input of {x.shape[-1]}")
 
 
 def _taps(kernel: np.ndarray) -> np.ndarray:

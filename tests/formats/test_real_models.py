@@ -103,11 +103,6 @@ def test_what_wrote_the_file_is_known():
     assert (graph.format, graph.keras_version, graph.dialect) == ("keras", "3.13.2", "keras3")
 
 
-def test_keras1_is_refused_by_name():
-    with pytest.raises(UnreadableModel, match=r"written by Keras 1\.2\.1, which is not read yet"):
-        load(model_path("legacy/carnd_keras1.h5"))
-
-
 def test_checksums_are_those_of_the_folder():
     lines = model_path("SHA256SUMS").read_text().splitlines()
     sums = {name.removeprefix("./"): digest for digest, name in (line.split() for line in lines)}

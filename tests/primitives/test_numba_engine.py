@@ -157,6 +157,18 @@ def test_sums_longer_than_a_register_holds() -> None:
     assert ones.q is not None and np.all(ones.y == 5000) and np.all(ones.q >= 5000) and np.all(ones.q < 5000.5)
 
 
+@pytest.mark.parametrize("rows", [2, 6])
+def test_operands_that_do_not_fit_are_refused_before_compiled_loops_read_past_them(rows: int) -> None:
+    x, kernel, point = np.ones((2, 4)), np.ones((rows, 3)), Window((1, 1), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1))
+    image, taps = x.reshape(2, 1, 1, 4), kernel.reshape(1, 1, rows, 3)
+    for fast in (FAST.matmul, FAST.matmul_sums):
+        with pytest.raises(ValueError, match=f"kernel of {rows} channels does not fit an input of 4"):
+            fast(x, kernel)
+    for fast in (FAST.correlate, FAST.correlate_sums):
+        with pytest.raises(ValueError, match=f"kernel of {rows} channels does not fit an input of 4"):
+            fast(image, taps, point)
+
+
 def test_views_and_inputs_are_left_alone() -> None:
     rng = np.random.default_rng(2)
     x = rng.standard_normal((8, 9, 2)).T[:, ::2, ::-1]

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Iterator, List
 
+import h5py
+
 from refconv.frameworks.worker.quantized import custom_objects
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -84,20 +86,31 @@ def choose_device(tf: Any, device: str) -> None:
         raise NoDevice(f"TensorFlow {tf.__version__} sees no GPU on this machine")
 
 
-def load_model(framework: Framework, path: str, qkeras: bool = False) -> Any:
-    """The model, not compiled, by the framework's own loader; code inside the file is refused."""
+def load_model(framework: Framework, path: str, qkeras: bool = False, architecture: str = "") -> Any:
+    """The model, not compiled, by the framework's own loader; code inside the file is refused.
+
+    With `architecture`, the path of a model's JSON, the file at `path` holds its weights alone.
+    """
     objects = custom_objects() if qkeras else None
     # The .h5 loaders of Keras 2 unmarshal a Lambda's code unless this scope is entered.
     saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
-    with rightly_named(path) as name, saving.SafeModeScope(True):
-        return framework.keras.models.load_model(name, compile=False, custom_objects=objects)
+    with rightly_named(path, true_ending(path, bool(architecture))) as name, saving.SafeModeScope(True):
+        if not architecture:
+            return framework.keras.models.load_model(name, compile=False, custom_objects=objects)
+        with open(architecture, encoding="utf-8") as file:
+            model = framework.keras.models.model_from_json(file.read(), custom_objects=objects)
+        model.load_weights(name)
+        return model
+
+
+WEIGHTS = ".weights.h5"
 
 
 @contextmanager
-def rightly_named(path: str) -> Iterator[str]:
+def rightly_named(path: str, wanted: str = "") -> Iterator[str]:
     """The file under a name whose ending tells its content, since loaders go by the ending."""
-    wanted = true_ending(path)
-    if path.endswith(wanted):
+    wanted = wanted or true_ending(path)
+    if path.endswith(wanted) and (wanted == WEIGHTS or not path.endswith(WEIGHTS)):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -109,10 +122,17 @@ def rightly_named(path: str) -> Iterator[str]:
         yield name
 
 
-def true_ending(path: str) -> str:
-    """By its first bytes, ".h5" or ".keras"; else the ending that it has."""
+def true_ending(path: str, alone: bool = False) -> str:
+    """By its first bytes, ".h5" or ".keras"; else the ending that it has.
+
+    Weights alone have two layouts in HDF5, and each an ending of its own: `layer_names` is in the older one only.
+    """
     with open(path, "rb") as file:
         start = file.read(len(HDF5))
+    if alone:
+        with h5py.File(path, "r") as weights:
+            older = any(name in weights.attrs for name in ("layer_names", "layer_names0"))
+        return ".h5" if older else WEIGHTS
     if start == HDF5:
         return ".h5"
     return ".keras" if start.startswith(ZIP) else os.path.splitext(path)[1]

@@ -18,7 +18,7 @@ def work(framework: Framework, job: Job, channel: Channel) -> None:
     choose_device(framework.tf, job.device)
     before = environment.global_state(framework)
     channel.progress(0, 4, "loading the model")
-    model = load_model(framework, job.model, job.qkeras)
+    model = load_model(framework, job.model, job.qkeras, job.architecture)
     after = environment.global_state(framework)
     session = Session(framework, model, [np.load(path) for path in job.inputs], job.mode)
     found = environment.describe(framework)

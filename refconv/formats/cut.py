@@ -1,0 +1,102 @@
+"""A graph without some of its layers: what stands behind one becomes an input, what stands before one an output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from refconv.errors import UnreadableModel
+from refconv.graph import Graph, Node, Origin, Ref, TensorSpec
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The parts that are left, as one graph, and the nodes of the whole one that are gone.
+
+    `entries` are the inputs that stand for an output of one of those.
+    """
+
+    graph: Graph
+    removed: tuple[Node, ...] = ()
+    entries: tuple[TensorSpec, ...] = ()
+
+
+def cut(graph: Graph, shapes: Mapping[int, Shape]) -> Cut:
+    """Take out the nodes whose index is in `shapes`, which says what shape each one's output has, batch first.
+
+    Inputs that nothing else is fed from are left out too.
+
+    Raises:
+        UnreadableModel: nothing is left, or a node to take out has several outputs.
+    """
+    if not shapes:
+        return Cut(graph)
+    nodes: list[Node] = []
+    found: dict[int, int] = {}
+    used = _used(graph, shapes)
+    for node in graph.nodes:
+        if node.index in graph.inputs and node.index not in used:
+            continue
+        if node.index in shapes and node.index not in used:
+            continue
+        found[node.index] = len(nodes)
+        made = _entry(node, shapes[node.index]) if node.index in shapes else node
+        mapped = () if node.index in shapes else _mapped(made.inputs, found)
+        nodes.append(replace(made, index=len(nodes), inputs=mapped, arguments=_mapped(made.arguments, found)))
+    inputs = [found[index] for index in (*graph.inputs, *sorted(shapes)) if index in found]
+    outputs = _mapped(_outputs(graph, shapes), found)
+    if not outputs:
+        raise UnreadableModel("nothing is left without the layers that cannot be run", where=graph.path)
+    specs = dict(zip(graph.inputs, graph.specs, strict=True))
+    entries = {found[index]: nodes[found[index]].attrs for index in sorted(shapes) if index in found}
+    kept = {found[index]: spec for index, spec in specs.items() if index in found}
+    left = replace(
+        graph,
+        nodes=tuple(nodes),
+        inputs=tuple(inputs),
+        outputs=outputs,
+        specs=tuple({**kept, **entries}[index] for index in inputs),
+    )
+    return Cut(left, tuple(graph.nodes[index] for index in sorted(shapes)), tuple(entries.values()))
+
+
+def _used(graph: Graph, shapes: Mapping[int, Shape]) -> set[int]:
+    """Nodes whose output some node that stays, or the caller, takes."""
+    refs = [ref for node in graph.nodes if node.index not in shapes for ref in _refs((node.inputs, node.arguments))]
+    refs += [ref for ref in graph.outputs if ref.node not in shapes]
+    for ref in refs:
+        if ref.node in shapes and ref.output:
+            raise UnreadableModel(
+                "has several outputs, so that it cannot be left out", where=graph.nodes[ref.node].name
+            )
+    return {ref.node for ref in refs}
+
+
+def _outputs(graph: Graph, shapes: Mapping[int, Shape]) -> tuple[Ref, ...]:
+    """The model's own, and what the nodes taken out were fed, each once."""
+    before = [ref for index in sorted(shapes) for ref in graph.nodes[index].inputs]
+    left = [ref for ref in (*graph.outputs, *before) if ref.node not in shapes]
+    return tuple(dict.fromkeys(ref for ref in left if ref in graph.outputs or ref.node not in graph.inputs))
+
+
+def _entry(node: Node, shape: Shape) -> Node:
+    spec = TensorSpec(node.name, shape)
+    return Node(node.index, node.name, "InputLayer", spec, (), Origin("InputLayer", node.origin.dialect))
+
+
+def _refs(value: Any) -> list[Ref]:
+    if isinstance(value, Ref):
+        return [value]
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return [ref for item in items for ref in _refs(item)]
+
+
+def _mapped(value: Any, found: Mapping[int, int]) -> Any:
+    if isinstance(value, Ref):
+        return replace(value, node=found[value.node])
+    if isinstance(value, Mapping):
+        return {key: _mapped(item, found) for key, item in value.items()}
+    return type(value)(_mapped(item, found) for item in value) if isinstance(value, (list, tuple)) else value

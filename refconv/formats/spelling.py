@@ -1,0 +1,154 @@
+"""Canonical attributes → the configuration that a Keras writes for them: what the dialects do, the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from refconv.errors import UnreadableModel
+from refconv.formats.dialects import DIALECTS, qkeras
+from refconv.formats.dialects.activations import LAYERS
+from refconv.formats.dialects.common import inference_fields
+from refconv.formats.model import Layer
+from refconv.formats.resolve import resolve
+from refconv.formats.wrappers import unwrapped
+from refconv.graph import Node
+from refconv.ops.activations import Activation
+from refconv.ops.bidirectional import Direction
+from refconv.ops.functions.axis import AXIS
+from refconv.ops.functions.table import FUNCTIONS
+from refconv.quantizers.base import Quantizer
+
+Fields = dict[str, Any]
+
+# How Keras 2 calls what has another canonical name; what it does not have at all is missing here.
+KERAS2_NAMES = {"hard_sigmoid_keras2": "hard_sigmoid", "silu": "swish"}
+KERAS2_FUNCTIONS = {
+    "linear", "relu", "elu", "selu", "softmax", "softplus", "softsign", "tanh", "sigmoid", "exponential", "gelu",
+    "mish", *KERAS2_NAMES,
+}  # fmt: skip
+KERAS2_FIELDS = {("LeakyReLU", "negative_slope"): "alpha"}
+# Constructors demand what matters in training only; where the file did not say, any value will do.
+DEMANDED = {"rate": ("Dropout", 0.5), "stddev": ("GaussianNoise", 0.5)}
+# Where the model is entered has a layer of its own; names are given anew.
+PLACED = ("name", "batch_input_shape", "batch_shape", "build_config", "input_dtype")
+
+
+def spelled(node: Node, keras: int, where: str, *, understood: bool) -> tuple[str, Fields]:
+    """Class name and configuration of the node's layer for Keras 2 or 3, without its name and dtype.
+
+    As the file had it, where that means the same to this Keras, unless only what is `understood` is wanted: that comes
+    from the attributes.
+
+    Raises:
+        UnreadableModel: this Keras has no such layer, or not with these attributes.
+    """
+    origin = _origin(node, where)
+    if origin is not None and not understood and node.origin.dialect == f"keras{keras}":
+        again = resolve(origin, node.layer, node.origin.dialect)
+        if (again.type, again.attrs) == (node.type, node.attrs) or node.attrs is None:
+            return origin.class_name, _plain(origin.config)
+    if node.attrs is None:
+        raise UnreadableModel(f"{node.type} cannot be written for Keras {keras}: {node.reason}", where=where)
+    return node.type, {**_demanded(node, origin), **configuration(node.type, node.attrs, keras, where)}
+
+
+def configuration(kind: str, attrs: Any, keras: int, where: str) -> Fields:
+    """The fields of a row's class, from its attributes."""
+    found: Fields = {}
+    for field in fields(attrs):
+        value = getattr(attrs, field.name)
+        if keras == 2 and value == field.default and not qkeras.owns(kind):
+            continue  # Keras 2 does not take all of Keras 3's arguments
+        found[KERAS2_FIELDS.get((kind, field.name), field.name) if keras == 2 else field.name] = _value(
+            value, keras, f"{where}: {field.name}"
+        )
+    if kind in STATED:
+        found.update({name: getattr(attrs, name) for name in STATED[kind]})
+    return {name: value for name, value in found.items() if (name, value) not in UNSAID}
+
+
+# What a class's default in some version is not: said even where it is the row's.
+STATED = {"GRU": ("reset_after",)}
+UNSAID = (("backward_layer", None), ("output_padding", None))
+
+
+def _origin(node: Node, where: str) -> Layer | None:
+    """The layer as the file had it, None where there was no file."""
+    if not node.origin.config or node.origin.dialect not in DIALECTS:
+        return None
+    raw = {"class_name": node.origin.class_name, "config": node.origin.config}
+    return unwrapped(Layer(node.layer, node.origin.class_name, node.origin.config, (), raw), where)
+
+
+def _plain(config: Mapping[str, Any]) -> Fields:
+    return {name: value for name, value in config.items() if name not in PLACED}
+
+
+def _demanded(node: Node, origin: Layer | None) -> Fields:
+    said: Fields = {}
+    if origin is not None and not qkeras.owns(node.type):
+        given = DIALECTS[node.origin.dialect](origin.class_name, origin.config)[1]
+        said = {name: given[name] for name in DEMANDED if isinstance(given.get(name), (int, float))}
+    wanted = {name: value for name, (ending, value) in DEMANDED.items() if node.type.rstrip("123D").endswith(ending)}
+    return {**wanted, **said}
+
+
+def _value(value: Any, keras: int, where: str) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [_value(item, keras, where) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, Activation):
+        return _activation(value, keras, where)
+    if isinstance(value, Quantizer):
+        return quantizer(value)
+    if isinstance(value, Direction):
+        inner = configuration(value.row.keras, value.attrs, keras, where)
+        return serialized(value.row.keras, inner, keras)
+    raise UnreadableModel(f"{type(value).__name__} cannot be written yet", where=where)
+
+
+def serialized(kind: str, config: Fields, keras: int) -> Fields:
+    """A layer inside another's configuration."""
+    module = {"module": "keras.layers", "registered_name": None} if keras == 3 else {}
+    return {**module, "class_name": kind, "config": config}
+
+
+def _activation(value: Activation, keras: int, where: str) -> Any:
+    """A name; a layer that serves as activation, where the function has parameters of its own."""
+    if value.quantizer is not None:
+        return quantizer(value.quantizer)
+    plain = keras == 3 and value.name != "hard_sigmoid_keras2" or value.name in KERAS2_FUNCTIONS and keras == 2
+    if plain and not value.parameters:
+        return KERAS2_NAMES.get(value.name, value.name) if keras == 2 else value.name
+    kind = next((kind for kind, (name, _) in LAYERS.items() if name == value.name), None)
+    if kind is None:
+        said = f"{value.name} with {dict(value.parameters)}" if value.parameters else value.name
+        raise UnreadableModel(f"Keras {keras} has no activation {said}", where=where)
+    defaults = {"axis": -1} if value.name in AXIS else FUNCTIONS[value.name].parameters
+    given = {**defaults, **dict(value.parameters)}
+    config = {KERAS2_FIELDS.get((kind, k), k) if keras == 2 else k: v for k, v in given.items()}
+    return serialized(kind, config, keras)
+
+
+def quantizer(value: Quantizer) -> Any:
+    """What QKeras reads: its parameters that are not the default ones; a plain name of a function without any."""
+    assert is_dataclass(value)
+    known = [field for field in fields(value) if "read" in field.metadata]
+    if not known:
+        return value.name
+    given = {field.name: getattr(value, field.name) for field in known}
+    changed = {field.name: given[field.name] for field in known if given[field.name] != field.default}
+    return {"class_name": value.name, "config": inference_fields(_listed(changed))}
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value

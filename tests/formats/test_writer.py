@@ -1,0 +1,176 @@
+"""What refconv writes, it reads as the same graph, and the framework's own loader takes and computes the same."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import support
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.crafted import dense, sequential, source, write_h5
+from support.models import model_path
+from support.same import assert_same
+from support.saved import MAKERS, randomize
+
+from refconv.errors import UnreadableModel
+from refconv.formats import load
+from refconv.formats.model import Layer
+from refconv.formats.resolve import resolve
+from refconv.formats.spelling import configuration
+from refconv.formats.writer import ENDINGS, flat_names, write
+from refconv.graph import Graph
+from refconv.ops.activations import Activation
+from refconv.ops.table import TABLE
+
+SAMPLES = Path(__file__).resolve().parents[2] / "refconv" / "samples"
+PACKAGES = {2: "tf_keras", 3: "keras"}
+REAL = (
+    "float/mlperf_tiny_resnet_keras3.h5",
+    "float/mlperf_tiny_wakeword.h5",
+    "float/vww_nested.h5",
+    "float/fer_mini_xception.hdf5",
+    "float/eegnet_channels_first.h5",
+    "float/gan_generator_transpose.h5",
+    "float/mtcnn_48net.h5",
+    "float/potatoes_nested.h5",
+    "float/tiny_mnist.h5",
+    "float/tiny_mnist.keras",
+    "legacy/donkeycar_keras202.h5",
+    "legacy/lenet5_theano_keras2.h5",
+    "known_answers/dl4j_cnn/cnn_batch_norm.h5",
+    "known_answers/rn07/model.h5",
+    "qkeras/svhn_quantized.h5",
+    "qkeras/mnist_quantized_pruned.h5",
+)
+
+
+def round_trip(graph: Graph, folder: Path, keras: int | None = None, understood: bool = False) -> Graph:
+    path = folder / f"again{ENDINGS[keras or graph.keras]}"
+    written = write(graph, path, keras=keras, understood=understood)
+    again = load(written.path)
+    assert_same(graph, again, written.names)
+    return again
+
+
+@pytest.mark.parametrize("understood", [False, True])
+@pytest.mark.parametrize("name", REAL)
+def test_a_real_model_comes_back(tmp_path: Path, name: str, understood: bool) -> None:
+    round_trip(load(model_path(name)), tmp_path, understood=understood)
+
+
+@pytest.mark.parametrize("understood", [False, True])
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.keras")) + sorted(SAMPLES.glob("*.h5")), ids=lambda p: p.name)
+def test_a_sample_comes_back(tmp_path: Path, path: Path, understood: bool) -> None:
+    round_trip(load(path), tmp_path, understood=understood)
+
+
+def test_only_what_is_understood_may_be_written(tmp_path: Path) -> None:
+    """What a file says beside is kept or left out: an initializer that names a function of its own."""
+    evil = {"module": "os", "class_name": "function", "config": "mkdir"}
+    raw = sequential(source(), dense(kernel_initializer=evil, kernel_regularizer=evil))
+    graph = load(write_h5(tmp_path / "m.h5", raw))
+    assert b"mkdir" in write(graph, tmp_path / "all.h5").path.read_bytes()
+    assert b"mkdir" not in write(graph, tmp_path / "plain.h5", understood=True).path.read_bytes()
+
+
+@pytest.mark.parametrize("major", [2, 3])
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_framework_loads_what_is_written_and_computes_the_same(tmp_path: Path, name: str, major: int) -> None:
+    keras = import_module(PACKAGES[major])
+    model = MAKERS[name](keras)
+    randomize(model)
+    model.save(tmp_path / f"saved{ENDINGS[major]}")
+    graph = load(tmp_path / f"saved{ENDINGS[major]}")
+    again = round_trip(graph, tmp_path)
+    shapes = [[5 if n is None else n for n in spec.shape] for spec in graph.specs]
+    x = [np.random.default_rng(1).normal(size=shape).astype(np.float32) for shape in shapes]
+    loaded = keras.models.load_model(again.path, compile=False)
+    fed = dict(zip((spec.name for spec in graph.specs), x, strict=True)) if name == "named_structures" else x
+    wanted = model(fed if len(x) > 1 else x[0], training=False)
+    found = loaded(x if len(x) > 1 else x[0], training=False)
+    wanted = [wanted[key] for key in sorted(wanted)] if isinstance(wanted, dict) else wanted
+    for one, other in zip(listed(wanted), listed(found), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+def listed(outputs: Any) -> list[np.ndarray]:
+    return [np.asarray(o) for o in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+
+
+ROWS = {
+    name: strategy
+    for module in pkgutil.iter_modules(support.__path__)
+    if module.name.startswith("cases")
+    for name, strategy in import_module(f"support.{module.name}").CASES.items()
+}
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+@settings(max_examples=5)
+@given(data=st.data())
+def test_every_row_s_attributes_come_back(name: str, data: st.DataObject) -> None:
+    """Written for either Keras without looking at a file, and read by its dialect."""
+    case = data.draw(ROWS[name])
+    first = f"keras{2 if case.package else case.majors[-1]}"
+    known = resolve(Layer(name, name, json.loads(json.dumps(case.config)), (), {}), name, first)
+    assert known.row is not None, known.reason
+    for major in (2,) if case.package else (2, 3):
+        try:
+            config = configuration(known.type, known.attrs, major, name)
+        except UnreadableModel as error:
+            assert "has no activation" in str(error)
+            continue
+        again = resolve(Layer(name, known.type, json.loads(json.dumps(config)), (), {}), name, f"keras{major}")
+        assert (again.type, again.attrs) == (known.type, known.attrs), config
+
+
+def test_a_file_of_keras_1_is_written_for_keras_2(tmp_path: Path) -> None:
+    graph = load(model_path("legacy/carnd_keras1.h5"))
+    with pytest.raises(UnreadableModel, match=r"layer lambda_1: Lambda cannot be written for Keras 2"):
+        write(graph, tmp_path / "no.h5")
+
+
+def test_kernels_are_written_as_they_are_used(tmp_path: Path) -> None:
+    """Theano's file: what is written says nothing of Theano any more, and its kernels stand turned."""
+    graph = load(model_path("legacy/lenet5_theano_keras2.h5"))
+    again = round_trip(graph, tmp_path)
+    assert again.backend == "tensorflow" and not again.notes
+
+
+def test_a_float_model_moves_between_the_kerases(tmp_path: Path) -> None:
+    graph = load(model_path("legacy/donkeycar_keras202.h5"))
+    third = round_trip(graph, tmp_path, keras=3)
+    assert third.dialect == "keras3" and third.format == "keras"
+    (tmp_path / "back").mkdir()
+    assert round_trip(third, tmp_path / "back", keras=2).dialect == "keras2"
+
+
+def test_changed_attributes_are_written_and_not_the_file_s(tmp_path: Path) -> None:
+    graph = load(model_path("float/tiny_mnist.h5"))
+    index = next(node.index for node in graph.nodes if node.type == "Conv2D")
+    changed = replace(graph.nodes[index].attrs, activation=Activation("tanh"))
+    nodes = [replace(node, attrs=changed) if node.index == index else node for node in graph.nodes]
+    again = round_trip(replace(graph, nodes=tuple(nodes)), tmp_path)
+    assert again.nodes[index].attrs.activation == Activation("tanh")
+
+
+def test_names_of_nested_layers_stay_apart() -> None:
+    graph = load(model_path("float/vww_nested.h5"))
+    nodes = [
+        replace(node, layer={0: "a/b", 1: "a.b", 2: "a/b_"}.get(node.index, node.layer)) for node in graph.nodes[:3]
+    ]
+    assert flat_names(replace(graph, nodes=tuple(nodes))) == {"a/b": "a.b_", "a.b": "a.b", "a/b_": "a.b__"}
+
+
+@pytest.mark.parametrize(("keras", "name"), [(2, "hard_silu"), (3, "hard_sigmoid_keras2")])
+def test_a_function_that_a_keras_does_not_have_is_refused(keras: int, name: str) -> None:
+    attrs = TABLE["Dense"].attributes(3, Activation(name), True)
+    with pytest.raises(UnreadableModel, match=f"layer d: activation: Keras {keras} has no activation {name}"):
+        configuration("Dense", attrs, keras, "layer d")

@@ -1,0 +1,302 @@
+"""Files that no framework reads any more, and layers that hold code: what is refused, and what runs around it."""
+
+from __future__ import annotations
+
+import marshal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import tf_keras
+from support.crafted import called, dense, functional, layer, source, write_h5
+from support.framework import framework, record
+from support.models import model_path
+
+import refconv
+from refconv import pipeline
+from refconv.compare.theano import REASON
+from refconv.errors import BadInput, UnreadableModel
+from refconv.formats.writer import write
+from refconv.frameworks.worker.loading import load_model
+from refconv.frameworks.workers import renamed
+from refconv.graph import Graph
+from refconv.pipeline import Options
+from refconv.pipeline.rebuilding import NOTE, runnable
+from refconv.result import CheckResult, LayerResult, Policy, Verdict
+
+CODE = marshal.dumps((lambda x: x / 255 - 0.5).__code__).decode("latin-1")  # as Keras 1 wrote it, never run
+OPTIONS = Options(rebuild=True)
+REBUILDABLE = "written by Keras 1.2.1, which no framework reads any more"
+
+
+def lambda_layer(name: str, **config: Any) -> dict[str, Any]:
+    return layer("Lambda", name, function=[CODE, None, None], function_type="lambda", arguments={}, **config)
+
+
+def judged(graph: Graph, *, spoil: Callable[[Path], None] = lambda path: None, **options: Any) -> CheckResult:
+    """`check --rebuild` with the framework in this process; `spoil` may change what refconv wrote."""
+    chosen = replace(OPTIONS, **options)
+    with runnable(graph, None, chosen, 2, pipeline.draw_inputs) as runs:
+        spoil(Path(runs.path))
+        tf_keras.backend.clear_session()
+        model = load_model(framework(tf_keras), runs.path)
+        trace = record(tf_keras, model, *runs.parts.arrays)
+        for index, call in enumerate(trace.calls):
+            trace.calls[index] = replace(call, layer=runs.names.get(call.layer, call.layer))
+        trace.planned.clear()
+        result = pipeline.verify(runs.parts.graph, trace, runs.parts.arrays, chosen, seeded=True)
+        return runs.completed(result, graph)
+
+
+def verdicts(result: CheckResult) -> dict[str, Verdict]:
+    return {found.name: found.verdict for found in result.layers}
+
+
+@pytest.fixture
+def keras1(tmp_path: Path) -> Path:
+    """A convolution in Theano's order, a Lambda, a nested model, a Merge of both sides of the Lambda, and a head."""
+    rng = np.random.default_rng(0)
+    conv = layer("Convolution2D", "conv", nb_filter=2, nb_row=2, nb_col=3, border_mode="same", subsample=[1, 1],
+                 dim_ordering="th", activation="relu")  # fmt: skip
+    inner = {"class_name": "Sequential", "config": [
+        layer("Flatten", "flat", batch_input_shape=[None, 2, 4, 4]), layer("Dense", "deep", output_dim=3)]}  # fmt: skip
+    layers = [
+        called(layer("InputLayer", "x", batch_input_shape=[None, 3, 4, 4], input_dtype="float32")),
+        called(conv, [["x", 0, 0]]),
+        called(lambda_layer("code", output_shape=None, output_shape_type="raw"), [["conv", 0, 0]]),
+        {**inner, "name": "inner", "inbound_nodes": [[["code", 0, 0]]]},
+        called(layer("Flatten", "flatten"), [["conv", 0, 0]]),
+        called(layer("Merge", "joined", mode="concat", concat_axis=1), [["inner", 1, 0], ["flatten", 0, 0]]),
+        called(layer("Dense", "head", output_dim=2, activation="softmax"), [["joined", 0, 0]]),
+    ]
+    weights = {
+        "conv": {"conv_W:0": rng.normal(size=(2, 3, 2, 3)), "conv_b:0": rng.normal(size=2)},
+        "inner": {"deep_W:0": rng.normal(size=(32, 3)), "deep_b:0": rng.normal(size=3)},
+        "head": {"head_W:0": rng.normal(size=(35, 2)), "head_b:0": rng.normal(size=2)},
+    }
+    stored = {name: {k: v.astype(np.float32) for k, v in group.items()} for name, group in weights.items()}
+    config = {**functional(layers, [["x", 0, 0]], [["head", 0, 0]]), "class_name": "Model"}
+    return write_h5(tmp_path / "old.h5", config, stored, version="1.2.1", backend="")
+
+
+def test_a_file_of_keras_1_is_refused_and_the_options_are_named(keras1: Path) -> None:
+    with pytest.raises(UnreadableModel, match=REBUILDABLE) as caught:
+        refconv.check(keras1)
+    assert "--rebuild" in str(caught.value) and "--no-framework" in str(caught.value)
+
+
+def test_a_file_of_keras_1_is_verified_but_for_its_lambda(keras1: Path) -> None:
+    """With the worker: layers of nested models are told under their own names."""
+    result = refconv.check(keras1, rebuild=True)
+    found = verdicts(result)
+    assert list(found) == ["conv", "code", "inner/flat", "inner/deep", "flatten", "joined", "head"]
+    assert found.pop("code") is Verdict.UNVERIFIED
+    assert set(found.values()) <= {Verdict.EXACT, Verdict.WITHIN}, found
+    assert result.verdict == "incomplete" and result.plain is not None and result.plain.ok
+    assert replace(result, policy=Policy(allow_unverified=True)).verdict == "pass"
+    assert NOTE in result.notes and any("assumed to be its input's): code 2×4×4" in note for note in result.notes)
+    assert [tensor["name"] for tensor in result.input["tensors"]] == ["x", "code"]
+    assert result.model.path == str(keras1)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [("conv/conv/kernel:0", "conv"), ("inner.deep/inner.deep/bias:0", "inner/deep")]
+)
+def test_a_wrong_weight_in_what_the_framework_runs_is_found(keras1: Path, place: str, name: str) -> None:
+    def spoil(path: Path) -> None:
+        with h5py.File(path, "r+") as file:
+            file["model_weights"][place][...] *= 1.01
+
+    found = verdicts(judged(refconv.load(keras1), spoil=spoil))
+    assert [layer for layer, verdict in found.items() if verdict is Verdict.MISMATCH] == [name]
+
+
+def test_what_is_written_holds_no_code(keras1: Path) -> None:
+    with runnable(refconv.load(keras1), None, OPTIONS, 2, pipeline.draw_inputs) as runs:
+        written = Path(runs.path).read_bytes()
+    assert b"Lambda" not in written and CODE.encode("latin-1") not in written
+    assert not Path(runs.path).exists()
+
+
+def test_no_code_of_a_file_is_run_or_even_unpacked(keras1: Path) -> None:
+    """In a process that fails where anything is unmarshalled or compiled from text while the reference runs."""
+    program = (
+        "import sys, refconv; from refconv.pipeline import Options, check\n"
+        "import refconv.pipeline.model, refconv.primitives.numpy_engine, refconv.report.terminal\n"
+        f"check({str(keras1)!r}, framework=False, engine='numpy')\n"
+        "def hook(event, arguments):\n"
+        "    assert event not in ('marshal.loads', 'exec', 'compile', 'subprocess.Popen', 'socket.connect'), event\n"
+        "sys.addaudithook(hook)\n"
+        f"result = check({str(keras1)!r}, framework=False, engine='numpy')\n"
+        "assert len(result.layers) == 7\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_reference_alone_verifies_nothing_and_computes_all_else(keras1: Path) -> None:
+    result = refconv.check(keras1, framework=False)
+    assert result.verdict == "incomplete" and result.exit_code == 3
+    reasons = {found.name: found.reason for found in result.layers}
+    assert reasons["code"] == "no reference for Lambda; not run"
+    assert reasons["conv"].startswith("computed: 2×2×4×4, 0 … ")
+    assert reasons["head"].startswith("computed: 2×2, ")
+    assert result.environment == {} and result.plain is None
+
+
+def test_the_reference_alone_gives_what_run_gives() -> None:
+    path = Path(refconv.__file__).parent / "samples" / "digits.keras"
+    graph = refconv.load(path)
+    x = pipeline.draw_inputs(graph, None, Options())
+    run = refconv.run(graph, x[0])
+    for found in refconv.check(path, framework=False).layers:
+        low, high = run[found.name].mid.min(), run[found.name].mid.max()
+        assert found.reason.endswith(f", {low:.6g} … {high:.6g}")
+
+
+def test_what_stands_behind_a_lambda_may_be_given_by_its_name(keras1: Path) -> None:
+    x, behind = np.ones((3, 3, 4, 4), np.float32), np.full((3, 2, 4, 4), 7, np.float32)
+    graph = refconv.load(keras1)
+    with runnable(graph, {"x": x, "code": behind}, OPTIONS, 2, pipeline.draw_inputs) as runs:
+        assert [a.tolist() for a in runs.parts.arrays] == [x.tolist(), behind.tolist()]
+    with runnable(graph, x, OPTIONS, 2, pipeline.draw_inputs) as runs:
+        given, drawn = runs.parts.arrays
+        assert given.tolist() == x.tolist() and drawn.shape == behind.shape and np.std(drawn) > 0
+        assert runs.parts.sources == {"x": "given", "code": "seeded"}
+    with pytest.raises(BadInput, match="no input is called 'other'"):
+        refconv.check(keras1, {"x": x, "other": behind}, framework=False)
+
+
+def test_the_shape_behind_a_lambda_may_be_said(tmp_path: Path) -> None:
+    """A Lambda that halves its channels: assumed to keep them it does not fit, which is told with the option."""
+    layers = [lambda_layer("half", batch_input_shape=[None, 4]), dense("d", 3)]
+    weights = {"d": {"d/kernel:0": np.ones((2, 3), np.float32), "d/bias:0": np.zeros(3, np.float32)}}
+    path = write_h5(tmp_path / "half.h5", {"class_name": "Sequential", "config": layers}, weights)
+    with pytest.raises(UnreadableModel, match="layer d: ") as caught:
+        refconv.check(path, framework=False)
+    assert "--shape" in str(caught.value)
+    result = refconv.check(path, framework=False, shapes={"half": (2,)})
+    assert result.layers[1].reason.startswith("computed: 2×3, ")
+    assert any("as --shape says" in note for note in result.notes)
+
+
+def test_a_model_of_a_lambda_alone_leaves_nothing(tmp_path: Path) -> None:
+    config = {"class_name": "Sequential", "config": [lambda_layer("all", batch_input_shape=[None, 4])]}
+    path = write_h5(tmp_path / "all.h5", config, {})
+    with pytest.raises(UnreadableModel, match="nothing is left"):
+        refconv.check(path, framework=False)
+
+
+def test_a_lambda_at_the_end_leaves_what_it_was_fed(tmp_path: Path) -> None:
+    config = {"class_name": "Sequential", "config": [source(), dense(), lambda_layer("last")]}
+    path = write_h5(tmp_path / "last.h5", config)
+    result = judged(refconv.load(path))
+    assert verdicts(result) == {"dense": Verdict.WITHIN, "last": Verdict.UNVERIFIED}
+
+
+def test_frames_are_renamed() -> None:
+    frames: Iterator[Any] = iter(
+        [
+            ({"kind": "planned", "calls": {"a.b": 2, "c": 1}}, None),
+            ({"kind": "call", "layer": "a.b"}, None),
+            ({"kind": "error", "layer": ""}, None),
+        ]
+    )
+    found = [header for header, _ in renamed(frames, {"a.b": "a/b"})]
+    assert found[0]["calls"] == {"a/b": 2, "c": 1}
+    assert [header["layer"] for header in found[1:]] == ["a/b", ""]
+
+
+def test_the_real_file_of_keras_1_is_verified_but_for_its_lambda() -> None:
+    result = judged(refconv.load(model_path("legacy/carnd_keras1.h5")), samples=1)
+    found = verdicts(result)
+    assert found.pop("lambda_1") is Verdict.UNVERIFIED and len(found) == 16
+    assert set(found.values()) <= {Verdict.EXACT, Verdict.WITHIN}, found
+    assert result.plain is not None and result.plain.ok
+    assert any("as the file declares): lambda_1 160×320×3" in note for note in result.notes)
+
+
+def test_a_real_lambda_is_refused_in_one_line_and_run_around() -> None:
+    path = model_path("float/mnist_densenet.h5")
+    with pytest.raises(UnreadableModel, match="layer lambda_1: a Lambda layer holds code from the file") as caught:
+        refconv.check(path)
+    assert "--no-framework" in str(caught.value) and len(str(caught.value).splitlines()) == 1
+    reasons = [found.reason for found in refconv.check(path, framework=False).layers]
+    assert sum(reason.startswith("computed: ") for reason in reasons) == 37
+    assert sum(reason == "no reference for Lambda; not run" for reason in reasons) == 13
+
+
+LENET = "legacy/lenet5_theano_keras2.h5"
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """All 5,000 digits, 500 of each in order, as 1×28×28 in [0, 1], and what they are."""
+    rows = np.loadtxt(model_path("data/mnist_5k.csv.gz"), delimiter=",")
+    return (rows[:, :-1] / 255).reshape(-1, 1, 28, 28).astype(np.float32), rows[:, -1]
+
+
+def test_the_reference_reads_theanos_kernels_rightly_and_tf_keras_does_not() -> None:
+    graph, (x, wanted) = refconv.load(model_path(LENET)), digits()
+    model = tf_keras.models.load_model(model_path(LENET), compile=False)
+
+    def score(outputs: np.ndarray, rows: slice) -> float:
+        return float(np.mean(outputs.argmax(1) == wanted[rows]))
+
+    first, spread = slice(200), slice(None, None, 25)  # the first 200 are all zeros
+    assert score(refconv.run(graph, x[first]).output.mid, first) >= 0.99
+    assert score(refconv.run(graph, x[spread]).output.mid, spread) == 1.0
+    assert score(model.predict(x[spread], verbose=0), spread) == pytest.approx(0.305, abs=0.02)
+
+
+def lenet_result(change: Callable[[np.ndarray], np.ndarray] = lambda kernel: kernel) -> dict[str, LayerResult]:
+    """tf-keras's reading, with the first kernel changed."""
+    graph = refconv.load(model_path(LENET))
+    model = tf_keras.models.load_model(model_path(LENET), compile=False)
+    kernel, bias = model.layers[0].get_weights()
+    model.layers[0].set_weights([change(kernel), bias])
+    arrays = pipeline.draw_inputs(graph, None, Options())
+    result = pipeline.verify(graph, record(tf_keras, model, *arrays), arrays, Options(), seeded=True)
+    return {found.name: found for found in result.layers}
+
+
+def test_a_kernel_that_theano_wrote_is_a_mismatch_and_the_reason_says_why() -> None:
+    found = lenet_result()
+    for name in ("conv2d_1", "conv2d_2", "conv2d_3"):
+        assert (found[name].verdict, found[name].reason) == (Verdict.MISMATCH, REASON)
+    others = {found[name].verdict for name in found if not name.startswith("conv")}
+    assert others <= {Verdict.EXACT, Verdict.WITHIN}
+    assert "Theano" in REASON and "rotated by 180°" in REASON and "`backend`" in REASON
+
+
+def test_another_fault_in_such_a_file_has_no_such_reason() -> None:
+    turned = lenet_result(lambda kernel: 1.5 * kernel[::-1, ::-1])["conv2d_1"]
+    assert (turned.verdict, turned.reason) == (Verdict.MISMATCH, "")
+    assert lenet_result(lambda kernel: kernel[::-1, ::-1])["conv2d_1"].verdict is Verdict.WITHIN
+
+
+def test_a_rebuilt_file_of_theano_is_right() -> None:
+    found = verdicts(judged(refconv.load(model_path(LENET))))
+    assert set(found.values()) <= {Verdict.EXACT, Verdict.WITHIN}, found
+
+
+def test_the_oldest_keras_2_file_passes() -> None:
+    graph = refconv.load(model_path("legacy/donkeycar_keras202.h5"))
+    model = tf_keras.models.load_model(graph.path, compile=False)
+    arrays = pipeline.draw_inputs(graph, None, Options())
+    result = pipeline.verify(graph, record(tf_keras, model, *arrays), arrays, Options(), seeded=True)
+    assert result.verdict == "pass" and result.counts["verified"] == 13
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+def test_nothing_is_cut_where_everything_can_be_written(tmp_path: Path, keras: int) -> None:
+    graph = refconv.load(model_path("legacy/donkeycar_keras202.h5"))
+    with runnable(graph, None, OPTIONS, keras, pipeline.draw_inputs) as runs:
+        assert runs.parts.removed == () and runs.parts.graph is graph
+        assert refconv.load(runs.path).keras == keras
+    assert write(graph, tmp_path / "m", keras=keras).names["conv2d_31"] == "conv2d_31"
