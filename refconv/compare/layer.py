@@ -14,7 +14,7 @@ from refconv.compare.direction import direction
 from refconv.compare.identify import identify
 from refconv.compare.operands import Arrays, distinct, enclose
 from refconv.compare.stepwise import compare_steps, unlike_outputs, unlike_steps
-from refconv.compare.tensor import Compared, compare, needs_worst, shape_reason
+from refconv.compare.tensor import Compared, compare, settled, shape_reason
 from refconv.errors import UnreadableModel
 from refconv.graph import Node
 from refconv.numerics.arithmetic import Arithmetic
@@ -121,9 +121,12 @@ def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, c
     enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.PROBABLE))
     if len(got) != len(enclosures):
         return Compared(reason=f"the framework gave {len(got)} outputs, the reference {len(enclosures)}")
-    if any(needs_worst(e, g, storage) for e, g in zip(enclosures, got, strict=True)):
+    known = [settled(e, g, storage) for e, g in zip(enclosures, got, strict=True)]
+    if not all(known):
         enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.WORST))
-    compared, trend = tuple(compare(e, g, explain, storage) for e, g in zip(enclosures, got, strict=True)), ""
+        known = [None] * len(got)
+    each = zip(enclosures, got, known, strict=True)
+    compared, trend = tuple(compare(e, g, explain, storage, deviation) for e, g, deviation in each), ""
     if slope.applies(node, context):
         along = partial(direction, node, weights, inputs, context)
         compared, trend = slope.judge(compared, enclosures, got, along)

@@ -49,6 +49,29 @@ def deviate(enclosure: Enclosure, got: np.ndarray, storage: Format = FLOAT32) ->
 
     Correctly rounded means: to `storage`, in which the framework is said to keep its results.
     """
+    return _plainly(enclosure, got, storage) or _carefully(enclosure, got, storage)
+
+
+def _plainly(enclosure: Enclosure, got: np.ndarray, storage: Format) -> Deviation | None:
+    """As `_carefully`, in a third of the time; None where something is not finite, flushed, or on a lattice."""
+    mid = enclosure.mid
+    if enclosure.lattices or not got.ndim or (mid.dtype, got.dtype) != (np.float64, np.float32):
+        return None
+    with np.errstate(all="ignore"):
+        error = np.subtract(got, mid)
+        np.abs(error, out=error)
+        expected = storage.round(mid)
+    smallest = np.abs(mid)
+    flushed = np.less(smallest, storage.tiny) & (mid != 0)
+    if not np.isfinite(error.max(initial=0.0)) or flushed.any():
+        return None
+    equal = np.equal(got, expected)
+    probable, limit = (np.broadcast_to(r, mid.shape) for r in (enclosure.probable, enclosure.limit))
+    np.minimum(error, probable, out=error, where=equal)
+    return Deviation(error, probable, limit, equal)
+
+
+def _carefully(enclosure: Enclosure, got: np.ndarray, storage: Format) -> Deviation:
     mid, floats = enclosure.mid, is_float(got.dtype)
     got = float64(got) if floats else got
     with np.errstate(all="ignore"):

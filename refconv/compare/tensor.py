@@ -34,7 +34,11 @@ Explain = Callable[[Index], Enclosure | None]
 
 
 def compare(
-    enclosure: Enclosure, got: np.ndarray, explain: Explain | None = None, storage: Format = FLOAT32
+    enclosure: Enclosure,
+    got: np.ndarray,
+    explain: Explain | None = None,
+    storage: Format = FLOAT32,
+    deviation: Deviation | None = None,
 ) -> Comparison:
     """Judge the framework's tensor `got` by the enclosure, whose worst case must be known.
 
@@ -44,10 +48,11 @@ def compare(
         explain: index of an element → its enclosure under stage 2, or None where it has no terms; None where no
             element of the layer has.
         storage: the format in which the framework is said to keep its results.
+        deviation: that of `got` from the enclosure, where it is known.
     """
     if got.shape != enclosure.mid.shape:
         return _wrong_shape(enclosure, got)
-    deviation = deviate(enclosure, got, storage)
+    deviation = deviation or deviate(enclosure, got, storage)
     outside = np.flatnonzero(deviation.outside)
     if np.any(deviation.impossible):
         return _report(Verdict.MISMATCH, enclosure, got, deviation, storage, failing=len(outside))
@@ -58,14 +63,15 @@ def compare(
     return _report(verdict, enclosure, got, deviation, storage, explained=len(outside))
 
 
-def needs_worst(enclosure: Enclosure, got: np.ndarray, storage: Format = FLOAT32) -> bool:
-    """Whether some element leaves the probable bound, so that its worst case is wanted.
+def settled(enclosure: Enclosure, got: np.ndarray, storage: Format = FLOAT32) -> Deviation | None:
+    """The deviation of `got`, where no element leaves the probable bound; else None: its worst case is wanted.
 
-    So does one that is not finite: only a worst case tells whether its sums may have overflowed.
+    So it is for one that is not finite: only a worst case tells whether its sums may have overflowed.
     """
-    if got.shape != enclosure.mid.shape:
-        return False
-    return lost(enclosure, got) or bool(deviate(enclosure, got, storage).outside.any())
+    if got.shape != enclosure.mid.shape or lost(enclosure, got):
+        return None
+    deviation = deviate(enclosure, got, storage)
+    return None if deviation.outside.any() else deviation
 
 
 def lost(enclosure: Enclosure, got: np.ndarray) -> bool:

@@ -51,5 +51,6 @@ class Shadow:
         if values.dtype.kind != "f" or not np.any(sigma):
             return values
         with np.errstate(all="ignore"):
-            size = np.broadcast_to(np.where(np.isfinite(sigma), sigma, 0.0), values.shape)
-            return values + size * self._rng.standard_normal(values.shape)
+            disturbed = self._rng.standard_normal(values.shape, np.float32) * np.where(np.isfinite(sigma), sigma, 0.0)
+            disturbed += values
+            return disturbed

@@ -3,10 +3,12 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from refconv.compare.stage1 import deviate
+from refconv.compare.stage1 import _carefully, _plainly, deviate
 from refconv.numerics.enclosure import Enclosure, bounded, point
-from refconv.numerics.formats import BFLOAT16, FLOAT16
+from refconv.numerics.formats import BFLOAT16, FLOAT16, FLOAT32
 
 NAN, INF = np.nan, np.inf
 
@@ -91,3 +93,22 @@ def test_range_and_subnormals_are_those_of_the_storage_format():
     assert not deviate(Enclosure(mid[:2], worst=1.0), got[:2], FLOAT16).impossible.any()
     assert deviate(Enclosure(mid[:2], worst=1.0), f32(INF, INF)).impossible.tolist() == [True, True]
     assert deviate(Enclosure(mid[2:]), got[2:], FLOAT16).outside.tolist() == [True, False]  # float16 keeps 1e-7
+
+
+NUMBERS = st.sampled_from([0.0, -0.0, 1.0, 1 + 2.0**-25, 1 + 2.0**-24, -3.5, 1e-39, 2e-38, 3e38, 4e38, np.inf, np.nan])
+RADII = st.sampled_from([0.0, 2.0**-26, 1e-7, 1.0, np.inf])
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, RADII, RADII), min_size=1, max_size=4), st.booleans())
+def test_the_quick_way_gives_the_same(elements, same):
+    mid, got, sigma, worst = (np.array(column) for column in zip(*elements, strict=True))
+    with np.errstate(all="ignore"):
+        got = (mid if same else got).astype(np.float32)
+    enclosure = Enclosure(mid, sigma, worst, 1e-38)
+    careful, quick = _carefully(enclosure, got, FLOAT32), _plainly(enclosure, got, FLOAT32)
+    if quick is None:
+        strange = ~np.isfinite(mid) | ~np.isfinite(got) | ((np.abs(mid) < FLOAT32.tiny) & (mid != 0))
+        assert strange.any() or not np.isfinite(np.abs(got - mid)).all()
+        return
+    for name in ("error", "probable", "limit", "equal", "outside", "impossible", "used"):
+        np.testing.assert_array_equal(getattr(quick, name), getattr(careful, name), err_msg=name)

@@ -355,7 +355,7 @@ def test_mutated_configurations_never_end_in_a_traceback(tmp_path: Path) -> None
                 holder = holder[key]
             holder[place[-1]] = value
             try:
-                build_graph(Source(str(path), "hdf5", "hdf5", changed, "1.2.1", "tensorflow", "", "keras1", file))
+                build_graph(Source(str(path), "hdf5", "hdf5", changed, "1.2.1", "tensorflow", "keras1", file))
             except UnreadableModel as error:
                 assert "\n" not in str(error)
 
