@@ -55,7 +55,8 @@ def deviate(enclosure: Enclosure, got: np.ndarray, storage: Format = FLOAT32) ->
 def _plainly(enclosure: Enclosure, got: np.ndarray, storage: Format) -> Deviation | None:
     """As `_carefully`, in a third of the time; None where something is not finite, flushed, or on a lattice."""
     mid = enclosure.mid
-    if enclosure.lattices or not got.ndim or (mid.dtype, got.dtype) != (np.float64, np.float32):
+    plain = got.ndim > 0 and mid.dtype == np.float64 and got.dtype == np.float32
+    if enclosure.lattices or not plain:
         return None
     with np.errstate(all="ignore"):
         error = np.subtract(got, mid)
