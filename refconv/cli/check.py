@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -150,14 +153,28 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
     if given["rebuild"] and given["no_framework"]:
         raise click.UsageError("--rebuild and --no-framework exclude each other")
     files = _files(given)
-    options, inputs = _options(given), arguments.inputs(given["given"], _first(ctx))
-    from refconv import pipeline
+    inputs = arguments.inputs(given["given"], _first(ctx))
+    with _framework(model, given), progress(shown=not (quiet or no_progress)) as update:
+        from refconv import pipeline
 
-    with progress(shown=not (quiet or no_progress)) as update:
-        result = pipeline.check(model, inputs, options=options, progress=update)
+        result = pipeline.check(model, inputs, options=_options(given), progress=update)
     _print(result, -1 if quiet else int(verbose))
     _save(result, files)
     ctx.exit(result.exit_code)
+
+
+@contextmanager
+def _framework(model: str, given: dict[str, Any]) -> Iterator[None]:
+    """The framework that the file seems to need, started while the reference is still being imported."""
+    from refconv.formats.peek import keras_major
+    from refconv.frameworks import early
+
+    major = keras_major(Path(model)) if given["keras"] == "auto" else int(given["keras"])
+    if major is None or given["no_framework"]:
+        yield
+        return
+    with early(major):
+        yield
 
 
 def _first(ctx: click.Context) -> int | None:

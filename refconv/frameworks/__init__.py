@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from refconv.frameworks.probing import environment, probe
 from refconv.frameworks.stream import Stream, Whole
-from refconv.frameworks.workers import Worker
+from refconv.frameworks.workers import Worker, early
 
-__all__ = ["Stream", "Whole", "Worker", "environment", "probe"]
+__all__ = ["Stream", "Whole", "Worker", "early", "environment", "probe"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,21 @@ from refconv.frameworks.process import Child, Frame
 from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
+
+_EARLY: dict[int, Child] = {}  # Keras's major version → a child that imports it
+
+
+@contextmanager
+def early(keras: int) -> Iterator[None]:
+    """Start what the next `Worker(keras)` within the context takes over: what it imports takes seconds."""
+    with suppress(FrameworkError):  # told again, where it is wanted
+        _EARLY[keras] = Child(keras)
+    try:
+        yield
+    finally:
+        if child := _EARLY.pop(keras, None):
+            child.close()
+
 
 NO_NAMES: Mapping[str, str] = {}
 
@@ -44,7 +60,8 @@ class Worker:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
         self._keras = keras
-        self._child = Child(keras, python=python)
+        early = _EARLY.pop(keras, None) if python is None else None
+        self._child = early or Child(keras, python=python)
 
     def __enter__(self) -> Worker:
         return self

@@ -16,7 +16,7 @@ from support.captured import capture
 from support.framework import framework, stand_in
 
 from refconv.errors import FrameworkError
-from refconv.frameworks import Worker, environment
+from refconv.frameworks import Worker, early, environment, workers
 from refconv.frameworks.failure import LayerFailed
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.work import probe
@@ -139,6 +139,19 @@ def test_a_worker_that_hangs_is_ended_at_the_time_limit(tmp_path, monkeypatch):
         with pytest.raises(FrameworkError, match=r"did not finish within 0\.5 s \(.*--timeout"):
             worker.stream(tmp_path / "model.h5", [X], timeout=0.5).all()
         assert gone(worker.pid)
+
+
+def test_an_early_start_is_taken_over_or_ended(tmp_path, monkeypatch):
+    stand_in(tmp_path, monkeypatch, HANGS)
+    with early(3):
+        (started,) = (child.pid for child in workers._EARLY.values())
+        with Worker(2) as other, Worker(3) as worker, Worker(3) as second:
+            assert worker.pid == started
+            assert len({other.pid, worker.pid, second.pid}) == 3
+    with early(3):
+        (left,) = (child.pid for child in workers._EARLY.values())
+        assert not gone(left)
+    assert gone(left)
 
 
 def test_a_worker_killed_midway_is_noticed_at_once(tmp_path, monkeypatch):
