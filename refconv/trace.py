@@ -7,7 +7,7 @@ reads them into a `Trace`.
 import json
 import struct
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 import numpy as np
 
@@ -30,6 +30,11 @@ class Call:
     seconds: float = 0.0
     weights: Tuple[Tuple[str, str], ...] = ()  # (name, key) of the effective weights of a quantized layer
     steps: Tuple[Tuple[str, str], ...] = ()  # (name, key) of what every step of a layer made of steps left
+
+    @property
+    def keys(self) -> Set[str]:
+        """Every tensor that the call names."""
+        return {*self.inputs, *self.outputs, *(key for _, key in (*self.weights, *self.steps))}
 
 
 @dataclass(frozen=True)

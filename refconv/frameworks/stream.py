@@ -1,4 +1,4 @@
-"""A trace that arrives pass by pass: a layer can be judged and its tensors forgotten before the next pass is sent."""
+"""A trace that arrives call by call: a layer can be judged and its tensors forgotten before the next is sent."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from refconv.frameworks.process import Frame
 from refconv.frameworks.receive import Receiver
 from refconv.trace import Call, Trace
 
+AT_ONCE = 16 << 20  # bytes that are read before what has arrived is judged
+
 Progress = Callable[[str, float], None]
 AsError = Callable[[dict[str, Any], Trace], FrameworkError]
 
 
 class Stream:
-    """What a worker sends. Up to the first pass it is read by a thread, so that the parent may compute meanwhile.
+    """What a worker sends. Up to the first calls it is read by a thread, so that the parent may compute meanwhile.
 
-    Further passes are read when they are asked for: until then the worker waits, and nothing piles up.
+    What follows is read when it is asked for: until then the worker waits, and nothing piles up.
 
     Args:
         frames: the worker's, up to `done` or `error`.
@@ -30,7 +32,7 @@ class Stream:
     def __init__(self, frames: Iterator[Frame], as_error: AsError, progress: Progress) -> None:
         self.failure: LayerFailed | None = None  # where a layer could not run: what came before it is here
         self._frames, self._as_error, self._progress = frames, as_error, progress
-        self._receiver, self._uses, self._counted = Receiver(), Counter[str](), 0
+        self._receiver, self._uses = Receiver(), Counter[str]()
         self._error: BaseException | None = None
         self._more, self._first, self._following = True, True, False
         self._reader = Thread(target=self._begin, name="frames", daemon=True)
@@ -42,11 +44,11 @@ class Stream:
         return self._receiver.trace
 
     def ready(self) -> bool:
-        """Whether the first pass has arrived, or the worker has ended."""
+        """Whether the first calls have arrived, or the worker has ended."""
         return not self._reader.is_alive()
 
     def more(self) -> bool:
-        """Wait for the next pass, or the stream's end; False where it had ended.
+        """Wait for the next calls, or the stream's end; False where it had ended.
 
         Raises:
             FrameworkError: the framework failed, otherwise than in a layer with calls before it.
@@ -61,7 +63,6 @@ class Stream:
             return False
         else:
             self._more = self._read()
-        self._count()
         return True
 
     def following(self) -> bool:
@@ -72,7 +73,7 @@ class Stream:
             return False
         self._receiver.next_slice()
         self._uses.clear()
-        self._counted, self._more, self._following = 0, True, False
+        self._more, self._following = True, False
         return True
 
     def all(self) -> Trace:
@@ -83,8 +84,10 @@ class Stream:
 
     def forget(self, call: Call) -> None:
         """Drop the tensors that no other call needs."""
-        self._uses.subtract(_keys(call))
-        self._drop(_keys(call))
+        self._uses.subtract(call.keys)
+        for key in call.keys:
+            if self._uses[key] <= 0:
+                self.trace.tensors.pop(key, None)
 
     def _begin(self) -> None:
         try:
@@ -93,7 +96,8 @@ class Stream:
             self._error = error
 
     def _read(self) -> bool:
-        """Frames up to a pass's last one; False at the end, be it that of a slice."""
+        """Frames up to a pass's last one, or a call before which much was read; False at the end of a slice."""
+        read = 0
         for header, array in self._frames:
             kind = header["kind"]
             if kind == "progress":
@@ -105,7 +109,10 @@ class Stream:
                 return self._fail(self._as_error(header, self.trace))
             else:
                 self._receiver.take(header, array)
-                if kind == "passed":
+                read += 0 if array is None else array.nbytes
+                if kind == "tensor":
+                    self._uses[header["key"]] = header["uses"]
+                if kind == "passed" or (kind == "call" and read > AT_ONCE):
                     return True
         return False
 
@@ -114,17 +121,6 @@ class Stream:
             raise error
         self.failure = error
         return False
-
-    def _count(self) -> None:
-        for call in self.trace.calls[self._counted :]:
-            self._uses.update(_keys(call))
-        self._counted = len(self.trace.calls)
-        self._drop({key for keys in self.trace.model_inputs[-1:] for key in keys})  # every pass brings them again
-
-    def _drop(self, keys: set[str]) -> None:
-        for key in keys:
-            if self._uses[key] <= 0:
-                self.trace.tensors.pop(key, None)
 
 
 class Whole:
@@ -149,8 +145,3 @@ class Whole:
 
     def forget(self, call: Call) -> None:
         return None
-
-
-def _keys(call: Call) -> set[str]:
-    named = [key for _, key in (*call.weights, *call.steps)]
-    return {*call.inputs, *call.outputs, *named}

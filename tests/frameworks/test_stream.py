@@ -14,6 +14,7 @@ from support.framework import record, trace_of
 
 from refconv import formats
 from refconv.errors import FrameworkError
+from refconv.frameworks import stream as module
 from refconv.frameworks.failure import LayerFailed, as_error
 from refconv.frameworks.process import Frame
 from refconv.frameworks.stream import Stream
@@ -72,6 +73,22 @@ def test_a_pass_is_read_when_it_is_asked_for_and_forgotten_afterwards():
         stream.forget(stream.trace.calls[-1])
     assert most <= 3
     assert len(stream.trace.calls) == 6
+
+
+def test_calls_of_one_pass_arrive_one_by_one_where_they_are_large(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "AT_ONCE", 0)
+    stream = streamed(iter(frames(budget=1 << 30)))
+    met, held = [], []
+    while stream.more():
+        if len(stream.trace.calls) > len(met):
+            call = stream.trace.calls[-1]
+            assert all(key in stream.trace.tensors for key in call.keys)  # what came before it is still there
+            held.append(tensors(stream))
+            stream.forget(call)
+            met.append(call.layer)
+    assert met == ["conv", "relu", "shared", "shared", "flat", "head"]
+    assert held == [2] * 6
+    assert tensors(stream) == 0
 
 
 def test_a_tensor_that_another_call_needs_is_kept():

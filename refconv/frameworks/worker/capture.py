@@ -1,6 +1,7 @@
 """Runs a loaded model: once as its user does, and once more in passes that return what every layer computed."""
 
 import re
+from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
@@ -168,16 +169,18 @@ def _send_passes(session: Session, passes: Passes, channel: Channel) -> None:
         if not plan.complete:
             plan.complete = True
             channel.send("planned", calls=plan.calls)
-        _send_pass(channel, record, tensors, outputs)
+        _send_pass(channel, record, dict(zip(record.tensors, tensors)), outputs)
         record.forget()
         del tensors, outputs  # before the next pass makes its own
 
 
-def _send_pass(channel: Channel, record: Pass, tensors: List[np.ndarray], outputs: List[np.ndarray]) -> None:
+def _send_pass(channel: Channel, record: Pass, tensors: Dict[str, np.ndarray], outputs: List[np.ndarray]) -> None:
+    """Call by call, each tensor before the first call that names it, and forgotten then: neither side holds all."""
     channel.send("pass", index=record.number, inputs=list(record.inputs))
-    for key, tensor in zip(record.tensors, tensors):
-        channel.send("tensor", tensor, key=key)
+    uses = Counter(key for call in record.calls for key in call.keys)
     for call in record.calls:
+        for key in sorted(call.keys & tensors.keys()):
+            channel.send("tensor", tensors.pop(key), key=key, uses=uses[key])
         channel.send("call", **_fields(call))
     for number, output in enumerate(outputs):
         channel.send("output", output, index=number)
