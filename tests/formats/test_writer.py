@@ -15,6 +15,7 @@ import support
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.crafted import dense, sequential, source, write_h5
+from support.framework import framework
 from support.models import model_path
 from support.same import assert_same
 from support.saved import MAKERS, randomize
@@ -23,11 +24,14 @@ from refconv.errors import UnreadableModel
 from refconv.formats import load
 from refconv.formats.model import Layer
 from refconv.formats.resolve import resolve
-from refconv.formats.spelling import configuration
+from refconv.formats.spelling import configuration, quantizer_text
 from refconv.formats.writer import ENDINGS, flat_names, write
+from refconv.frameworks.worker.loading import load_model
 from refconv.graph import Graph
 from refconv.ops.activations import Activation
 from refconv.ops.table import TABLE
+from refconv.quantizers.quantized_bits import QuantizedBits
+from refconv.quantizers.read import read
 
 SAMPLES = Path(__file__).resolve().parents[2] / "refconv" / "samples"
 PACKAGES = {2: "tf_keras", 3: "keras"}
@@ -98,6 +102,26 @@ def test_the_framework_loads_what_is_written_and_computes_the_same(tmp_path: Pat
     wanted = [wanted[key] for key in sorted(wanted)] if isinstance(wanted, dict) else wanted
     for one, other in zip(listed(wanted), listed(found), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["digits.keras", "digits_qkeras.h5"])
+def test_the_framework_computes_the_same_from_what_is_understood(tmp_path: Path, name: str) -> None:
+    graph = load(SAMPLES / name)
+    written = write(graph, tmp_path / f"m{ENDINGS[graph.keras]}", understood=True)
+    keras = framework(import_module(PACKAGES[graph.keras]))
+    one, other = (load_model(keras, str(path), graph.qkeras) for path in (SAMPLES / name, written.path))
+    shape = [2 if n is None else n for n in graph.specs[0].shape]
+    x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    np.testing.assert_allclose(one(x, training=False), other(x, training=False), rtol=1e-6, atol=1e-6)
+
+
+def test_a_quantizer_as_text() -> None:
+    """The one layer of QKeras that reads no serialized quantizer, and what text cannot say."""
+    one = QuantizedBits(bits=4, symmetric=True, alpha="auto")
+    assert quantizer_text(one, "") == "quantized_bits(bits=4,symmetric=True,alpha='auto')"
+    assert read(quantizer_text(one, "")) == one
+    with pytest.raises(UnreadableModel, match=r"layer q: quantized_bits with alpha = \[0.5, 1.0\] cannot be written"):
+        quantizer_text(QuantizedBits(alpha=(0.5, 1.0)), "layer q")
 
 
 def listed(outputs: Any) -> list[np.ndarray]:
