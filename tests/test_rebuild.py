@@ -200,6 +200,64 @@ def test_a_lambda_at_the_end_leaves_what_it_was_fed(tmp_path: Path) -> None:
     assert verdicts(result) == {"dense": Verdict.WITHIN, "last": Verdict.UNVERIFIED}
 
 
+def drawn(rng: np.random.Generator, **shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
+    return {name: rng.uniform(0.2, 1.2, shape).astype(np.float32) - 0.5 * ("_std" not in name)
+            for name, shape in shapes.items()}  # fmt: skip
+
+
+def old_sequences() -> tuple[list[Any], dict[str, dict[str, np.ndarray]]]:
+    """Recurrent layers gate by gate, in both directions, on looked-up rows, and a normalization."""
+    rng = np.random.default_rng(1)
+    cell = {"activation": "tanh", "inner_activation": "hard_sigmoid", "consume_less": "cpu"}
+    inner = layer("GRU", "inner", output_dim=2, return_sequences=False, **cell)
+    layers = [
+        layer("Embedding", "e", input_dim=7, output_dim=3, batch_input_shape=[None, 5], input_dtype="int32"),
+        layer("LSTM", "l", output_dim=4, return_sequences=True, **cell),
+        layer("Dropout", "drop", p=0.25),
+        layer("Bidirectional", "b", layer=inner, merge_mode="concat"),
+        layer("BatchNormalization", "n", mode=0, axis=-1, epsilon=1e-4, momentum=0.9),
+        layer("Dense", "d", output_dim=2, activation="softmax"),
+    ]
+    lstm = {f"l_{w}_{g}": s for g in "icfo" for w, s in (("W", (3, 4)), ("U", (4, 4)), ("b", (4,)))}
+    gru = {f"b_{d}_{w}_{g}": s for d in "fb" for g in "zrh" for w, s in (("W", (4, 2)), ("U", (2, 2)), ("b", (2,)))}
+    norm = {f"n_{name}": (4,) for name in ("gamma", "beta", "running_mean", "running_std")}
+    groups = {"e": {"e_W": (7, 3)}, "l": lstm, "b": gru, "n": norm, "d": {"d_W": (4, 2), "d_b": (2,)}}
+    return layers, {name: drawn(rng, **shapes) for name, shapes in groups.items()}
+
+
+def old_images() -> tuple[list[Any], dict[str, dict[str, np.ndarray]]]:
+    """Every convolution of Keras 1 and what moves pixels."""
+    rng = np.random.default_rng(2)
+    common = {"dim_ordering": "tf", "border_mode": "valid", "activation": "elu", "subsample": [1, 1]}
+    size = {"nb_row": 3, "nb_col": 2}
+    layers = [
+        layer("ZeroPadding2D", "z", padding=[1, 0, 2, 1], dim_ordering="tf", batch_input_shape=[None, 7, 6, 2]),
+        layer("AtrousConvolution2D", "a", nb_filter=3, atrous_rate=[2, 2], **size, **common),
+        layer("Deconvolution2D", "t", nb_filter=2, output_shape=[None, 10, 15, 2], **size,
+              **{**common, "subsample": [2, 2]}),
+        layer("SeparableConvolution2D", "s", nb_filter=3, depth_multiplier=2, **size, **common),
+        layer("LeakyReLU", "r", alpha=0.1),
+        layer("AveragePooling2D", "p", pool_size=[2, 2], strides=[2, 2], border_mode="same", dim_ordering="tf"),
+        layer("UpSampling2D", "u", size=[2, 1], dim_ordering="tf"),
+        layer("Cropping2D", "c", cropping=[[1, 0], [0, 2]]),
+        layer("GlobalMaxPooling2D", "g", dim_ordering="tf"),
+    ]  # fmt: skip
+    groups: dict[str, dict[str, tuple[int, ...]]] = {
+        "a": {"a_W": (3, 2, 2, 3), "a_b": (3,)},
+        "t": {"t_W": (3, 2, 3, 2), "t_b": (2,)},
+        "s": {"s_depthwise_kernel": (3, 2, 2, 2), "s_pointwise_kernel": (1, 1, 4, 3), "s_b": (3,)},
+    }
+    return layers, {name: drawn(rng, **shapes) for name, shapes in groups.items()}
+
+
+@pytest.mark.parametrize("made", [old_sequences, old_images])
+def test_layers_of_keras_1_are_verified_in_keras_2(tmp_path: Path, made: Any) -> None:
+    layers, weights = made()
+    path = write_h5(tmp_path / "m.h5", {"class_name": "Sequential", "config": layers}, weights, version="1.2.2")
+    found = verdicts(judged(refconv.load(path)))
+    assert len(found) == len(layers) and set(found.values()) <= {Verdict.EXACT, Verdict.WITHIN}, found
+
+
 def test_frames_are_renamed() -> None:
     frames: Iterator[Any] = iter(
         [
