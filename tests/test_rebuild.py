@@ -168,7 +168,10 @@ def test_what_stands_behind_a_lambda_may_be_given_by_its_name(keras1: Path) -> N
     with runnable(graph, x, OPTIONS, 2, pipeline.draw_inputs) as runs:
         given, drawn = runs.parts.arrays
         assert given.tolist() == x.tolist() and drawn.shape == behind.shape and np.std(drawn) > 0
-        assert runs.parts.sources == {"x": "given", "code": "seeded"}
+        assert runs.parts.sources["x"] is x and runs.parts.sources["code"] == "seeded"
+    pixels = replace(OPTIONS, preprocess="unit")
+    with runnable(graph, {"x": 255 * x}, pixels, 2, pipeline.draw_inputs) as runs:
+        assert runs.parts.arrays[0].tolist() == x.tolist()
     with pytest.raises(BadInput, match="no input is called 'other'"):
         refconv.check(keras1, {"x": x, "other": behind}, framework=False)
 
