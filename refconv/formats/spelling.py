@@ -35,7 +35,7 @@ KERAS2_FIELDS = {("LeakyReLU", "negative_slope"): "alpha"}
 # Constructors demand what matters in training only; where the file did not say, any value will do.
 DEMANDED = {"rate": ("Dropout", 0.5), "stddev": ("GaussianNoise", 0.5)}
 # Where the model is entered has a layer of its own; names are given anew.
-PLACED = ("name", "batch_input_shape", "batch_shape", "build_config", "input_dtype")
+PLACED = ("name", "trainable", "batch_input_shape", "batch_shape", "build_config", "input_dtype")
 
 
 def spelled(node: Node, keras: int, where: str, *, understood: bool) -> tuple[str, Fields]:

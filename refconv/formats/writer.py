@@ -95,8 +95,9 @@ class _Layer:
         if node.type == "InputLayer":
             return _Layer(name, "InputLayer", _input(name, node, keras), ())
         kind, config = spelled(node, keras, f"layer {node.layer}", understood=understood)
-        trained = any(weight.trainable for weight in node.weights.values()) or not node.weights
-        own = {"name": name, "trainable": trained, "dtype": node.dtype}
+        own: dict[str, Any] = {"name": name, "dtype": node.dtype}
+        if node.weights:  # some layers without any take no such argument
+            own["trainable"] = any(weight.trainable for weight in node.weights.values())
         return _Layer(name, kind, {**config, **own}, tuple(sorted(calls, key=lambda call: call.call)))
 
     @property
