@@ -50,9 +50,9 @@ def parts(graph: Graph, given: Given, options: Options, draw: Draw, unknown: Cal
     shapes = shapes_behind(graph, {n.index for n in nodes}, behind, arrays, Context(engines.get(options.engine)))
     left = cut(graph, {index: (None, *found.shape) for index, found in shapes.items()})
     own_names = [spec.name for spec in graph.specs]
+    given = {left.entries.get(k, k): v for k, v in given.items()} if isinstance(given, Mapping) else given
     fed = _fed(left.graph, dict(zip(own_names, arrays, strict=True)), given, options, draw)
-    entered = {entry.name for entry in left.entries}
-    behind_each = {node.name: shapes[node.index] for node in nodes if node.name in entered}
+    behind_each = {node.name: shapes[node.index] for node in nodes if node.name in left.entries}
     sources = None if given is None else _sources(left.graph, own_names, given)
     return Parts(left.graph, fed, left.removed, tuple(_notes(behind_each)), sources)
 

@@ -22,6 +22,7 @@ from support.saved import MAKERS, randomize
 
 from refconv.errors import UnreadableModel
 from refconv.formats import load
+from refconv.formats.cut import cut
 from refconv.formats.model import Layer
 from refconv.formats.resolve import resolve
 from refconv.formats.spelling import configuration, quantizer_text
@@ -244,3 +245,17 @@ def test_a_function_that_a_keras_does_not_have_is_refused(keras: int, name: str)
     attrs = TABLE["Dense"].attributes(3, Activation(name), True)
     with pytest.raises(UnreadableModel, match=f"layer d: activation: Keras {keras} has no activation {name}"):
         configuration("Dense", attrs, keras, "layer d")
+
+
+def test_calls_are_counted_anew_where_one_was_left_out(tmp_path: Path) -> None:
+    """Of a layer called twice only the second call is left."""
+    keras = import_module(PACKAGES[2])
+    model = MAKERS["nested_twice"](keras)
+    randomize(model)
+    model.save(tmp_path / "saved.h5")
+    graph = load(tmp_path / "saved.h5")
+    gone = next(node.index for node in graph.nodes if node.name == "inner/dense")
+    left = cut(graph, {gone: (None, 4)}).graph
+    assert {node.name for node in left.nodes} >= {"inner/dense#1", "inner/norm", "inner/norm#1", "inner/dense_"}
+    again = round_trip(left, tmp_path)
+    assert [(node.layer, node.call) for node in again.nodes if node.layer.startswith("inner.dense")] != []
