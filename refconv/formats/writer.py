@@ -6,6 +6,7 @@ are those of the Graph, so kernels that a file had stored in another order or ro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from refconv.formats.spelling import spelled
 from refconv.formats.store import OutLayer, takes_states, write_h5, write_zip
 from refconv.graph import Graph, Node, Ref
 
+SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.>-]*")
 ENDINGS = {2: ".h5", 3: ".keras"}
 
 
@@ -57,15 +59,21 @@ def write(graph: Graph, path: Path, *, keras: int | None = None, understood: boo
 
 
 def flat_names(graph: Graph) -> dict[str, str]:
-    """Layer of the Graph → its name in the file, which no other layer has."""
-    found: dict[str, str] = {}
-    taken = {node.layer for node in graph.nodes if "/" not in node.layer}
-    for layer in dict.fromkeys(node.layer for node in graph.nodes):
-        name = layer.replace("/", ".")
-        while "/" in layer and name in taken:
-            name += "_"
-        taken.add(name)
-        found[layer] = name
+    """Layer of the Graph → its name in the file, which no other layer has.
+
+    Those stay that TensorFlow takes for a scope and HDF5 for a group; in others "_" stands for what may not be.
+    """
+    layers = list(dict.fromkeys(node.layer for node in graph.nodes))
+    found = {layer: layer for layer in layers if SCOPE.fullmatch(layer)}
+    taken = set(found)
+    for layer in layers:
+        if layer not in found:
+            name = re.sub(r"[^A-Za-z0-9_.>-]", "_", layer.replace("/", "."))
+            name = name if SCOPE.fullmatch(name) else f"layer{name}"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            found[layer] = name
     return found
 
 

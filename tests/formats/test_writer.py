@@ -14,7 +14,7 @@ import pytest
 import support
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.crafted import dense, sequential, source, write_h5
+from support.crafted import dense, layer, sequential, source, write_h5
 from support.framework import framework
 from support.models import model_path
 from support.same import assert_same
@@ -238,6 +238,16 @@ def test_names_of_nested_layers_stay_apart() -> None:
         replace(node, layer={0: "a/b", 1: "a.b", 2: "a/b_"}.get(node.index, node.layer)) for node in graph.nodes[:3]
     ]
     assert flat_names(replace(graph, nodes=tuple(nodes))) == {"a/b": "a.b_", "a.b": "a.b", "a/b_": "a.b__"}
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "x\0y", "é", "/a", " ", "_a", "a b", "x>y-z.1"])
+def test_any_name_can_be_written(tmp_path: Path, name: str, keras: int) -> None:
+    """A layer's name may be none of a scope or group; it is known by its own again."""
+    graph = load(write_h5(tmp_path / "m.h5", sequential(source("in"), layer("Flatten", name)), {}))
+    again = round_trip(graph, tmp_path, keras=keras)
+    loaded = import_module(PACKAGES[keras]).models.load_model(again.path, compile=False)
+    assert loaded.layers[-1].name == again.nodes[-1].layer
 
 
 @pytest.mark.parametrize(("keras", "name"), [(2, "hard_silu"), (3, "hard_sigmoid_keras2")])
