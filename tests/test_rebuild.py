@@ -189,6 +189,23 @@ def test_the_shape_behind_a_lambda_may_be_said(tmp_path: Path) -> None:
     assert any("as --shape says" in note for note in result.notes)
 
 
+def test_shapes_of_the_model_s_own_inputs_stay_theirs(tmp_path: Path) -> None:
+    """--shape for all inputs is for those of unknown size, also where one of known size stands behind a Lambda."""
+    layers = [
+        called(source("a", (None, None, 3))),
+        called(source("b", (None, None, 3))),
+        called(lambda_layer("code", output_shape=[5, 3], output_shape_type="raw"), [["a", 0, 0, {}]]),
+        called(dense("d"), [["code", 0, 0, {}]]),
+        called(dense("e"), [["b", 0, 0, {}]]),
+    ]
+    weights = {n: {f"{n}/kernel:0": np.eye(3), f"{n}/bias:0": np.zeros(3)} for n in "de"}
+    config = functional(layers, [["a", 0, 0], ["b", 0, 0]], [["d", 0, 0], ["e", 0, 0]])
+    graph = refconv.load(write_h5(tmp_path / "m.h5", config, weights))
+    with runnable(graph, None, replace(OPTIONS, shapes={"": (7,)}), 2, pipeline.draw_inputs) as runs:
+        names, shapes = [s.name for s in runs.parts.graph.specs], [x.shape for x in runs.parts.arrays]
+    assert dict(zip(names, shapes, strict=True)) == {"b": (2, 7, 3), "code": (2, 5, 3)}
+
+
 def test_a_model_of_a_lambda_alone_leaves_nothing(tmp_path: Path) -> None:
     config = {"class_name": "Sequential", "config": [lambda_layer("all", batch_input_shape=[None, 4])]}
     path = write_h5(tmp_path / "all.h5", config, {})

@@ -16,6 +16,7 @@ from refconv.primitives import engines
 from refconv.reference.shapes import Behind, shapes_behind
 from refconv.result import LayerResult, Verdict
 
+APART = 1 << 20  # between the seeds of the model's own inputs and of others, so that no two are alike
 Draw = Callable[[Graph, Given, Options], list[np.ndarray]]
 
 
@@ -66,14 +67,12 @@ def _split(given: Given, names: set[str]) -> Given:
 
 def _fed(graph: Graph, own: Mapping[str, np.ndarray], given: Given, options: Options, draw: Draw) -> list[np.ndarray]:
     """Inputs in the graph's order: the model's own, those given by the name of a layer, the others drawn."""
-    if given is None:
-        return draw(graph, None, options)
-    samples = len(next(iter(own.values())))
-    drawn = draw(graph, None, replace(options, samples=samples, preprocess="none"))
+    samples, seed = len(next(iter(own.values()))), options.seed + APART
+    options = replace(options, samples=samples, seed=seed, preprocess="none", shapes={})
     named = given if isinstance(given, Mapping) else {}
-    pairs = zip(graph.specs, drawn, strict=True)
+    pairs = zip(graph.specs, draw(graph, None, options), strict=True)
     values = {spec.name: own.get(spec.name, named.get(spec.name, x)) for spec, x in pairs}
-    return draw(graph, values, replace(options, preprocess="none"))
+    return draw(graph, values, options)
 
 
 def _sources(graph: Graph, own: Sequence[str], given: Given) -> dict[str, Any]:
