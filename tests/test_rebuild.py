@@ -168,7 +168,10 @@ def test_what_stands_behind_a_lambda_may_be_given_by_its_name(keras1: Path) -> N
     with runnable(graph, x, OPTIONS, 2, pipeline.draw_inputs) as runs:
         given, drawn = runs.parts.arrays
         assert given.tolist() == x.tolist() and drawn.shape == behind.shape and np.std(drawn) > 0
-        assert runs.parts.sources == {"x": "given", "code": "seeded"}
+        assert runs.parts.sources["x"] is x and runs.parts.sources["code"] == "seeded"
+    pixels = replace(OPTIONS, preprocess="unit")
+    with runnable(graph, {"x": 255 * x}, pixels, 2, pipeline.draw_inputs) as runs:
+        assert runs.parts.arrays[0].tolist() == x.tolist()
     with pytest.raises(BadInput, match="no input is called 'other'"):
         refconv.check(keras1, {"x": x, "other": behind}, framework=False)
 
@@ -186,6 +189,23 @@ def test_the_shape_behind_a_lambda_may_be_said(tmp_path: Path) -> None:
     assert any("as --shape says" in note for note in result.notes)
 
 
+def test_shapes_of_the_model_s_own_inputs_stay_theirs(tmp_path: Path) -> None:
+    """--shape for all inputs is for those of unknown size, also where one of known size stands behind a Lambda."""
+    layers = [
+        called(source("a", (None, None, 3))),
+        called(source("b", (None, None, 3))),
+        called(lambda_layer("code", output_shape=[5, 3], output_shape_type="raw"), [["a", 0, 0, {}]]),
+        called(dense("d"), [["code", 0, 0, {}]]),
+        called(dense("e"), [["b", 0, 0, {}]]),
+    ]
+    weights = {n: {f"{n}/kernel:0": np.eye(3), f"{n}/bias:0": np.zeros(3)} for n in "de"}
+    config = functional(layers, [["a", 0, 0], ["b", 0, 0]], [["d", 0, 0], ["e", 0, 0]])
+    graph = refconv.load(write_h5(tmp_path / "m.h5", config, weights))
+    with runnable(graph, None, replace(OPTIONS, shapes={"": (7,)}), 2, pipeline.draw_inputs) as runs:
+        names, shapes = [s.name for s in runs.parts.graph.specs], [x.shape for x in runs.parts.arrays]
+    assert dict(zip(names, shapes, strict=True)) == {"b": (2, 7, 3), "code": (2, 5, 3)}
+
+
 def test_a_model_of_a_lambda_alone_leaves_nothing(tmp_path: Path) -> None:
     config = {"class_name": "Sequential", "config": [lambda_layer("all", batch_input_shape=[None, 4])]}
     path = write_h5(tmp_path / "all.h5", config, {})
@@ -198,6 +218,64 @@ def test_a_lambda_at_the_end_leaves_what_it_was_fed(tmp_path: Path) -> None:
     path = write_h5(tmp_path / "last.h5", config)
     result = judged(refconv.load(path))
     assert verdicts(result) == {"dense": Verdict.WITHIN, "last": Verdict.UNVERIFIED}
+
+
+def drawn(rng: np.random.Generator, **shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
+    return {name: rng.uniform(0.2, 1.2, shape).astype(np.float32) - 0.5 * ("_std" not in name)
+            for name, shape in shapes.items()}  # fmt: skip
+
+
+def old_sequences() -> tuple[list[Any], dict[str, dict[str, np.ndarray]]]:
+    """Recurrent layers gate by gate, in both directions, on looked-up rows, and a normalization."""
+    rng = np.random.default_rng(1)
+    cell = {"activation": "tanh", "inner_activation": "hard_sigmoid", "consume_less": "cpu"}
+    inner = layer("GRU", "inner", output_dim=2, return_sequences=False, **cell)
+    layers = [
+        layer("Embedding", "e", input_dim=7, output_dim=3, batch_input_shape=[None, 5], input_dtype="int32"),
+        layer("LSTM", "l", output_dim=4, return_sequences=True, **cell),
+        layer("Dropout", "drop", p=0.25),
+        layer("Bidirectional", "b", layer=inner, merge_mode="concat"),
+        layer("BatchNormalization", "n", mode=0, axis=-1, epsilon=1e-4, momentum=0.9),
+        layer("Dense", "d", output_dim=2, activation="softmax"),
+    ]
+    lstm = {f"l_{w}_{g}": s for g in "icfo" for w, s in (("W", (3, 4)), ("U", (4, 4)), ("b", (4,)))}
+    gru = {f"b_{d}_{w}_{g}": s for d in "fb" for g in "zrh" for w, s in (("W", (4, 2)), ("U", (2, 2)), ("b", (2,)))}
+    norm = {f"n_{name}": (4,) for name in ("gamma", "beta", "running_mean", "running_std")}
+    groups = {"e": {"e_W": (7, 3)}, "l": lstm, "b": gru, "n": norm, "d": {"d_W": (4, 2), "d_b": (2,)}}
+    return layers, {name: drawn(rng, **shapes) for name, shapes in groups.items()}
+
+
+def old_images() -> tuple[list[Any], dict[str, dict[str, np.ndarray]]]:
+    """Every convolution of Keras 1 and what moves pixels."""
+    rng = np.random.default_rng(2)
+    common = {"dim_ordering": "tf", "border_mode": "valid", "activation": "elu", "subsample": [1, 1]}
+    size = {"nb_row": 3, "nb_col": 2}
+    layers = [
+        layer("ZeroPadding2D", "z", padding=[1, 0, 2, 1], dim_ordering="tf", batch_input_shape=[None, 7, 6, 2]),
+        layer("AtrousConvolution2D", "a", nb_filter=3, atrous_rate=[2, 2], **size, **common),
+        layer("Deconvolution2D", "t", nb_filter=2, output_shape=[None, 10, 15, 2], **size,
+              **{**common, "subsample": [2, 2]}),
+        layer("SeparableConvolution2D", "s", nb_filter=3, depth_multiplier=2, **size, **common),
+        layer("LeakyReLU", "r", alpha=0.1),
+        layer("AveragePooling2D", "p", pool_size=[2, 2], strides=[2, 2], border_mode="same", dim_ordering="tf"),
+        layer("UpSampling2D", "u", size=[2, 1], dim_ordering="tf"),
+        layer("Cropping2D", "c", cropping=[[1, 0], [0, 2]]),
+        layer("GlobalMaxPooling2D", "g", dim_ordering="tf"),
+    ]  # fmt: skip
+    groups: dict[str, dict[str, tuple[int, ...]]] = {
+        "a": {"a_W": (3, 2, 2, 3), "a_b": (3,)},
+        "t": {"t_W": (3, 2, 3, 2), "t_b": (2,)},
+        "s": {"s_depthwise_kernel": (3, 2, 2, 2), "s_pointwise_kernel": (1, 1, 4, 3), "s_b": (3,)},
+    }
+    return layers, {name: drawn(rng, **shapes) for name, shapes in groups.items()}
+
+
+@pytest.mark.parametrize("made", [old_sequences, old_images])
+def test_layers_of_keras_1_are_verified_in_keras_2(tmp_path: Path, made: Any) -> None:
+    layers, weights = made()
+    path = write_h5(tmp_path / "m.h5", {"class_name": "Sequential", "config": layers}, weights, version="1.2.2")
+    found = verdicts(judged(refconv.load(path)))
+    assert len(found) == len(layers) and set(found.values()) <= {Verdict.EXACT, Verdict.WITHIN}, found
 
 
 def test_frames_are_renamed() -> None:

@@ -25,6 +25,8 @@ Examples:
   refconv check model.h5
   refconv check model.keras --input photos/ --preprocess caffe
   refconv check model.h5 --input image=x.npy --input tokens=y.npz:ids
+  refconv check old.h5 --rebuild
+  refconv check m.weights.h5 --architecture m.json
   refconv check model.h5 --layer 'block1*' --mode eager --json report.json
 
 \b

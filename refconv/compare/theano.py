@@ -8,7 +8,7 @@ import numpy as np
 
 from refconv.compare.declared import Declared
 from refconv.compare.recorded import judge_call
-from refconv.formats.theano import is_rotated, spatial_axes
+from refconv.formats.theano import is_rotated, rotated_weights, spatial_axes
 from refconv.graph import Node
 from refconv.ops.base import Context
 from refconv.reference.forward import NodeWeights
@@ -31,9 +31,9 @@ def used_as_stored(
     context: Context,
 ) -> str:
     """REASON where the layer with the kernel as stored is what the framework computed; else ""."""
-    if not is_rotated(backend, node.type) or "kernel" not in weights.stored:
+    if not is_rotated(backend, node.type):
         return ""
-    kernel = weights.stored["kernel"]
-    stored = {**weights.stored, "kernel": np.flip(kernel, spatial_axes(kernel.ndim))}
+    turned = {name: weights.stored[name] for name in rotated_weights(node.type) if name in weights.stored}
+    stored = {**weights.stored, **{name: np.flip(w, spatial_axes(w.ndim)) for name, w in turned.items()}}
     again = judge_call(node, call, replace(weights, stored=stored), declared, trace, context)
     return "" if again.verdict in (*FAILING, Verdict.UNVERIFIED) else REASON

@@ -22,7 +22,7 @@ from refconv.formats.model import Layer, Model, at, own_classes
 from refconv.formats.policies import dtype_policy
 from refconv.formats.shapes import input_shape
 from refconv.formats.source import Source
-from refconv.formats.theano import is_rotated, rotated, written_on
+from refconv.formats.theano import is_rotated, rotated, rotated_weights, written_on
 from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
 
 MAX_NODES = 100_000  # nested models called twice at every level would double without end
@@ -75,7 +75,8 @@ def _weights(leaf: Leaf, variables: Sequence[Variable], source: Source) -> dict[
     found = match(leaf, converted(leaf, variables) if source.dialect == "keras1" else variables)
     if not is_rotated(source.backend, leaf.resolved.type):
         return found
-    return {name: rotated(weight) if name == "kernel" else weight for name, weight in found.items()}
+    names = rotated_weights(leaf.resolved.type)
+    return {name: rotated(weight) if name in names else weight for name, weight in found.items()}
 
 
 @dataclass

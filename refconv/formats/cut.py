@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from refconv.errors import UnreadableModel
@@ -16,12 +16,12 @@ Shape = tuple[int | None, ...]
 class Cut:
     """The parts that are left, as one graph, and the nodes of the whole one that are gone.
 
-    `entries` are the inputs that stand for an output of one of those.
+    `entries` are the inputs that stand for an output of one of those: its name → the input's.
     """
 
     graph: Graph
     removed: tuple[Node, ...] = ()
-    entries: tuple[TensorSpec, ...] = ()
+    entries: Mapping[str, str] = field(default_factory=dict)
 
 
 def cut(graph: Graph, shapes: Mapping[int, Shape]) -> Cut:
@@ -34,33 +34,39 @@ def cut(graph: Graph, shapes: Mapping[int, Shape]) -> Cut:
     """
     if not shapes:
         return Cut(graph)
-    nodes: list[Node] = []
-    found: dict[int, int] = {}
-    used = _used(graph, shapes)
-    for node in graph.nodes:
-        if node.index in graph.inputs and node.index not in used:
-            continue
-        if node.index in shapes and node.index not in used:
-            continue
-        found[node.index] = len(nodes)
-        made = _entry(node, shapes[node.index]) if node.index in shapes else node
-        mapped = () if node.index in shapes else _mapped(made.inputs, found)
-        nodes.append(replace(made, index=len(nodes), inputs=mapped, arguments=_mapped(made.arguments, found)))
-    inputs = [found[index] for index in (*graph.inputs, *sorted(shapes)) if index in found]
+    found, nodes = _kept(graph, shapes)
     outputs = _mapped(_outputs(graph, shapes), found)
     if not outputs:
         raise UnreadableModel("nothing is left without the layers that cannot be run", where=graph.path)
-    specs = dict(zip(graph.inputs, graph.specs, strict=True))
-    entries = {found[index]: nodes[found[index]].attrs for index in sorted(shapes) if index in found}
-    kept = {found[index]: spec for index, spec in specs.items() if index in found}
+    behind = [index for index in sorted(shapes) if index in found]
+    specs = dict(zip(graph.inputs, graph.specs, strict=True)) | {index: nodes[found[index]].attrs for index in behind}
+    inputs = [index for index in (*graph.inputs, *behind) if index in found]
     left = replace(
         graph,
         nodes=tuple(nodes),
-        inputs=tuple(inputs),
+        inputs=tuple(found[index] for index in inputs),
         outputs=outputs,
-        specs=tuple({**kept, **entries}[index] for index in inputs),
+        specs=tuple(specs[index] for index in inputs),
     )
-    return Cut(left, tuple(graph.nodes[index] for index in sorted(shapes)), tuple(entries.values()))
+    entries = {graph.nodes[index].name: specs[index].name for index in behind}
+    return Cut(left, tuple(graph.nodes[index] for index in sorted(shapes)), entries)
+
+
+def _kept(graph: Graph, shapes: Mapping[int, Shape]) -> tuple[dict[int, int], list[Node]]:
+    """Old index → new one, and the nodes; an input in place of a node that is taken out and used."""
+    used = _used(graph, shapes)
+    layers = {node.layer for node in graph.nodes if node.index not in shapes}
+    found: dict[int, int] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        entered = node.index in shapes
+        if node.index not in used and (entered or node.index in graph.inputs):
+            continue
+        found[node.index] = len(nodes)
+        made = _entry(node, shapes[node.index], layers) if entered else node
+        inputs, arguments = _mapped(made.inputs, found), _mapped(made.arguments, found)
+        nodes.append(replace(made, index=len(nodes), inputs=inputs, arguments=arguments))
+    return found, nodes
 
 
 def _used(graph: Graph, shapes: Mapping[int, Shape]) -> set[int]:
@@ -82,9 +88,13 @@ def _outputs(graph: Graph, shapes: Mapping[int, Shape]) -> tuple[Ref, ...]:
     return tuple(dict.fromkeys(ref for ref in left if ref in graph.outputs or ref.node not in graph.inputs))
 
 
-def _entry(node: Node, shape: Shape) -> Node:
-    spec = TensorSpec(node.name, shape)
-    return Node(node.index, node.name, "InputLayer", spec, (), Origin("InputLayer", node.origin.dialect))
+def _entry(node: Node, shape: Shape, layers: set[str]) -> Node:
+    """Named after the node, unless other calls of its layer stay."""
+    name = node.name
+    while name in layers:
+        name += "_"
+    spec = TensorSpec(name, shape)
+    return Node(node.index, name, "InputLayer", spec, (), Origin("InputLayer", node.origin.dialect))
 
 
 def _refs(value: Any) -> list[Ref]:

@@ -7,11 +7,13 @@ length 1 (`preprocess_weights_for_loading` of keras/engine/topology.py in Keras 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from refconv.formats.dialects.keras1 import CLASSES
 from refconv.formats.leaves import Leaf
 from refconv.formats.matching import Derived, Variable
 
@@ -24,25 +26,35 @@ MOVED: dict[tuple[str, bool], tuple[int, ...]] = {
 }
 SEPARABLE = (2, 3, 1, 0)  # of both kernels under "th"
 # Gate by gate, (kernel, recurrent kernel, bias) each: where the gates stand that are wanted first, second, …
-GATES = {"LSTM": (0, 2, 1, 3), "GRU": (0, 1, 2)}
+GATES = {"LSTM": (0, 2, 1, 3), "ConvLSTM2D": (0, 2, 1, 3), "GRU": (0, 1, 2)}
 
 
 def converted(leaf: Leaf, variables: Sequence[Variable]) -> list[Variable]:
     """The variables of one layer in today's shapes; what has another rank than Keras 1 wrote is left alone."""
-    kind, given = leaf.resolved.type, list(variables)
-    first = leaf.layer.config.get("dim_ordering") == "th"
-    if kind == "Bidirectional":
-        half, inner = len(given) // 2, leaf.layer.config.get("layer")
-        name = str(inner.get("class_name")) if isinstance(inner, dict) else ""
-        return [*_joined(name, given[:half]), *_joined(name, given[half:])]
+    return _converted(leaf.resolved.type, leaf.layer.config, list(variables))
+
+
+def _converted(kind: str, config: Mapping[str, Any], given: list[Variable]) -> list[Variable]:
+    first = config.get("dim_ordering") == "th"
+    if kind in ("Bidirectional", "TimeDistributed"):
+        inner, fields = _inner(config)
+        half = len(given) // 2 if kind == "Bidirectional" else len(given)
+        return [*_converted(inner, fields, given[:half]), *_converted(inner, fields, given[half:])]
     if kind in GATES:
-        return _joined(kind, given)
+        return _joined(kind, given) if not first else given
     if kind == "SeparableConv2D" and first:
         return [_moved(item, SEPARABLE) for item in given[:2]] + given[2:]
     if kind == "Conv1D":
         return [_flat(item) for item in given[:1]] + given[1:]
     axes = MOVED.get((kind, first))
     return [_moved(item, axes) for item in given[:1]] + given[1:] if axes else given
+
+
+def _inner(config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Today's class of the layer inside another, and its fields as they stand in the file."""
+    raw = config.get("layer")
+    kind, fields = (raw.get("class_name"), raw.get("config")) if isinstance(raw, dict) else (None, None)
+    return (CLASSES.get(kind, kind) if isinstance(kind, str) else ""), (fields if isinstance(fields, dict) else {})
 
 
 def _moved(variable: Variable, axes: tuple[int, ...]) -> Variable:

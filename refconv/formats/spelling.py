@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -34,7 +35,7 @@ KERAS2_FIELDS = {("LeakyReLU", "negative_slope"): "alpha"}
 # Constructors demand what matters in training only; where the file did not say, any value will do.
 DEMANDED = {"rate": ("Dropout", 0.5), "stddev": ("GaussianNoise", 0.5)}
 # Where the model is entered has a layer of its own; names are given anew.
-PLACED = ("name", "batch_input_shape", "batch_shape", "build_config", "input_dtype")
+PLACED = ("name", "trainable", "batch_input_shape", "batch_shape", "build_config", "input_dtype")
 
 
 def spelled(node: Node, keras: int, where: str, *, understood: bool) -> tuple[str, Fields]:
@@ -61,19 +62,27 @@ def configuration(kind: str, attrs: Any, keras: int, where: str) -> Fields:
     found: Fields = {}
     for field in fields(attrs):
         value = getattr(attrs, field.name)
-        if keras == 2 and value == field.default and not qkeras.owns(kind):
+        if keras == 2 and value == field.default and not _stated(kind, field.name):
             continue  # Keras 2 does not take all of Keras 3's arguments
-        found[KERAS2_FIELDS.get((kind, field.name), field.name) if keras == 2 else field.name] = _value(
-            value, keras, f"{where}: {field.name}"
-        )
-    if kind in STATED:
-        found.update({name: getattr(attrs, name) for name in STATED[kind]})
+        name = KERAS2_FIELDS.get((kind, field.name), field.name) if keras == 2 else field.name
+        found[name] = _value(value, keras, f"{where}: {field.name}")
+    if kind in AS_TEXT and attrs.activation.quantizer is not None:
+        found["activation"] = quantizer_text(attrs.activation.quantizer, where)
     return {name: value for name, value in found.items() if (name, value) not in UNSAID}
 
 
-# What a class's default in some version is not: said even where it is the row's.
-STATED = {"GRU": ("reset_after",)}
+AS_TEXT = ("QActivation",)  # takes a quantizer as text, or as an object, and does not read a serialized one
 UNSAID = (("backward_layer", None), ("output_padding", None))
+LAID_OUT = re.compile("Conv|Pool|Flatten|[23]D$")  # Keras 2's layers that take a data format
+
+
+def _stated(kind: str, field: str) -> bool:
+    """Whether a field has to be written although it has the row's default, which is not the class's everywhere.
+
+    A data format's default is the user's own (~/.keras/keras.json).
+    """
+    said = field == "reset_after" or (field == "data_format" and LAID_OUT.search(kind))
+    return qkeras.owns(kind) or bool(said)
 
 
 def _origin(node: Node, where: str) -> Layer | None:
@@ -146,6 +155,17 @@ def quantizer(value: Quantizer) -> Any:
     given = {field.name: getattr(value, field.name) for field in known}
     changed = {field.name: given[field.name] for field in known if given[field.name] != field.default}
     return {"class_name": value.name, "config": inference_fields(_listed(changed))}
+
+
+def quantizer_text(value: Quantizer, where: str) -> str:
+    """ "quantized_bits(bits=4,alpha='auto')", which QKeras reads without lists and without None."""
+    serialized = quantizer(value)
+    if isinstance(serialized, str):
+        return serialized
+    for name, item in serialized["config"].items():
+        if not isinstance(item, (bool, int, float, str)):
+            raise UnreadableModel(f"{value.name} with {name} = {item!r} cannot be written", where=where)
+    return f"{value.name}({','.join(f'{name}={item!r}' for name, item in serialized['config'].items())})"
 
 
 def _listed(value: Any) -> Any:

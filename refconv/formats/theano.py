@@ -41,6 +41,11 @@ def rotated(weight: Weight) -> Weight:
     return replace(weight, read=lambda: np.flip(weight.read(), spatial))
 
 
+def rotated_weights(kind: str) -> tuple[str, ...]:
+    """Which weights of such a layer."""
+    return ("kernel", "recurrent_kernel") if kind == "ConvLSTM2D" else ("kernel",)
+
+
 def spatial_axes(rank: int) -> tuple[int, ...]:
     """Of a convolution's kernel: all but the last two."""
     return tuple(range(rank - 2))

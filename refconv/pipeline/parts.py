@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from refconv.primitives import engines
 from refconv.reference.shapes import Behind, shapes_behind
 from refconv.result import LayerResult, Verdict
 
+APART = 1 << 20  # between the seeds of the model's own inputs and of others, so that no two are alike
 Draw = Callable[[Graph, Given, Options], list[np.ndarray]]
 
 
@@ -49,9 +50,11 @@ def parts(graph: Graph, given: Given, options: Options, draw: Draw, unknown: Cal
     arrays = draw(graph, own, options)
     shapes = shapes_behind(graph, {n.index for n in nodes}, behind, arrays, Context(engines.get(options.engine)))
     left = cut(graph, {index: (None, *found.shape) for index, found in shapes.items()})
-    fed, sources = _fed(left.graph, dict(zip((s.name for s in graph.specs), arrays, strict=True)), given, options, draw)
-    entered = {entry.name for entry in left.entries}
-    behind_each = {node.name: shapes[node.index] for node in nodes if node.name in entered}
+    own_names = [spec.name for spec in graph.specs]
+    given = {left.entries.get(k, k): v for k, v in given.items()} if isinstance(given, Mapping) else given
+    fed = _fed(left.graph, dict(zip(own_names, arrays, strict=True)), given, options, draw)
+    behind_each = {node.name: shapes[node.index] for node in nodes if node.name in left.entries}
+    sources = None if given is None else _sources(left.graph, own_names, given)
     return Parts(left.graph, fed, left.removed, tuple(_notes(behind_each)), sources)
 
 
@@ -62,19 +65,21 @@ def _split(given: Given, names: set[str]) -> Given:
     return {name: value for name, value in given.items() if name not in names} or None
 
 
-def _fed(
-    graph: Graph, own: Mapping[str, np.ndarray], given: Given, options: Options, draw: Draw
-) -> tuple[list[np.ndarray], Any]:
+def _fed(graph: Graph, own: Mapping[str, np.ndarray], given: Given, options: Options, draw: Draw) -> list[np.ndarray]:
     """Inputs in the graph's order: the model's own, those given by the name of a layer, the others drawn."""
-    if given is None:
-        return draw(graph, None, options), None
-    samples = len(next(iter(own.values())))
-    drawn = draw(graph, None, replace(options, samples=samples, preprocess="none"))
+    samples, seed = len(next(iter(own.values()))), options.seed + APART
+    options = replace(options, samples=samples, seed=seed, preprocess="none", shapes={})
     named = given if isinstance(given, Mapping) else {}
-    pairs = zip(graph.specs, drawn, strict=True)
-    values = {spec.name: named.get(spec.name, own.get(spec.name, x)) for spec, x in pairs}
-    sources = {name: value if name in named else "given" if name in own else "seeded" for name, value in values.items()}
-    return draw(graph, values, replace(options, preprocess="none")), sources
+    pairs = zip(graph.specs, draw(graph, None, options), strict=True)
+    values = {spec.name: own.get(spec.name, named.get(spec.name, x)) for spec, x in pairs}
+    return draw(graph, values, options)
+
+
+def _sources(graph: Graph, own: Sequence[str], given: Given) -> dict[str, Any]:
+    """Where each input is from, as `inputs.describe` takes it."""
+    listed = given if isinstance(given, (list, tuple)) else [given]
+    named = given if isinstance(given, Mapping) else dict(zip(own, listed, strict=False))
+    return {spec.name: named.get(spec.name, "seeded") for spec in graph.specs}
 
 
 def _notes(behind: Mapping[str, Behind]) -> Iterator[str]:

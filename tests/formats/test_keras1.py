@@ -17,8 +17,11 @@ from refconv.formats import load
 from refconv.formats.build import build_graph
 from refconv.formats.dialects import DIALECTS
 from refconv.formats.hdf5 import Hdf5File
+from refconv.formats.keras1_weights import converted
+from refconv.formats.leaves import Leaf
+from refconv.formats.matching import Variable
 from refconv.formats.model import Layer
-from refconv.formats.resolve import resolve
+from refconv.formats.resolve import Resolved, resolve
 from refconv.formats.source import Source
 from refconv.ops.attributes import Unknown
 
@@ -259,6 +262,45 @@ def test_a_gru_of_nine_weights(tmp_path: Path) -> None:
     found = load(write(tmp_path, [raw], {"g": weights})).nodes[1]
     assert found.weights["kernel"].value.tolist() == [[0, 1, 2]]
     assert found.attrs.reset_after is False
+
+
+@pytest.mark.parametrize(("kind", "order"), [("LSTM", [0, 2, 1, 3]), ("GRU", [0, 1, 2])])
+def test_two_directions_have_their_gates_one_after_the_other(tmp_path: Path, kind: str, order: list[int]) -> None:
+    inner = layer(kind, "cell", output_dim=1, activation="tanh", inner_activation="sigmoid")
+    raw = layer("Bidirectional", "b", layer=inner, merge_mode="concat", batch_input_shape=[None, 2, 1])
+    weights = {
+        f"{side}_{w}_{g}": np.full((1, 1) if w != "b" else 1, g + 10 * k + 100 * s, np.float32)
+        for s, side in enumerate(("forward", "backward"))
+        for g in range(len(order))
+        for k, w in enumerate("WUb")
+    }
+    node = load(write(tmp_path, [raw], {"b": weights})).nodes[1]
+    assert node.reason == ""
+    values = [np.ravel(weight.value).tolist() for weight in node.weights.values()]
+    assert values == [[g + 10 * k + 100 * s for g in order] for s in (0, 1) for k in (0, 1, 2)]
+
+
+def test_a_kernel_inside_another_layer_is_moved_too(tmp_path: Path) -> None:
+    inner = conv("c", "th", [None, 2, 2, 2])
+    raw = layer("TimeDistributed", "t", layer=inner, batch_input_shape=[None, 3, 2, 2, 2])
+    arrays = list(stored("t", np.arange(8).reshape(1, 2, 2, 2), [0.5])["t"].items())
+    variables = [Variable(name, Held(array)) for name, array in arrays]
+    leaf = Leaf(("t",), Layer("t", "TimeDistributed", raw["config"], (), raw), Resolved("TimeDistributed"), True)
+    kernel, bias = converted(leaf, variables)
+    assert kernel.stored.shape == (2, 2, 2, 1) and kernel.stored.read()[0, 1, 1, 0] == 5
+    assert bias.stored.read() == [0.5]
+
+
+class Held:
+    """An array in a dataset's place."""
+
+    path, dtype = "memory", "float32"
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array, self.shape = array, array.shape
+
+    def read(self) -> np.ndarray:
+        return self.array
 
 
 def test_a_merge_of_two_branches_at_the_beginning(tmp_path: Path) -> None:

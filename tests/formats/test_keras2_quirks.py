@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.crafted import layer, write_h5
+from support.crafted import called, functional, layer, write_h5
 
 import refconv
 from refconv.formats import load
@@ -70,6 +70,16 @@ def test_other_kernels_of_theano_stand_as_they_are(tmp_path: Path) -> None:
     raw = layer("Dense", "d", units=1, use_bias=False, activation="linear", batch_input_shape=[None, 2])
     found = output(tmp_path, [raw], {"d": {"d/kernel": np.float32([[1], [10]])}}, [[3, 4]], backend="theano")
     assert found == [[43]]
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [("sum", 11), ("mul", 24), ("ave", 5.5), ("max", 8)])
+def test_the_first_keras_2_still_had_merge(tmp_path: Path, mode: str, wanted: float) -> None:
+    inputs = [{**layer("InputLayer", name, batch_input_shape=[None, 1]), "name": name, "inbound_nodes": []}
+              for name in "ab"]  # fmt: skip
+    merge = called(layer("Merge", "m", mode=mode, concat_axis=-1), [["a", 0, 0, {}], ["b", 0, 0, {}]])
+    config = functional([*inputs, merge], [["a", 0, 0], ["b", 0, 0]], [["m", 0, 0]])
+    graph = load(write_h5(tmp_path / "m.h5", config, {}, version="2.0.2"))
+    assert refconv.run(graph, [np.float32([[3]]), np.float32([[8]])]).output.mid.item() == wanted
 
 
 def test_a_gru_without_the_field_resets_before_the_product(tmp_path: Path) -> None:

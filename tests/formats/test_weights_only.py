@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from support.crafted import KERNEL, ONE_DENSE, WEIGHTS, dense, sequential, source, write_h5
+from support.crafted import KERNEL, ONE_DENSE, WEIGHTS, dense, layer, sequential, source, write_h5
 from support.framework import framework
 from support.same import assert_same
 from support.saved import MAKERS, randomize
@@ -52,6 +52,14 @@ def test_a_check_runs_the_framework_on_both_files(tmp_path: Path) -> None:
     result = refconv.check(path, architecture=str(architecture))
     assert result.verdict == "pass" and [layer.name for layer in result.layers] == ["dense"]
     assert refconv.weights(path, architecture)["dense"].kernel.stored.tolist() == KERNEL.tolist()
+
+
+def test_code_in_an_architecture_is_refused_before_a_framework_starts(tmp_path: Path) -> None:
+    architecture = write_json(
+        tmp_path / "m.json", sequential(source(), dense(), layer("Lambda", "code", function=["x"]))
+    )
+    with pytest.raises(UnreadableModel, match="layer code: a Lambda layer holds code"):
+        refconv.check(write_weights(tmp_path), architecture=str(architecture))
 
 
 def write_weights(folder: Path, name: str = "dense_weights.h5", **attributes: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from refconv.formats.dialects import activations, keras2
 from refconv.formats.dialects.common import FLAGS, flags, inference_fields
+from refconv.formats.dialects.merge import merge
 from refconv.ops.attributes import Unknown
 
 Fields = dict[str, Any]
@@ -85,20 +86,6 @@ def _batch_normalization(fields: Fields) -> tuple[str, Fields]:
     return "BatchNormalization", fields
 
 
-MERGED = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate"}
-
-
-def _merge(fields: Fields) -> tuple[str, Fields]:
-    """One class for what are several now; `mode` may also be the user's own function."""
-    if fields.get("mode_type", "raw") != "raw":
-        raise Unknown("a Merge that holds code from the file has no reference")
-    mode = fields.get("mode")
-    kind = MERGED.get(mode) if isinstance(mode, str) else None
-    if kind is None:
-        raise Unknown(f"mode = {mode!r} of Merge has no reference")
-    return kind, {"axis": fields.get("concat_axis", -1)} if kind == "Concatenate" else {}
-
-
 def _zero_padding(fields: Fields) -> tuple[str, Fields]:
     """(rows, columns), (top, bottom, left, right), or the latter by name."""
     given = fields.get("padding")
@@ -162,7 +149,7 @@ def _of_keras2(kind: str) -> Callable[[Fields], tuple[str, Fields]]:
 
 CHANGES: Mapping[str, Callable[[Fields], tuple[str, Fields]]] = {
     "BatchNormalization": _batch_normalization,
-    "Merge": _merge,
+    "Merge": merge,
     "ZeroPadding1D": _zero_padding_1d,
     "ZeroPadding2D": _zero_padding,
     "UpSampling1D": _up_sampling_1d,

@@ -7,6 +7,7 @@ from typing import Any
 
 from refconv.formats.dialects import activations
 from refconv.formats.dialects.common import FLAGS, flags, inference_fields
+from refconv.formats.dialects.merge import merge
 
 # Keras 2's hard_sigmoid is clip(0.2x + 0.5, 0, 1), Keras 3's is relu6(x + 3)/6. The other functions are the same.
 RENAMED = {"hard_sigmoid": "hard_sigmoid_keras2", "swish": "silu", "softmax_v2": "softmax"}
@@ -64,4 +65,5 @@ CHANGES: Mapping[str, Callable[[Fields], tuple[str, Fields]]] = {
     "ThresholdedReLU": _thresholded_relu,
     "BatchNormalization": _batch_normalization,
     "Softmax": _softmax,
+    "Merge": merge,
 }
