@@ -11,6 +11,7 @@ from refconv.ops import (
     embedding,
     global_pooling,
     identity,
+    layer_normalization,
     merging,
     normalization,
     padding,
@@ -22,10 +23,12 @@ from refconv.ops import (
     qkeras_other,
     qkeras_recurrent,
     recurrent,
+    residual,
     resizing,
     separable,
     shaping,
     transposed,
+    unit_normalization,
 )
 from refconv.ops.base import Row
 
@@ -41,6 +44,9 @@ FAMILIES = (
     resizing,
     activation_layers,
     normalization,
+    layer_normalization,
+    unit_normalization,
+    residual,
     preprocessing,
     shaping,
     identity,
