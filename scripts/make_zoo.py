@@ -126,9 +126,11 @@ def main() -> None:
     parser.add_argument("names", nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--input-size", type=int, metavar="N", help="height and width, instead of the model's own")
     arguments = parser.parse_args()
+    options = {"input_shape": (arguments.input_size,) * 2 + (3,)} if arguments.input_size else {}
     for name in arguments.names:
-        print(make(name, arguments.output, arguments.seed))
+        print(make(name, arguments.output, arguments.seed, **options))
 
 
 if __name__ == "__main__":
