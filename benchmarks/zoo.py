@@ -26,7 +26,7 @@ from speed.machine import machine  # noqa: E402
 from speed.memory import watched  # noqa: E402
 
 CHECK = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from refconv.cli import main; main()"
-HEADS = ("model", "layers", "verified", "exact", "within", "unverified", "verdict", "seconds", "peak MB")
+HEADS = ("model", "input", "layers", "verified", "exact", "within", "unverified", "verdict", "seconds", "peak MB")
 SIZE = 224  # where a model takes any
 
 
@@ -66,7 +66,7 @@ def selected(only: Sequence[str] | None, skip: Sequence[str]) -> list[str]:
     """Constructors whose names match."""
     import make_zoo
 
-    chosen = [n for n in make_zoo.names() if any(fnmatch(n, glob) for glob in only or ["*"])]
+    chosen = [n for n in make_zoo.NAMES if any(fnmatch(n, glob) for glob in only or ["*"])]
     return [name for name in chosen if not any(fnmatch(name, glob) for glob in skip)]
 
 
@@ -87,10 +87,10 @@ def check(name: str, models: Path, folder: Path, options: argparse.Namespace) ->
         folder,
     )
     if made.status:
-        return row(name, {}, [f"could not be made: {last(made.errors)}"], made.seconds, made.peak)
+        return row(name, "", {}, [f"could not be made: {last(made.errors)}"], made.seconds, made.peak)
     report = models / f"{name}.json"
-    side = f"{options.input_size or SIZE},{options.input_size or SIZE}"
-    shape = ["--shape", side] if takes_any(models / f"{name}.keras") else []
+    wanted = [options.input_size or SIZE if n is None else n for n in sizes(models / f"{name}.keras")]
+    shape = ["--shape", ",".join(map(str, wanted))]
     command = [sys.executable, "-c", CHECK, "check", str(models / f"{name}.keras"), "--no-progress", "-q"]
     ran = watched(
         [*command, "--samples", str(options.samples), "--json", str(report), *shape,
@@ -99,16 +99,16 @@ def check(name: str, models: Path, folder: Path, options: argparse.Namespace) ->
         folder,
     )  # fmt: skip
     if not report.exists():
-        return row(name, {}, [f"no report: {last(ran.errors)}"], ran.seconds, ran.peak)
+        return row(name, shape[1], {}, [f"no report: {last(ran.errors)}"], ran.seconds, ran.peak)
     result = json.loads(report.read_text())
-    return row(name, result, problems(result), ran.seconds, ran.peak)
+    return row(name, "×".join(map(str, wanted)), result, problems(result), ran.seconds, ran.peak)
 
 
-def takes_any(path: Path) -> bool:
-    """Whether the model's input has sizes that the file leaves open."""
+def sizes(path: Path) -> tuple[int | None, ...]:
+    """The model's input without the batch; None where the file leaves it open."""
     from refconv import load
 
-    return None in load(path).specs[0].shape[1:]
+    return load(path).specs[0].shape[1:]
 
 
 def last(text: str) -> str:
@@ -123,7 +123,7 @@ def problems(result: dict[str, Any]) -> list[str]:
     return [*layers, *([f"predict: {plain['reason']}"] if plain and not plain["ok"] else [])]
 
 
-def row(name: str, result: dict[str, Any], why: list[str], seconds: float, peak: float) -> dict[str, Any]:
+def row(name: str, shape: str, result: dict[str, Any], why: list[str], seconds: float, peak: float) -> dict[str, Any]:
     counts = result.get("counts", {})
     named = {head: counts.get(head, 0) for head in ("layers", "verified", "exact", "within", "vacuous", "unverified")}
     return {
@@ -131,7 +131,7 @@ def row(name: str, result: dict[str, Any], why: list[str], seconds: float, peak:
         **named,
         "verdict": result.get("verdict", "none"),
         "problems": why,
-        "input": result.get("input", {}),
+        "input": shape,
         "seconds": round(seconds, 1),
         "peak MB": round(peak),
     }
@@ -143,7 +143,7 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 def markdown(found: Sequence[dict[str, Any]]) -> str:
     """The table, and how many passed."""
-    lines = [list(HEADS), ["---", *["--:"] * 5, "---", "--:", "--:"], *map(cells, found)]
+    lines = [list(HEADS), ["---", "---", *["--:"] * 5, "---", "--:", "--:"], *map(cells, found)]
     passed = sum(row["verdict"] == "pass" for row in found)
     layers, verified = (sum(row[head] for row in found) for head in ("layers", "verified"))
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
 from refconv.ops.attributes import Unknown
 
 MAX_NODES = 100_000  # nested models called twice at every level would double without end
-PLACED = ("argument_", "constant_")  # arguments by position that are no tensors
+PLACED = re.compile(r"(argument|constant)_\d+")  # arguments by position that are no tensors
 LAYOUTS = {"hdf5": hdf5_weights.find_variables, "keras": zip_weights.find_variables}
 
 
@@ -165,7 +166,7 @@ class _Flattening:
     def _operator(self, path: Path, inputs: tuple[Ref, ...], call: Call) -> Node:
         leaf = self.leaves[path]
         known, where = leaf.resolved, "/".join(path)
-        named = {name: value for name, value in call.arguments.items() if not name.startswith(PLACED)}
+        named = {name: value for name, value in call.arguments.items() if not PLACED.fullmatch(name)}
         try:
             found = read_operation(leaf.layer, call.positional, named, f"layer {where}")
         except Unknown as error:

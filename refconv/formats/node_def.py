@@ -124,8 +124,10 @@ def _key(given: Mapping[str, Any], attributes: Mapping[str, Any]) -> list[Any]:
             return None
         if "shrink_axis_mask" in bit:
             return begin[i]
-        ends = [None if f"{name}_mask" in bit else bounds[i] for name, bounds in (("begin", begin), ("end", end))]
-        return Slice(*ends, strides[i])
+        start, stop = (
+            None if f"{name}_mask" in bit else bounds[i] for name, bounds in (("begin", begin), ("end", end))
+        )
+        return Slice(start, stop, strides[i])
 
     if not all(isinstance(bounds, list) for bounds in (begin, end, strides)):
         raise Unknown("a slice whose bounds are a tensor has no reference")

@@ -55,7 +55,7 @@ KERAS3: dict[str, Signature] = {
     "GetItem": Signature("ops.get_item", ("x", "key")),
     "Reshape": Signature("ops.reshape", ("x",), {"newshape": "shape"}),
     "Transpose": Signature("ops.transpose", ("x",), {"axes": "perm"}),
-    "SwapAxes": Signature("ops.swapaxes"),
+    "Swapaxes": Signature("ops.swapaxes", ("x",), {"axis1": "one", "axis2": "other"}),
     "ExpandDims": Signature("ops.expand_dims"),
     "Squeeze": Signature("ops.squeeze"),
     "Flip": Signature("ops.flip"),
@@ -98,7 +98,10 @@ KERAS2: dict[str, Signature] = {
     "math.truediv": Signature("ops.divide", ("x", "y")),
     "__operators__.add": Signature("ops.add", ("x", "y")),
     "nn.bias_add": Signature("ops.add", ("x", "y"), {"value": "x", "bias": "y"}),
-    "math.scalar_mul": Signature("ops.multiply", ("x", "y"), {"scalar": "x"}),
+    **{
+        f"{prefix}math.scalar_mul": Signature("ops.multiply", ("x", "y"), {"scalar": "x", "x": "y"})
+        for prefix in ("", "compat.v1.")
+    },
     "math.add_n": Signature("ops.add_n", ("values",), {"inputs": "values"}),
     **{f"{module}.{name}": Signature(f"ops.{name}", ("x",), _X) for name in UNARY for module in ("math", "nn")},
     "nn.swish": Signature("ops.silu", ("x",), _X),

@@ -75,7 +75,7 @@ def layer_normalization(
     narrow = fused and context.arithmetic.u > FLOAT32.u
     inner = (np.ones(()), np.zeros(())) if narrow else (gamma, beta)
     found = over_axes(x, axes, context.arithmetic.wide, raw=fused)
-    result = _normalized(x, found, attrs.epsilon, *inner, context, centred=not attrs.rms_scaling)
+    result = _normalized(x, found, attrs.epsilon, inner[0], inner[1], context, not attrs.rms_scaling)
     result = context.arithmetic.store(result, FLOAT32)
     return _scaled(result, gamma, beta, context.arithmetic) if narrow else result
 

@@ -12,7 +12,7 @@ from refconv.errors import UnreadableModel
 from refconv.numerics.enclosure import Enclosure, join
 from refconv.ops.attributes import Unknown, attribute, integer, number, optional
 from refconv.ops.axes import position
-from refconv.ops.base import Context, Row, Weights
+from refconv.ops.base import Context, Forward, Row, Weights
 from refconv.ops.operators.elementwise import Unary
 from refconv.ops.operators.operands import (
     Constant,
@@ -89,6 +89,12 @@ class Squeeze(Unary):
 
 
 @dataclass(frozen=True)
+class SwapAxes(Unary):
+    one: int = attribute(integer(), default=-1)
+    other: int = attribute(integer(), default=-2)
+
+
+@dataclass(frozen=True)
 class Flip(Unary):
     axis: tuple[int, ...] | None = attribute(optional(listed(integer())), default=None)
 
@@ -136,8 +142,8 @@ class Blocks(Unary):
     block_size: int = attribute(integer(2), default=2)
 
 
-def moving(move: Callable[[Any, np.ndarray, Sequence[Enclosure]], np.ndarray]) -> Any:
-    """A row's forward from what it does to one array."""
+def moving(move: Callable[..., np.ndarray]) -> Forward:
+    """A row's forward from what (attributes, an array, the node's inputs) → array does to one field."""
 
     def run(attrs: Any, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
         x = taken(attrs.x, inputs, context.arithmetic)
@@ -246,17 +252,11 @@ def cast(attrs: Cast, weights: Weights, inputs: Sequence[Enclosure], context: Co
     return Enclosure(context.arithmetic.format.round(floats.mid)) if floats.exact else floats
 
 
-def swap_axes(attrs: Any, v: np.ndarray, inputs: Sequence[Enclosure]) -> np.ndarray:
-    one, other = (position(a, v.ndim) for a in attrs.axis)
-    return v.swapaxes(one, other)
+def swap_axes(attrs: SwapAxes, v: np.ndarray, inputs: Sequence[Enclosure]) -> np.ndarray:
+    return v.swapaxes(position(attrs.one, v.ndim), position(attrs.other, v.ndim))
 
 
-@dataclass(frozen=True)
-class SwapAxes(Unary):
-    axis: tuple[int, ...] = attribute(listed(integer()), default=(-1, -2))
-
-
-MOVES = {
+MOVES: dict[str, tuple[type, Callable[..., np.ndarray]]] = {
     "reshape": (Reshape, reshape),
     "transpose": (Transpose, transpose),
     "expand_dims": (ExpandDims, expand_dims),
