@@ -14,11 +14,21 @@ from support.live import capture_live
 from support.operated import MAKERS, SHAPE
 
 from refconv import formats, pipeline
+from refconv.compare.counterfactuals.base import Case
+from refconv.compare.counterfactuals.table import ROWS
+from refconv.compare.layer import judge
+from refconv.compare.power import measure
 from refconv.graph import Graph
+from refconv.ops.base import Context
+from refconv.ops.operators.arithmetic import Binary
 from refconv.ops.table import TABLE
 from refconv.pipeline import Options
-from refconv.result import CheckResult, Verdict
+from refconv.primitives import engines
+from refconv.reference.forward import NodeWeights
+from refconv.result import FAILING, CheckResult, Verdict
 from refconv.trace import Trace
+
+CONTEXT = Context(engines.get("numpy"))
 
 EVERY = pytest.mark.parametrize("name", MAKERS)
 MODES = pytest.mark.parametrize("mode", ["graph", "eager", "xla"])
@@ -74,6 +84,25 @@ def test_every_operator_would_be_seen_to_fail(name: str) -> None:
 
 def spoiled(values: np.ndarray) -> np.ndarray:
     return values + 1 if values.dtype.kind in "iu" else values * values.dtype.type(1.001)
+
+
+@pytest.mark.parametrize("name", ["other operand missing", "operands swapped"])
+def test_what_would_have_been_caught_is(name: str) -> None:
+    """Every operator of two operands with the fault, and its tensors as the framework gave them."""
+    (_, graph), (_, trace) = made("keras3"), traced("keras3", "graph")
+    (row,) = (row for row in ROWS if row.name == name and Binary in row.families)
+    tried = 0
+    for node in graph.nodes:
+        call = next((call for call in trace.calls if call.layer == node.layer), None)
+        given = tuple(trace.tensors[key] for key in call.inputs) if call else ()
+        if not row.concerns(case := Case(node, {}, given)):
+            continue
+        found = measure(case, CONTEXT)
+        got = tuple(e.mid.astype(np.float32) for e in row.alter(case).enclose(CONTEXT))
+        if found is not None and name in found.caught:
+            tried += 1
+            assert judge(node, NodeWeights({}, {}), {}, given, got, CONTEXT).verdict in FAILING, node.name
+    assert tried > 2
 
 
 def test_every_row_of_an_operator_is_tried() -> None:

@@ -56,7 +56,7 @@ def batch_normalization(draw: st.DrawFn) -> Case:
 
 @st.composite
 def layer_normalization(draw: st.DrawFn) -> Case:
-    """Keras 2's fused kernel takes axes at the end from an epsilon of 1.001e-5 on; one element alone has no variance."""
+    """Keras 2's fused kernel takes axes at the end from an epsilon of 1.001e-5 on; one value has no variance."""
     shape = tuple(n + 1 for n in draw(SHAPES))
     axes = sorted(draw(st.lists(st.integers(1, len(shape) - 1), unique=True, min_size=1)))
     axis = draw(st.sampled_from([-1, len(shape) - 1, axes]))
