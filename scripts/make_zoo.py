@@ -55,6 +55,9 @@ def randomise(model: Any, seed: int) -> Any:
         name = variable.name.split("/")[-1].split(":")[0]
         if variable.dtype in ("float32", np.float32):
             variable.assign(draw(name, tuple(variable.shape), rng).astype(np.float32))
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()  # Normalization computes with copies of its weights, as loading makes them
     x = noise(model, rng)
     calibrate(model, x, rng)
     temper(model, x)
@@ -62,13 +65,15 @@ def randomise(model: Any, seed: int) -> Any:
 
 
 def noise(model: Any, rng: np.random.Generator) -> np.ndarray:
-    """One sample as `refconv check` draws it."""
+    """Samples as `refconv check` draws them, of small images more than one: statistics are to be of many pixels."""
     from refconv.graph import TensorSpec
     from refconv.inputs.draw import draw as sample
 
-    shape = (1, *(SIZE if n is None else n for n in model.input_shape[1:]))
+    height, width, channels = (SIZE if n is None else n for n in model.input_shape[1:])
+    count = max(1, SIZE**2 // (height * width))
     pixels = type(model.layers[1]).__name__ in PIXELS
-    return sample(TensorSpec("x", shape), 1, rng, 256 if pixels else None)
+    spec = TensorSpec("x", (count, height, width, channels))
+    return sample(spec, count, rng, 256 if pixels else None)
 
 
 def calibrate(model: Any, x: np.ndarray, rng: np.random.Generator) -> None:

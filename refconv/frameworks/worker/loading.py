@@ -6,12 +6,13 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 from refconv.frameworks.worker.quantized import custom_objects
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
+INNER_CLASSES = {"convnext": ("LayerScale", "StochasticDepth"), "inception_resnet_v2": ("CustomScaleLayer",)}
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,23 @@ def choose_device(tf: Any, device: str) -> None:
 
 def load_model(framework: Framework, path: str, qkeras: bool = False) -> Any:
     """The model, not compiled, by the framework's own loader; code inside the file is refused."""
-    objects = custom_objects() if qkeras else None
+    objects = {**_inner_classes(framework, path), **(custom_objects() if qkeras else {})} or None
     # The .h5 loaders of Keras 2 unmarshal a Lambda's code unless this scope is entered.
     saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
     with rightly_named(path) as name, saving.SafeModeScope(True):
         return framework.keras.models.load_model(name, compile=False, custom_objects=objects)
+
+
+def _inner_classes(framework: Framework, path: str) -> Dict[str, Any]:
+    """Layers of keras.applications that are in no public module, which an .h5 file names without their module."""
+    found = {}
+    for module, names in INNER_CLASSES.items() if true_ending(path) == ".h5" else ():
+        try:
+            inside = importlib.import_module(framework.keras.__name__ + ".src.applications." + module)
+        except ImportError:  # a Keras of another age
+            continue
+        found.update({name: vars(inside)[name] for name in names if name in vars(inside)})
+    return found
 
 
 @contextmanager
