@@ -6,6 +6,7 @@ Scaling all weights by 1 + s scales the sum z that the activation f is given, an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 
@@ -28,6 +29,10 @@ HIDES = 12.0
 # multiplies by two of them: an error that all outputs may share. Simulated Winograd and FFT runs stay below 1.3u.
 CONSTANTS = 2.0
 
+# The largest that the root mean square of one operation's rounding error can be, in units of u times its result S: the
+# error is uniform over ±½ulp, which is u|S| where the mantissa is 1.
+RMS = 1 / sqrt(3)
+
 
 @dataclass(frozen=True)
 class Direction:
@@ -38,12 +43,15 @@ class Direction:
         own: how far the activation itself may err: a function of its argument, so that it may well have a trend.
         constants: in units of u, what the algorithm's own constants may add to a slope.
         joint: the outputs along the last axis share a factor of their own (softmax's sum), which is no trend.
+        sigma: the deviation of what an output does not share; None where that is all of it. Where one class outweighs
+            the others, the error of its sum is nearly all of their error, and none of its own.
     """
 
     along: np.ndarray
     own: np.ndarray | float = 0.0
     constants: float = 0.0
     joint: bool = False
+    sigma: np.ndarray | None = None
 
 
 def readable(a: Activation) -> bool:
@@ -58,11 +66,13 @@ def direction(node: Node, weights: Weights, inputs: Arrays, context: Context, y:
     if function.name in ("linear", "relu") and not function.parameters:
         return Direction(y, constants=constants)
     bare = replace(node, attrs=replace(node.attrs, activation=LINEAR))
-    (sums,), _ = enclose(bare, weights, inputs, replace(context, need=Need.VALUES))
+    need = Need.VALUES if function.elementwise else Need.PROBABLE
+    (sums,), _ = enclose(bare, weights, inputs, replace(context, need=need))
     lower, upper = (activate(function, point(sums.mid * s), context.arithmetic) for s in (1 - STEP, 1 + STEP))
     with np.errstate(all="ignore"):
         along = (upper.mid - lower.mid) / (2 * STEP)
     if not function.elementwise:  # what is not exp's is shared or random: differences, their sum, the quotient
-        return Direction(along, EXP * context.arithmetic.u * np.abs(y), constants, joint=True)
+        apart = np.hypot(sums.sigma, context.arithmetic.u * (sums.mid.max(axis=-1, keepdims=True) - sums.mid) * RMS)
+        return Direction(along, EXP * context.arithmetic.u * np.abs(y), constants, joint=True, sigma=apart * np.abs(y))
     own = np.broadcast_to(activate(function, point(sums.mid), context.arithmetic).worst, y.shape)
     return Direction(np.where(own <= HIDES * context.arithmetic.u * np.abs(along), along, 0.0), own, constants)

@@ -13,7 +13,7 @@ from math import gcd, sqrt
 
 import numpy as np
 
-from refconv.compare.direction import Direction, readable
+from refconv.compare.direction import RMS, Direction, readable
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.formats import FLOAT32
@@ -27,10 +27,6 @@ ENOUGH = 1 << 17  # outputs that are looked at: ten times as many would narrow n
 SLOPE = 1.5  # in units of u: what rounding may look like, by measurement never above 1.25
 MEAN = 0.1
 DEVIATIONS = 4.0  # of a mean of random errors
-
-# The largest that the root mean square of one addition's rounding error can be, in units of u|S|: the error is uniform
-# over ±½ulp, which is u|S| where the mantissa is 1.
-_RMS = 1 / sqrt(3)
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Trend:
         1.5u: then it is four standard deviations, with the errors as large as rounding can make them on average, or
         as they are seen to be: σ is a mean over orders, and outputs that share an unlucky one err by more.
         """
-        return max(SLOPE, DEVIATIONS * max(_RMS, self.scatter) * self.spread) + self.hidden
+        return max(SLOPE, DEVIATIONS * max(RMS, self.scatter) * self.spread) + self.hidden
 
     @property
     def reason(self) -> str:
@@ -125,23 +121,24 @@ def measure(enclosure: Enclosure, got: np.ndarray, along: Direction | None = Non
     """
     along = along or Direction(enclosure.mid)
     some = _sample(got.size)
-    fields = (enclosure.mid, enclosure.sigma, enclosure.floor, along.along, along.own, got)
+    apart = enclosure.sigma if along.sigma is None else along.sigma
+    fields = (enclosure.mid, apart, enclosure.floor, along.along, along.own, got)
     y, sigma, floor, d, own, g = (np.broadcast_to(v, got.shape).ravel()[some].astype(np.float64) for v in fields)
     with np.errstate(all="ignore"):
         kept = (sigma > 0) & (floor < sigma / 100) & (np.abs(y) > sigma) & (d != 0) & np.isfinite(sigma + y + g + d)
-    y, sigma, d, own, g = (v[kept] for v in (y, sigma, d, own, g))
+    y, sigma, d, own, e = (v[kept] for v in (y, sigma, d, own, g - y))
     rows = np.unique(some[kept] // got.shape[-1], return_inverse=True)[1] if along.joint else np.array([], int)
     if along.joint and len(y):
-        d = _without(y, d, sigma, rows)
+        d, e = (_without(y, v, sigma, rows) for v in (d, e))
     _, first = np.unique(y.astype(np.float32), return_index=True)  # equal sums repeat their errors
-    error, weight, own = (v[first] for v in ((g - y) / sigma, d / sigma, own / sigma))
+    error, weight, own = (v[first] for v in (e / sigma, d / sigma, own / sigma))
     return _trend(error, weight, own, len(first) - len(np.unique(rows)), along.constants)
 
 
-def _without(y: np.ndarray, d: np.ndarray, sigma: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """d less its part along y in each row, so that a factor shared by a row has no slope."""
-    part = np.bincount(rows, d * y / sigma**2) / np.bincount(rows, (y / sigma) ** 2)
-    return d - part[rows] * y
+def _without(y: np.ndarray, v: np.ndarray, sigma: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """v less its part along y in each row, so that a factor shared by a row has no slope, and no scatter."""
+    part = np.bincount(rows, v * y / sigma**2) / np.bincount(rows, (y / sigma) ** 2)
+    return v - part[rows] * y
 
 
 def _trend(error: np.ndarray, weight: np.ndarray, own: np.ndarray, count: int, constants: float) -> Trend | None:

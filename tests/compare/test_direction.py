@@ -70,6 +70,36 @@ def test_a_factor_that_a_row_shares_has_no_slope():
     assert measure(enclosure, scaled, joint).count == 18
 
 
+def test_the_error_of_an_outweighing_class_is_shared_by_all_others():
+    """One logit far above the others: its own error moves them all together, by much more than theirs differ."""
+    rng = np.random.default_rng(1)
+    z = np.float32(rng.normal(size=(1, 900)) * 12)
+    z[0, 0] = z.max() + 5
+    along = found("softmax", z.tolist())
+    y, spread = np.exp(z.astype(float)), 500 * U
+    y /= y.sum()
+    within = Direction(y * (z - (y * z).sum()), 0.0, joint=True, sigma=spread * y)
+    whole = Enclosure(y, np.where(y > 0.5, 10 * U, 3 * spread) * y, 1.0)  # its own output is all but saturated
+    errors = rng.normal(size=z.shape) * spread / 4
+    errors[0, 0] = spread
+    moved = y * np.exp(errors - np.log(np.sum(y * np.exp(errors))))
+    assert np.median(moved / y - 1) < -spread / 2
+    trend = measure(whole, moved, within)
+    assert abs(trend.slope) < trend.limit < 4
+    assert trend.scatter == pytest.approx(0.25, rel=0.1)
+    blind = measure(whole, moved, Direction(within.along, 0.0, joint=True))
+    assert abs(blind.slope) > blind.limit
+    scaled = moved * (1 + 1e-6 * within.along / y)
+    assert measure(whole, scaled, within).reason
+    differences = (z.max() - z) * U / np.sqrt(3)
+    assert along.sigma == pytest.approx(np.hypot(sums_sigma(z), differences), rel=1e-3)  # y is one in `found`
+
+
+def sums_sigma(z: np.ndarray) -> np.ndarray:
+    """Of a sum whose one term is z, and 899 that are zero."""
+    return U * np.sqrt(901 * 3 / 6) * np.abs(z.astype(float))
+
+
 def built(keras: Any, name: str) -> Any:
     rng = np.random.default_rng(5)
     inside, head = (name, "softmax") if name != "softmax" else ("linear", name)
