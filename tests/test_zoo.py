@@ -48,9 +48,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     ),
     "DenseNet": lambda: inner("densenet").DenseNet([1, 1, 1, 1], **SMALL),
     "EfficientNet": lambda: inner("efficientnet").EfficientNet(0.2, 0.1, 32, name="small", **SMALL),
-    "EfficientNetV2": lambda: inner("efficientnet_v2").EfficientNetV2(
-        0.2, 0.1, 32, name="efficientnetv2-b0", **SMALL
-    ),
+    "EfficientNetV2": lambda: inner("efficientnet_v2").EfficientNetV2(0.2, 0.1, 32, name="efficientnetv2-b0", **SMALL),
     "InceptionResNetV2": inception_resnet,
     "MobileNetV3": lambda: keras.applications.MobileNetV3Small(alpha=0.35, **{**SMALL, "input_shape": (None, None, 3)}),
     "NASNet": lambda: inner("nasnet").NASNet(

@@ -19,6 +19,7 @@ from refconv.ops.qkeras_layers import NO_LAYERS
 from refconv.ops.table import TABLE
 
 OWN_PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+REGISTERED = ("Custom>CustomScaleLayer",)  # Keras 2 registers its own InceptionResNetV2's layer as users do theirs
 OPERATIONS = ("keras.src.ops", "keras.ops", "keras_core.src.ops")
 
 
@@ -88,7 +89,8 @@ def _class(layer: Layer) -> tuple[str, bool]:
     if qkeras.owns(bare) and str(module or "qkeras").startswith("qkeras"):
         return bare, True
     if package:
-        return (bare, True) if package in ("keras.layers", "Keras", "tf_keras.layers") else (name, False)
+        own = package in ("keras.layers", "Keras", "tf_keras.layers") or name in REGISTERED
+        return (bare, True) if own else (name, False)
     if isinstance(module, str) and module.startswith(OPERATIONS):
         return f"{module}.{name}", False
     if isinstance(module, str) and module.split(".src")[0].split(".layers")[0] not in OWN_PACKAGES:

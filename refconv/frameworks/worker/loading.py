@@ -95,9 +95,11 @@ def load_model(framework: Framework, path: str, qkeras: bool = False) -> Any:
 
 
 def _inner_classes(framework: Framework, path: str) -> Dict[str, Any]:
-    """Layers of keras.applications that are in no public module, which an .h5 file names without their module."""
-    found = {}
-    for module, names in INNER_CLASSES.items() if true_ending(path) == ".h5" else ():
+    """Layers of keras.applications that are in no public module: .h5 files do not say which, and Keras 2 does not look."""
+    found: Dict[str, Any] = {}
+    if true_ending(path) != ".h5" and not framework.keras.__version__.startswith("2."):
+        return found
+    for module, names in INNER_CLASSES.items():
         try:
             inside = importlib.import_module(framework.keras.__name__ + ".src.applications." + module)
         except ImportError:  # a Keras of another age
