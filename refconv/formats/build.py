@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from refconv.errors import UnreadableModel
@@ -19,13 +20,16 @@ from refconv.formats.keras1_weights import converted
 from refconv.formats.leaves import Leaf, Path, find_leaves
 from refconv.formats.matching import Variable, match
 from refconv.formats.model import Layer, Model, at, own_classes
+from refconv.formats.operators import Operation, dtype_of, read_operation
 from refconv.formats.policies import dtype_policy
 from refconv.formats.shapes import input_shape
 from refconv.formats.source import Source
 from refconv.formats.theano import is_rotated, rotated, rotated_weights, written_on
 from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
+from refconv.ops.attributes import Unknown
 
 MAX_NODES = 100_000  # nested models called twice at every level would double without end
+PLACED = re.compile(r"(argument|constant)_\d+")  # arguments by position that are no tensors
 LAYOUTS = {"hdf5": hdf5_weights.find_variables, "keras": zip_weights.find_variables}
 
 
@@ -138,10 +142,16 @@ class _Flattening:
         self, layer: Layer, path: Path, call: Call, made: Mapping[Any, Any], outer: Mapping[str, Any]
     ) -> list[Ref] | int:
         where = "/".join(path[:-1])
-        call = Call(call.inputs, map_references(dict(call.arguments), lambda ref: _resolve(ref, made, where)))
+        positional, arguments = (
+            map_references(given, lambda ref: _resolve(ref, made, where))
+            for given in (list(call.positional), dict(call.arguments))
+        )
         inputs = tuple(_resolve(ref, made, where) for ref in call.inputs)
+        call = Call(call.inputs, arguments, tuple(positional))
         if layer.model is not None:
             return self.run(layer.model, path, inputs, inherited(call, outer))
+        if self.leaves[path].resolved.operation:
+            return self._emit(self._operator(path, inputs, call)).node
         inner = inherited(call, outer) if "training" in call.arguments else outer
         return self._emit(self._node(path, inputs, meaningful(call.arguments), inner)).node
 
@@ -170,6 +180,30 @@ class _Flattening:
         )
         self.calls[path] += 1
         return node
+
+    def _operator(self, path: Path, inputs: tuple[Ref, ...], call: Call) -> Node:
+        leaf = self.leaves[path]
+        known, where = leaf.resolved, "/".join(path)
+        named = {name: value for name, value in call.arguments.items() if not PLACED.fullmatch(name)}
+        try:
+            found = read_operation(leaf.layer, call.positional, named, f"layer {where}")
+        except Unknown as error:
+            found = Operation(known.type, None, inputs)
+            known = replace(known, reason=error.what)
+        else:
+            known = replace(known, reason="", dtype=dtype_of(found, self.nodes))
+        if any(ref.node in self.masked for ref in found.inputs):
+            self.masked.add(len(self.nodes))
+        origin = Origin(leaf.layer.class_name, self.dialect, leaf.layer.config)
+        call_number = self.calls[path]
+        self.calls[path] += 1
+        return Node(
+            *(len(self.nodes), where, found.type, found.attrs, found.inputs, origin, call_number),
+            weights=self.weights[path],
+            arguments=call.arguments,
+            dtype=known.dtype,
+            reason=known.reason,
+        )
 
     def _emit(self, node: Node) -> Ref:
         if len(self.nodes) >= MAX_NODES:

@@ -22,17 +22,22 @@ class TensorRef:
 
 @dataclass(frozen=True)
 class Call:
-    """One call: the tensors given by position, and every other argument (a tensor there is a TensorRef)."""
+    """One call: the tensors given by position, and every other argument (a tensor there is a TensorRef).
+
+    `positional` are the arguments by position as they stand, for operators: tensors, constants and lists of them.
+    """
 
     inputs: tuple[TensorRef, ...]
     arguments: Mapping[str, Any]
+    positional: tuple[Any, ...] = ()
 
     @property
     def references(self) -> list[TensorRef]:
         return [*self.inputs, *_references_in(self.arguments)]
 
     def mapped(self, change: Callable[[TensorRef], TensorRef]) -> Call:
-        return Call(tuple(map(change, self.inputs)), map_references(self.arguments, change))
+        positional = tuple(map_references(value, change) for value in self.positional)
+        return Call(tuple(map(change, self.inputs)), map_references(self.arguments, change), positional)
 
 
 def map_references(value: Any, change: Callable[[TensorRef], Any]) -> Any:
@@ -106,7 +111,9 @@ def read_call(node: Any, where: str) -> Call:
     for position, leaf in enumerate(leaves):
         if leaf[0] == CONSTANT:
             arguments[f"constant_{position}"] = leaf[2]
-    return Call(inputs, arguments)
+    given = [leaf[2] if leaf[0] == CONSTANT else _reference(leaf) for leaf in leaves]
+    several = len(given) > 1 or isinstance(node[0][0], list)
+    return Call(inputs, arguments, (given if several else given[0],))
 
 
 def _keras2_leaves(node: Any, where: str) -> Iterator[list[Any]]:
@@ -140,7 +147,7 @@ def _read_keras3(node: Mapping[str, Any], where: str) -> Call:
     rest = {f"argument_{index}": item for index, item in enumerate(args) if not list(_references_in(item))}
     if not inputs and not list(_references_in(kwargs)):
         raise UnreadableModel("a call without inputs", where=where)
-    return Call(tuple(inputs), {**rest, **kwargs})
+    return Call(tuple(inputs), {**rest, **kwargs}, tuple(args))
 
 
 def _keras3_value(value: Any, where: str) -> Any:

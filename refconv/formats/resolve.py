@@ -10,6 +10,7 @@ from refconv.formats.dialects import DIALECTS, qkeras
 from refconv.formats.dialects.common import is_inert
 from refconv.formats.inner import opened
 from refconv.formats.model import Layer
+from refconv.formats.operators import LAMBDAS
 from refconv.formats.policies import dtype_policy, refuse_unread
 from refconv.formats.wrappers import unwrapped
 from refconv.ops.attributes import Unknown, build
@@ -18,6 +19,7 @@ from refconv.ops.qkeras_layers import NO_LAYERS
 from refconv.ops.table import TABLE
 
 OWN_PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+REGISTERED = ("Custom>CustomScaleLayer",)  # Keras 2 registers its own InceptionResNetV2's layer as users do theirs
 OPERATIONS = ("keras.src.ops", "keras.ops", "keras_core.src.ops")
 
 
@@ -30,6 +32,7 @@ class Resolved:
     row: Row | None = None
     reason: str = ""
     dtype: str = "float32"
+    operation: bool = False  # an operator, of which each call says what it computes (`formats.operators`)
 
     @property
     def weights(self) -> dict[str, Shape] | None:
@@ -49,7 +52,10 @@ def resolve(layer: Layer, path: str, dialect: str) -> Resolved:
     dtype = dtype_policy(layer.config, where)
     kind, own = _class(layer)
     if not own:
-        return Resolved(kind, reason=f"no reference for {kind}, which is no layer of Keras", dtype=dtype)
+        reason = f"no reference for {kind}, which is no layer of Keras"
+        return Resolved(kind, reason=reason, dtype=dtype, operation=kind.startswith(OPERATIONS))
+    if kind in LAMBDAS:
+        return Resolved(kind, reason=f"no reference for {kind}", dtype=dtype, operation=True)
     try:
         kind, given = _canonical(layer, dialect)
         given = opened(kind, given, dtype, where, lambda inner: _canonical(inner, dialect))
@@ -83,7 +89,8 @@ def _class(layer: Layer) -> tuple[str, bool]:
     if qkeras.owns(bare) and str(module or "qkeras").startswith("qkeras"):
         return bare, True
     if package:
-        return (bare, True) if package in ("keras.layers", "Keras", "tf_keras.layers") else (name, False)
+        own = package in ("keras.layers", "Keras", "tf_keras.layers") or name in REGISTERED
+        return (bare, True) if own else (name, False)
     if isinstance(module, str) and module.startswith(OPERATIONS):
         return f"{module}.{name}", False
     if isinstance(module, str) and module.split(".src")[0].split(".layers")[0] not in OWN_PACKAGES:

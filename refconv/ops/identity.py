@@ -18,6 +18,7 @@ NAMES = (
     "AlphaDropout",
     "ActivityRegularization",
     "Identity",
+    "StochasticDepth",  # of keras.applications.ConvNeXt*
 )
 IMAGES = ("SpatialDropout2D", "SpatialDropout3D")
 

@@ -55,6 +55,48 @@ def batch_normalization(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def layer_normalization(draw: st.DrawFn) -> Case:
+    """Keras 2's fused kernel takes axes at the end from an epsilon of 1.001e-5 on; one value has no variance."""
+    shape = tuple(n + 1 for n in draw(SHAPES))
+    axes = sorted(draw(st.lists(st.integers(1, len(shape) - 1), unique=True, min_size=1)))
+    axis = draw(st.sampled_from([-1, len(shape) - 1, axes]))
+    config = {"axis": axis, "epsilon": draw(st.sampled_from([1e-3, 1e-6, 0.1]))}
+    config |= {"center": draw(st.booleans()), "scale": draw(st.booleans())}
+    return Case(config, (shape,))
+
+
+@st.composite
+def group_normalization(draw: st.DrawFn) -> Case:
+    groups, shape = draw(st.integers(1, 3)), draw(SHAPES)
+    axis = draw(st.sampled_from([-1, len(shape) - 1, 1]))
+    at = axis % len(shape)
+    shape = (*shape[:at], shape[at] * groups, *shape[at + 1 :])
+    groups = draw(st.sampled_from([groups, -1]))
+    config = {"groups": groups, "axis": axis, "epsilon": draw(st.sampled_from([1e-3, 1e-5]))}
+    return Case({**config, "center": draw(st.booleans()), "scale": draw(st.booleans())}, (shape,))
+
+
+@st.composite
+def unit_normalization(draw: st.DrawFn) -> Case:
+    shape = draw(SHAPES)
+    axes = st.lists(st.integers(1, len(shape) - 1), unique=True, min_size=1)
+    return Case({"axis": draw(st.just(-1) | axes)}, (shape,))
+
+
+@st.composite
+def layer_scale(draw: st.DrawFn) -> Case:
+    shape = draw(SHAPES)
+    return Case({"init_values": 0.5, "projection_dim": shape[-1]}, (shape,), package="applications.convnext")
+
+
+@st.composite
+def custom_scale(draw: st.DrawFn) -> Case:
+    shape = draw(SHAPES)
+    config = {"scale": draw(st.floats(-2, 2))}
+    return Case(config, (shape, shape), package="applications.inception_resnet_v2")
+
+
+@st.composite
 def rescaling(draw: st.DrawFn) -> Case:
     shape = draw(SHAPES)
     value = st.floats(-300, 300, width=32)
@@ -102,6 +144,14 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
     "PReLU": prelu(),
     "Softmax": softmax(),
     "BatchNormalization": batch_normalization(),
+    "LayerNormalization": layer_normalization(),
+    "GroupNormalization": group_normalization(),
+    "UnitNormalization": unit_normalization(),
+    "LayerScale": layer_scale(),
+    "CustomScaleLayer": custom_scale(),
+    "StochasticDepth": st.builds(
+        lambda shape: Case({"drop_path_rate": 0.5}, (shape,), package="applications.convnext"), SHAPES
+    ),
     "Rescaling": rescaling(),
     "Normalization": normalization(),
     "Add": merge(),

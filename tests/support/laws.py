@@ -98,10 +98,15 @@ def run_row(
     name: str, config: Mapping[str, Any], inputs: Sequence[np.ndarray], keras: int, seed: int = 0, package: str = ""
 ) -> Run:
     """Build the Keras layer, draw its weights, and read its configuration as a file's into the row's attributes."""
-    layers = import_module(package) if package else import_module("tf_keras" if keras == 2 else "keras").layers
+    own = "tf_keras" if keras == 2 else "keras"
+    if package.startswith("applications."):  # a class of Keras's own that is in no public module
+        layers = import_module(f"{own}.src.{package}")
+    else:
+        layers = import_module(package) if package else import_module(own).layers
     layer = getattr(layers, name).from_config(dict(config))
     shapes = [x.shape for x in inputs]
     layer.build(shapes[0] if len(shapes) == 1 else shapes)
+    layer.built = True  # Keras 2's LayerScale does not say so, and would be built anew when it is called
     variables = _draw_weights(layer, seed)
     written = json.loads(json.dumps(layer.get_config(), default=_plain))
     found = resolve(Layer(name, name, written, calls=(), raw={}), name, f"keras{keras}")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from refconv.compare.counterfactuals.base import Case, Counterfactual
+from refconv.ops.layer_normalization import GroupNormalization, LayerNormalization
 from refconv.ops.normalization import BatchNormalization
 from refconv.ops.preprocessing import Normalization, Rescaling
+from refconv.ops.residual import CustomScale, LayerScale
 from refconv.ops.table import TABLE
 
 BATCH = (BatchNormalization,)
+ITS_OWN = (LayerNormalization, GroupNormalization)
 
 
 def _epsilon(case: Case) -> Case:
@@ -54,11 +57,23 @@ def _fed(case: Case) -> bool:
 
 
 def _scales(case: Case) -> bool:
-    return case.attrs.scale
+    return "gamma" in case.weights
 
 
 def _centers(case: Case) -> bool:
-    return case.attrs.center
+    return "beta" in case.weights
+
+
+def _one_group(case: Case) -> Case:
+    return case.with_attrs(groups=1)
+
+
+def _in_groups(case: Case) -> bool:
+    return case.attrs.groups != 1
+
+
+def _whole(case: Case) -> Case:
+    return case.with_attrs(scale=1.0)
 
 
 def _without_offset(case: Case) -> Case:
@@ -82,10 +97,12 @@ def _adapted(case: Case) -> bool:
 
 
 ROWS = (
-    Counterfactual("another epsilon", BATCH, _epsilon),
+    Counterfactual("another epsilon", (*BATCH, *ITS_OWN), _epsilon),
     Counterfactual("mean and variance swapped", BATCH, _swapped),
-    Counterfactual("gamma missing", BATCH, _without_gamma, _scales),
-    Counterfactual("beta missing", BATCH, _without_beta, _centers),
+    Counterfactual("gamma missing", (*BATCH, *ITS_OWN, LayerScale), _without_gamma, _scales),
+    Counterfactual("beta missing", (*BATCH, *ITS_OWN), _without_beta, _centers),
+    Counterfactual("one group", (GroupNormalization,), _one_group, _in_groups),
+    Counterfactual("scale missing", (CustomScale,), _whole),
     Counterfactual("means off by 1%", BATCH, _mean_off),
     Counterfactual("variances off by 1%", BATCH, _variance_off),
     Counterfactual("statistics of the batch", BATCH, _of_the_batch, _fed),

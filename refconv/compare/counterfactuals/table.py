@@ -7,6 +7,7 @@ from refconv.compare.counterfactuals import (
     kernels,
     moving,
     normalization,
+    operators,
     quantization,
     recurrence,
     ties,
@@ -14,7 +15,7 @@ from refconv.compare.counterfactuals import (
 )
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 
-FAMILIES = (kernels, windows, activations, normalization, moving, quantization, ties, recurrence)
+FAMILIES = (kernels, windows, activations, normalization, moving, operators, quantization, ties, recurrence)
 
 ROWS: tuple[Counterfactual, ...] = tuple(row for family in FAMILIES for row in family.ROWS)
 

@@ -16,7 +16,7 @@ DROPPED_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
 # Fields that matter in training only: kept where a row declares them, else dropped.
 TRAINING_ONLY = {
     "rate", "stddev", "l1", "l2", "momentum", "synchronized", "fused", "virtual_batch_size", "renorm_clipping",
-    "renorm_momentum", "dropout", "recurrent_dropout",
+    "renorm_momentum", "dropout", "recurrent_dropout", "drop_path_rate",
 }  # fmt: skip
 # How a recurrent layer begins and loops: nothing of it is seen without a mask.
 LOOPING = {"unit_forget_bias", "implementation", "unroll", "zero_output_for_mask", "use_cudnn", "enable_caching_device"}

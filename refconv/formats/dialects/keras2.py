@@ -60,10 +60,22 @@ def _single(fields: Fields, name: str) -> Fields:
     return {**fields, name: value[0]} if isinstance(value, list) and len(value) == 1 else fields
 
 
+def _layer_normalization(fields: Fields) -> tuple[str, Fields]:
+    """Keras 2 takes batch normalisation's kernel wherever it can."""
+    return "LayerNormalization", {**fields, "fused": True}
+
+
+def _unit_normalization(fields: Fields) -> tuple[str, Fields]:
+    """tf.linalg.l2_normalize raises the sum of squares to 1e-12, Keras 3 its root."""
+    return "UnitNormalization", {**fields, "least": 1e-6}
+
+
 CHANGES: Mapping[str, Callable[[Fields], tuple[str, Fields]]] = {
     "LeakyReLU": _leaky_relu,
     "ThresholdedReLU": _thresholded_relu,
     "BatchNormalization": _batch_normalization,
     "Softmax": _softmax,
     "Merge": merge,
+    "LayerNormalization": _layer_normalization,
+    "UnitNormalization": _unit_normalization,
 }

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 import h5py
 
@@ -14,6 +14,7 @@ from refconv.frameworks.worker.quantized import custom_objects
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
+INNER_CLASSES = {"convnext": ("LayerScale", "StochasticDepth"), "inception_resnet_v2": ("CustomScaleLayer",)}
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def load_model(framework: Framework, path: str, qkeras: bool = False, architectu
 
     With `architecture`, the path of a model's JSON, the file at `path` holds its weights alone.
     """
-    objects = custom_objects() if qkeras else None
+    objects = {**_inner_classes(framework, path), **(custom_objects() if qkeras else {})} or None
     # The .h5 loaders of Keras 2 unmarshal a Lambda's code unless this scope is entered.
     saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
     with rightly_named(path, true_ending(path, bool(architecture))) as name, saving.SafeModeScope(True):
@@ -104,6 +105,20 @@ def load_model(framework: Framework, path: str, qkeras: bool = False, architectu
 
 
 WEIGHTS = ".weights.h5"
+
+
+def _inner_classes(framework: Framework, path: str) -> Dict[str, Any]:
+    """Layers of keras.applications that are in no public module: .h5 files do not say which, and Keras 2 does not look."""
+    found: Dict[str, Any] = {}
+    if true_ending(path) != ".h5" and not framework.keras.__version__.startswith("2."):
+        return found
+    for module, names in INNER_CLASSES.items():
+        try:
+            inside = importlib.import_module(framework.keras.__name__ + ".src.applications." + module)
+        except ImportError:  # a Keras of another age
+            continue
+        found.update({name: vars(inside)[name] for name in names if name in vars(inside)})
+    return found
 
 
 @contextmanager

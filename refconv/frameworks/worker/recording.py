@@ -114,9 +114,15 @@ class Recorder:
                 weights = effective_weights(layer)
         finally:
             self._pass = record
-        data = [value for name, value in kwargs.items() if name not in STEERING]
-        inputs = self._tensors((args, data))
-        record.take(path, type(layer).__name__, inputs, self._tensors(outputs), seconds, weights, steps.found)
+        record.take(
+            path,
+            type(layer).__name__,
+            self._data(layer, args, kwargs),
+            self._tensors(outputs),
+            seconds,
+            weights,
+            steps.found,
+        )
         return outputs
 
     def _before(self, path: str) -> None:
@@ -143,6 +149,20 @@ class Recorder:
     def _current_graph(self) -> Any:
         return None if self._tf.executing_eagerly() else self._tf.compat.v1.get_default_graph()
 
+    def _data(self, layer: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> List[Any]:
+        """The tensors that a call is given, but for those that the model was built with: constants of an operator."""
+        leaves, constant = self._leaves(args, kwargs), set()
+        for called in map(_arguments, getattr(layer, "_inbound_nodes", ())):
+            built = self._leaves(*called)
+            if len(built) == len(leaves):
+                constant = {i for i, leaf in enumerate(built) if not hasattr(leaf, "_keras_history")}
+                break
+        return [leaf for i, leaf in enumerate(leaves) if i not in constant and isinstance(leaf, self._tf.Tensor)]
+
+    def _leaves(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> List[Any]:
+        data = [value for name, value in kwargs.items() if name not in STEERING]
+        return list(self._tf.nest.flatten((args, data)))
+
     def _tensors(self, structure: Any) -> List[Any]:
         return [leaf for leaf in self._tf.nest.flatten(structure) if isinstance(leaf, self._tf.Tensor)]
 
@@ -150,6 +170,14 @@ class Recorder:
 def _children(model: Any) -> List[Any]:
     """The layers of a model, and in Keras 3 also the operations of its graph (x + y, ops.concatenate …)."""
     return list(getattr(model, "operations", None) or model.layers)
+
+
+def _arguments(node: Any) -> Tuple[Tuple[Any, ...], Dict[str, Any]]:
+    """What a layer was called with when the model was built: Keras 3 keeps it beside the node, Keras 2 in it."""
+    held = getattr(node, "arguments", None)
+    if held is not None:
+        return tuple(held.args), dict(held.kwargs)
+    return tuple(getattr(node, "call_args", ())), dict(getattr(node, "call_kwargs", {}))
 
 
 def as_is(function: Callable[..., Any]) -> Callable[..., Any]:
