@@ -86,9 +86,15 @@ def _loop(builder: Any, vector: Any, rows: int, vectors: int, x: Any, offsets: A
 
 
 def accumulate(
-    builder: Any, vector: Any, rows: int, columns: int, n: Any, add: Callable[[Any, list[list[Any]]], list[list[Any]]]
+    builder: Any,
+    vector: Any,
+    rows: int,
+    columns: int,
+    n: Any,
+    add: Callable[[Any, list[list[Any]]], list[list[Any]]],
+    start: float = 0.0,
 ) -> list[list[Any]]:
-    """rows × columns registers, from zero, after k = 0 … n − 1 of sums = add(k, sums); n ≥ 1."""
+    """rows × columns registers full of `start`, after k = 0 … n − 1 of sums = add(k, sums); n ≥ 1."""
     before, body, after = builder.block, builder.append_basic_block("terms"), builder.append_basic_block("summed")
     builder.branch(body)
     builder.position_at_end(body)
@@ -97,7 +103,7 @@ def accumulate(
     added = add(k, sums)
     for old, new in zip(sums, added, strict=True):
         for s, t in zip(old, new, strict=True):
-            s.add_incoming(ir.Constant(vector, [0.0] * vector.count), before)
+            s.add_incoming(ir.Constant(vector, [start] * vector.count), before)
             s.add_incoming(t, body)
     following = builder.add(k, I64(1))
     k.add_incoming(I64(0), before)
