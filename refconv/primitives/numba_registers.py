@@ -15,11 +15,22 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from refconv.primitives.numba_tile import F32, F64, I64, LANES, accumulate, load, multiply_add
+from refconv.primitives.numba_tile import F32, F64, I64, LANES, accumulate, load, multiply_add, repeated
 
 LINE = 2 * LANES  # channels: of float32 one register, of float64 two
 LINES = 4 if LANES == 8 else 2  # at a time: three sums each fit in the registers
+PAIRED = LINES // 2  # at a time of two positions
 LARGEST = 0  # instead of the number of sums
+
+
+@intrinsic
+def pointer(typing: Any, array: Any) -> Any:
+    """Where an array's numbers begin: one word to pass on instead of all that describes an array."""
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), lower
 
 
 def reduction(lines: int, sums: int) -> Any:
@@ -27,16 +38,13 @@ def reduction(lines: int, sums: int) -> Any:
 
     block(x, x_from, step, places, first, n, w, w_from, y, q, a, at, apart, count): n > 0 taps from the `first` on of
     places, each a place in x and one in w; `count` positions lie step apart in x, and in the results, which begin at
-    `at`, apart.
+    `at`, apart. Arrays are pointers to their numbers.
     """
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def data(array: int, *starts: int) -> Any:
-            whole = context.make_array(signature.args[array])(context, builder, args[array]).data
-            return builder.gep(whole, [args[start] for start in starts]) if starts else whole
-
-        x, w, results = data(0, 1), data(6, 7), [data(array, 11) for array in (8, 9, 10)]
-        places = builder.gep(data(3), [builder.mul(args[4], I64(2))])
+        x, w = builder.gep(args[0], [args[1]]), builder.gep(args[6], [args[7]])
+        results = [builder.gep(result, [args[11]]) for result in args[8:11]]
+        places = builder.gep(args[3], [builder.mul(args[4], I64(2))])
         with cgutils.for_range(builder, args[13]) as position:
             source = builder.gep(x, [builder.mul(position.index, args[2])])
             if sums == LARGEST:
@@ -61,20 +69,87 @@ def reduction(lines: int, sums: int) -> Any:
 def _sums(builder: Any, lines: int, sums: int, x: Any, places: Any, n: Any, w: Any) -> list[list[Any]]:
     """`sums` lists of the registers of all lines."""
     vector = ir.VectorType(F64, LANES)
-    narrow = ir.VectorType(x.type.pointee, LANES)
 
     def add(k: Any, old: list[list[Any]]) -> list[list[Any]]:
         source, weights = (builder.gep(data, [_place(builder, places, k, i)]) for i, data in enumerate((x, w)))
         added: list[list[Any]] = [[] for _ in old]
-        for i in range(2 * lines):
-            value = load(builder, source, i * LANES, narrow)
-            value = builder.fpext(value, vector) if narrow != vector else value
+        for i, value in enumerate(_widened(builder, source, 2 * lines)):
             weight = load(builder, weights, i * LANES, vector)
             for new, total in zip(added, _added(builder, value, weight, [s[i] for s in old]), strict=True):
                 new.append(total)
         return added
 
     return accumulate(builder, vector, sums, 2 * lines, n, add)
+
+
+def pairs(lines: int, sums: int) -> Any:
+    """The first `sums` of y, q and a of pairs of neighbours, overwritten: what both see is read and widened once.
+
+    block(x, x_from, step, runs, n, w, w_from, w_step, y, q, a, at, apart, count): n > 0 runs, each a place in x, one in w
+    and how many taps: from one to the next, x is `step` further, as it is from a position to the next, and w w_step.
+    """
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, w = builder.gep(args[0], [args[1]]), builder.gep(args[5], [args[6]])
+        results = [builder.gep(result, [args[11]]) for result in args[8:11]]
+        with cgutils.for_range(builder, args[13]) as pair:
+            position = builder.shl(pair.index, I64(1))
+            source = builder.gep(x, [builder.mul(position, args[2])])
+            found = _both(builder, lines, sums, source, args[2], args[3], args[4], w, args[7])
+            for i, values in enumerate(found):
+                place = builder.mul(builder.add(position, I64(i // sums)), args[12])
+                _store(builder, builder.gep(results[i % sums], [place]), values)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def block(
+        typing: Any, x: Any, x_from: Any, step: Any, runs: Any, n: Any, w: Any, w_from: Any, w_step: Any, y: Any,
+        q: Any, a: Any, at: Any, apart: Any, count: Any,
+    ) -> Any:  # fmt: skip
+        whole = types.int64
+        return types.void(x, whole, whole, runs, whole, w, whole, whole, y, q, a, whole, whole, whole), lower
+
+    return block
+
+
+def _both(
+    builder: Any, lines: int, sums: int, x: Any, step: Any, runs: Any, n: Any, w: Any, w_step: Any
+) -> list[list[Any]]:
+    """The sums of one position, then of the next, each a list of the registers of all lines."""
+    width, vector = 2 * lines, ir.VectorType(F64, LANES)
+
+    def run(r: Any, totals: list[Any]) -> list[Any]:
+        at, weight_at, taps = (
+            builder.load(builder.gep(runs, [builder.add(builder.mul(r, I64(3)), I64(i))])) for i in range(3)
+        )
+        source, weights = builder.gep(x, [at]), builder.gep(w, [weight_at])
+
+        def tap(k: Any, state: list[Any]) -> list[Any]:
+            following = _widened(builder, builder.gep(source, [builder.add(k, step)]), width)
+            *new, those = state
+            for i in range(width):
+                weight = load(builder, those, i * LANES, vector)
+                for position, value in enumerate((state[i], following[i])):
+                    places = [width * (1 + position * sums + s) + i for s in range(sums)]
+                    added = _added(builder, value, weight, [state[place] for place in places])
+                    for place, total in zip(places, added, strict=True):
+                        new[place] = total
+                new[i] = following[i]
+            return [*new, builder.gep(those, [w_step])]
+
+        start = [*_widened(builder, source, width), *totals, weights]
+        return repeated(builder, builder.mul(taps, step), start, tap, by=step)[width:-1]
+
+    nothing = [ir.Constant(vector, [0.0] * LANES)] * (2 * sums * width)
+    flat = repeated(builder, n, nothing, run)
+    return [flat[i : i + width] for i in range(0, len(flat), width)]
+
+
+def _widened(builder: Any, x: Any, count: int) -> list[Any]:
+    """So many float64 registers full of x."""
+    vector, narrow = ir.VectorType(F64, LANES), ir.VectorType(x.type.pointee, LANES)
+    values = [load(builder, x, i * LANES, narrow) for i in range(count)]
+    return values if narrow == vector else [builder.fpext(value, vector) for value in values]
 
 
 def _added(builder: Any, value: Any, weight: Any, old: list[Any]) -> list[Any]:

@@ -11,13 +11,14 @@ import numpy as np
 from numba import njit
 
 from refconv.primitives.canonical import Canonical
-from refconv.primitives.numba_registers import LARGEST, LINE, LINES, reduction
+from refconv.primitives.numba_registers import LARGEST, LINE, LINES, PAIRED, pairs, pointer, reduction
 from refconv.primitives.threads import Threads, worth
 
-WIDE = LINE * LINES  # channels of a block; where fewer are left, the blocks have LINE
-_ONES = np.ones(WIDE)  # a sum is a correlation with ones: a product with one rounds nothing
-_W0, _W1, _W2, _W3 = (reduction(LINES, sums) for sums in range(4))
+_FEW, _SOME, _MOST = LINE, LINE * PAIRED, LINE * LINES  # channels of a block
+_ONES = np.ones(_SOME)  # a sum is a correlation with ones: a product with one rounds nothing
+_W0, _W1, _W2, _W3 = (reduction(PAIRED if sums else LINES, sums) for sums in range(4))
 _N0, _N1, _N2, _N3 = (reduction(1, sums) for sums in range(4))
+_P1, _P2, _P3 = (pairs(PAIRED, sums) for sums in range(1, 4))
 
 
 @njit(cache=True, nogil=True, inline="never")
@@ -40,6 +41,17 @@ def _block(wide, sums, x, x0, step, places, k, n, w, w0, y, q, a, at, apart, cou
         _N2(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
     else:
         _N3(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
+
+
+@njit(cache=True, nogil=True, inline="never")
+def _pairs(sums, x, x0, step, runs, n, w, w0, w_step, y, q, a, at, apart, count):  # type: ignore[no-untyped-def]
+    """The compiled block for `count` pairs of positions."""
+    if sums == 1:
+        _P1(x, x0, step, runs, n, w, w0, w_step, y, q, a, at, apart, count)
+    elif sums == 2:
+        _P2(x, x0, step, runs, n, w, w0, w_step, y, q, a, at, apart, count)
+    else:
+        _P3(x, x0, step, runs, n, w, w0, w_step, y, q, a, at, apart, count)
 
 
 @njit(cache=True, nogil=True)
@@ -66,6 +78,18 @@ def _look(places, deep, high, n, lengths, channels, size, dilation, apart):  # t
 
 
 @njit(cache=True, nogil=True)
+def _runs(places, runs, each, between, size):  # type: ignore[no-untyped-def]
+    """Of these taps those that lie one position apart, `between` columns, together: (first in x, in w, how many)."""
+    count = 0
+    for k in range(min(between, size)):
+        for i in range(k * each, (k + 1) * each):
+            runs[3 * count], runs[3 * count + 1] = places[2 * i], places[2 * i + 1]
+            runs[3 * count + 2] = (size - 1 - k) // between + 1
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
 def _nothing(width, sums, y, q, a, at, apart, count):  # type: ignore[no-untyped-def]
     """Results of windows that see no element."""
     for i in range(at, at + count * apart, apart):
@@ -78,19 +102,27 @@ def _nothing(width, sums, y, q, a, at, apart, count):  # type: ignore[no-untyped
 @njit(cache=True, nogil=True)
 def _rows(x, w, apart, y, q, a, lengths, channels, size, strides, dilation, before, out, sums, first, last):  # type: ignore[no-untyped-def]
     """Rows first … last of the results; the weights of two taps lie `apart` in w, or are the same."""
-    places = np.empty(2 * size[0] * size[1] * size[2], np.int64)
+    taps = size[0] * size[1] * size[2]
+    places, runs = np.empty(2 * taps, np.int64), np.empty(3 * taps, np.int64)
+    x_, w_, y_, q_, a_, places_, runs_ = (
+        pointer(x), pointer(w), pointer(y), pointer(q), pointer(a), pointer(places), pointer(runs)
+    )  # fmt: skip
+    most, between = _MOST if sums == LARGEST else _SOME, size[2]  # no two taps of a row see the same
+    if strides[2] % dilation[2] == 0:
+        between = strides[2] // dilation[2]
     reach, step = (size[2] - 1) * dilation[2], strides[2] * channels
     left = min(out[2], (before[2] + strides[2] - 1) // strides[2])  # from here to `right` windows lie inside
     right = max(left, min(out[2], (lengths[2] - 1 - reach + before[2]) // strides[2] + 1))
     for row in range(first, last):
-        n, d, h = row // (out[1] * out[0]), row // out[1] % out[0], row % out[1]
+        sample, d, h = row // (out[1] * out[0]), row // out[1] % out[0], row % out[1]
         deep = _span(d, strides[0], dilation[0], before[0], size[0], lengths[0])
         high = _span(h, strides[1], dilation[1], before[1], size[1], lengths[1])
-        each = _look(places, deep, high, n, lengths, channels, size, dilation, apart)
+        each = _look(places, deep, high, sample, lengths, channels, size, dilation, apart)
+        some = _runs(places, runs, each, between, size[2])
         c = 0
         while c < channels:
-            wide = channels - c >= WIDE
-            c = c if wide else min(c, channels - LINE)  # the last block repeats some channels of the one before
+            wide = channels - c >= most
+            c = c if wide else min(c, channels - _FEW)  # the last block repeats some channels of the one before
             p = 0
             while p < out[2]:
                 k0, k1, count = 0, size[2], right - p
@@ -98,13 +130,18 @@ def _rows(x, w, apart, y, q, a, lengths, channels, size, strides, dilation, befo
                     inside = _span(p, strides[2], dilation[2], before[2], size[2], lengths[2])
                     k0, k1, count = inside[0], inside[1], 1
                 x0, at = (p * strides[2] - before[2]) * channels + c, (row * out[2] + p) * channels + c
-                k, taps, w0 = k0 * each, (k1 - k0) * each, c if apart else 0
-                if taps:
-                    _block(wide, sums, x, x0, step, places, k, taps, w, w0, y, q, a, at, channels, count)
+                n, w0 = (k1 - k0) * each, c if apart else 0
+                if not n:
+                    _nothing(most if wide else _FEW, sums, y, q, a, at, channels, count)
+                elif wide and count > 1 and sums != LARGEST and 2 * between < size[2]:
+                    _pairs(
+                        sums, x_, x0, step, runs_, some, w_, w0, apart * between, y_, q_, a_, at, channels, count // 2
+                    )
+                    count -= count % 2
                 else:
-                    _nothing(WIDE if wide else LINE, sums, y, q, a, at, channels, count)
+                    _block(wide, sums, x_, x0, step, places_, k0 * each, n, w_, w0, y_, q_, a_, at, channels, count)
                 p += count
-            c += WIDE if wide else LINE
+            c += most if wide else _FEW
 
 
 def slide(x: np.ndarray, w: np.ndarray | None, window: Canonical, sums: int, threads: Threads) -> list[np.ndarray]:

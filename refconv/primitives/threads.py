@@ -42,8 +42,9 @@ class Threads:
         try:
             share()
         finally:
-            late = [helper for helper in helpers if not helper.cancel()]  # what has not begun has nothing left to do
-            wait(late)
+            late = [helper for helper in helpers if not helper.cancel()]  # who has not begun would find nothing to do
+            if late:
+                wait(late)
         for helper in late:
             helper.result()
 
