@@ -24,44 +24,40 @@ LARGEST = 0  # instead of the number of sums
 
 
 @intrinsic
-def pointer(typing: Any, array: Any) -> Any:
-    """Where an array's numbers begin: one word to pass on instead of all that describes an array."""
+def pointer(typing: Any, array: Any, start: Any) -> Any:
+    """Where a flat array's numbers begin from `start` on: one word to pass on, where an array is seven."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.gep(context.make_array(signature.args[0])(context, builder, args[0]).data, [args[1]])
 
-    return types.CPointer(array.dtype)(array), lower
+    return types.CPointer(array.dtype)(array, types.int64), lower
 
 
 def reduction(lines: int, sums: int) -> Any:
     """The first `sums` of y, q and a for so many lines of channels, or with LARGEST the largest elements, overwritten.
 
-    block(x, x_from, step, places, first, n, w, w_from, y, q, a, at, apart, count): n > 0 taps from the `first` on of
-    places, each a place in x and one in w; `count` positions lie step apart in x, and in the results, which begin at
-    `at`, apart. Arrays are pointers to their numbers.
+    block(x, step, places, n, w, y, q, a, apart, count), arrays given by pointers: n > 0 taps, each a place in x and one
+    in w; `count` positions, which lie `step` apart in x and `apart` in the results.
     """
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, w = builder.gep(args[0], [args[1]]), builder.gep(args[6], [args[7]])
-        results = [builder.gep(result, [args[11]]) for result in args[8:11]]
-        places = builder.gep(args[3], [builder.mul(args[4], I64(2))])
-        with cgutils.for_range(builder, args[13]) as position:
-            source = builder.gep(x, [builder.mul(position.index, args[2])])
+        x, step, places, n, w, *results, apart, count = args
+        with cgutils.for_range(builder, count) as position:
+            source = builder.gep(x, [builder.mul(position.index, step)])
             if sums == LARGEST:
-                found = [_largest(builder, lines, source, places, args[5])]
+                found = [_largest(builder, lines, source, places, n)]
             else:
-                found = _sums(builder, lines, sums, source, places, args[5], w)
+                found = _sums(builder, lines, sums, source, places, n, w)
             for result, values in zip(results, found, strict=False):
-                _store(builder, builder.gep(result, [builder.mul(position.index, args[12])]), values)
+                _store(builder, builder.gep(result, [builder.mul(position.index, apart)]), values)
         return context.get_dummy_value()
 
     @intrinsic
     def block(
-        typing: Any, x: Any, x_from: Any, step: Any, places: Any, first: Any, n: Any, w: Any, w_from: Any, y: Any,
-        q: Any, a: Any, at: Any, apart: Any, count: Any,
-    ) -> Any:  # fmt: skip
+        typing: Any, x: Any, step: Any, places: Any, n: Any, w: Any, y: Any, q: Any, a: Any, apart: Any, count: Any
+    ) -> Any:
         whole = types.int64
-        return types.void(x, whole, whole, places, whole, whole, w, whole, y, q, a, whole, whole, whole), lower
+        return types.void(x, whole, places, whole, w, y, q, a, whole, whole), lower
 
     return block
 
@@ -85,29 +81,27 @@ def _sums(builder: Any, lines: int, sums: int, x: Any, places: Any, n: Any, w: A
 def pairs(lines: int, sums: int) -> Any:
     """The first `sums` of y, q and a of pairs of neighbours, overwritten: what both see is read and widened once.
 
-    block(x, x_from, step, runs, n, w, w_from, w_step, y, q, a, at, apart, count): n > 0 runs, each a place in x, one in w
-    and how many taps: from one to the next, x is `step` further, as it is from a position to the next, and w w_step.
+    block(x, step, runs, n, w, w_step, y, q, a, apart, count): n > 0 runs, each a place in x, one in w and how many
+    taps: from a tap to the next x is `step` further, as from a position to the next, and w w_step. `count` pairs.
     """
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, w = builder.gep(args[0], [args[1]]), builder.gep(args[5], [args[6]])
-        results = [builder.gep(result, [args[11]]) for result in args[8:11]]
-        with cgutils.for_range(builder, args[13]) as pair:
+        x, step, runs, n, w, w_step, *results, apart, count = args
+        with cgutils.for_range(builder, count) as pair:
             position = builder.shl(pair.index, I64(1))
-            source = builder.gep(x, [builder.mul(position, args[2])])
-            found = _both(builder, lines, sums, source, args[2], args[3], args[4], w, args[7])
-            for i, values in enumerate(found):
-                place = builder.mul(builder.add(position, I64(i // sums)), args[12])
+            source = builder.gep(x, [builder.mul(position, step)])
+            for i, values in enumerate(_both(builder, lines, sums, source, step, runs, n, w, w_step)):
+                place = builder.mul(builder.add(position, I64(i // sums)), apart)
                 _store(builder, builder.gep(results[i % sums], [place]), values)
         return context.get_dummy_value()
 
     @intrinsic
     def block(
-        typing: Any, x: Any, x_from: Any, step: Any, runs: Any, n: Any, w: Any, w_from: Any, w_step: Any, y: Any,
-        q: Any, a: Any, at: Any, apart: Any, count: Any,
+        typing: Any, x: Any, step: Any, runs: Any, n: Any, w: Any, w_step: Any, y: Any, q: Any, a: Any, apart: Any,
+        count: Any,
     ) -> Any:  # fmt: skip
         whole = types.int64
-        return types.void(x, whole, whole, runs, whole, w, whole, whole, y, q, a, whole, whole, whole), lower
+        return types.void(x, whole, runs, whole, w, whole, y, q, a, whole, whole), lower
 
     return block
 

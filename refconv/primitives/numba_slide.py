@@ -22,36 +22,36 @@ _P1, _P2, _P3 = (pairs(PAIRED, sums) for sums in range(1, 4))
 
 
 @njit(cache=True, nogil=True, inline="never")
-def _block(wide, sums, x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count):  # type: ignore[no-untyped-def]
+def _block(wide, sums, x, step, places, n, w, y, q, a, apart, count):  # type: ignore[no-untyped-def]
     """The compiled block of this size."""
     if wide:
         if sums == 0:
-            _W0(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
+            _W0(x, step, places, n, w, y, q, a, apart, count)
         elif sums == 1:
-            _W1(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
+            _W1(x, step, places, n, w, y, q, a, apart, count)
         elif sums == 2:
-            _W2(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
+            _W2(x, step, places, n, w, y, q, a, apart, count)
         else:
-            _W3(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
+            _W3(x, step, places, n, w, y, q, a, apart, count)
     elif sums == 0:
-        _N0(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
+        _N0(x, step, places, n, w, y, q, a, apart, count)
     elif sums == 1:
-        _N1(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
+        _N1(x, step, places, n, w, y, q, a, apart, count)
     elif sums == 2:
-        _N2(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
+        _N2(x, step, places, n, w, y, q, a, apart, count)
     else:
-        _N3(x, x0, step, places, k, n, w, w0, y, q, a, at, apart, count)
+        _N3(x, step, places, n, w, y, q, a, apart, count)
 
 
 @njit(cache=True, nogil=True, inline="never")
-def _pairs(sums, x, x0, step, runs, n, w, w0, w_step, y, q, a, at, apart, count):  # type: ignore[no-untyped-def]
+def _pairs(sums, x, step, runs, n, w, w_step, y, q, a, apart, count):  # type: ignore[no-untyped-def]
     """The compiled block for `count` pairs of positions."""
     if sums == 1:
-        _P1(x, x0, step, runs, n, w, w0, w_step, y, q, a, at, apart, count)
+        _P1(x, step, runs, n, w, w_step, y, q, a, apart, count)
     elif sums == 2:
-        _P2(x, x0, step, runs, n, w, w0, w_step, y, q, a, at, apart, count)
+        _P2(x, step, runs, n, w, w_step, y, q, a, apart, count)
     else:
-        _P3(x, x0, step, runs, n, w, w0, w_step, y, q, a, at, apart, count)
+        _P3(x, step, runs, n, w, w_step, y, q, a, apart, count)
 
 
 @njit(cache=True, nogil=True)
@@ -100,20 +100,17 @@ def _nothing(width, sums, y, q, a, at, apart, count):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def _rows(x, w, apart, y, q, a, lengths, channels, size, strides, dilation, before, out, sums, first, last):  # type: ignore[no-untyped-def]
-    """Rows first … last of the results; the weights of two taps lie `apart` in w, or are the same."""
+def _rows(x, w, apart, y, q, a, lengths, channels, size, strides, dilation, before, out, sums, begin, end):  # type: ignore[no-untyped-def]
+    """Rows begin … end of the results; the weights of two taps lie `apart` in w, or are the same."""
     taps = size[0] * size[1] * size[2]
     places, runs = np.empty(2 * taps, np.int64), np.empty(3 * taps, np.int64)
-    x_, w_, y_, q_, a_, places_, runs_ = (
-        pointer(x), pointer(w), pointer(y), pointer(q), pointer(a), pointer(places), pointer(runs)
-    )  # fmt: skip
-    most, between = _MOST if sums == LARGEST else _SOME, size[2]  # no two taps of a row see the same
-    if strides[2] % dilation[2] == 0:
-        between = strides[2] // dilation[2]
+    most, runs_ = _MOST if sums == LARGEST else _SOME, pointer(runs, 0)
+    between = strides[2] // dilation[2] if strides[2] % dilation[2] == 0 else size[2]  # taps that see one element
+    paired = sums != LARGEST and 2 * between < size[2]  # where fewer see the same, it does not pay
     reach, step = (size[2] - 1) * dilation[2], strides[2] * channels
     left = min(out[2], (before[2] + strides[2] - 1) // strides[2])  # from here to `right` windows lie inside
     right = max(left, min(out[2], (lengths[2] - 1 - reach + before[2]) // strides[2] + 1))
-    for row in range(first, last):
+    for row in range(begin, end):
         sample, d, h = row // (out[1] * out[0]), row // out[1] % out[0], row % out[1]
         deep = _span(d, strides[0], dilation[0], before[0], size[0], lengths[0])
         high = _span(h, strides[1], dilation[1], before[1], size[1], lengths[1])
@@ -123,25 +120,26 @@ def _rows(x, w, apart, y, q, a, lengths, channels, size, strides, dilation, befo
         while c < channels:
             wide = channels - c >= most
             c = c if wide else min(c, channels - _FEW)  # the last block repeats some channels of the one before
+            width, w_at = most if wide else _FEW, pointer(w, c if apart else 0)
             p = 0
             while p < out[2]:
                 k0, k1, count = 0, size[2], right - p
                 if not left <= p < right:
                     inside = _span(p, strides[2], dilation[2], before[2], size[2], lengths[2])
                     k0, k1, count = inside[0], inside[1], 1
-                x0, at = (p * strides[2] - before[2]) * channels + c, (row * out[2] + p) * channels + c
-                n, w0 = (k1 - k0) * each, c if apart else 0
+                x_at, at = pointer(x, (p * strides[2] - before[2]) * channels + c), (row * out[2] + p) * channels + c
+                y_at, q_at, a_at, n = pointer(y, at), pointer(q, at), pointer(a, at), (k1 - k0) * each
                 if not n:
-                    _nothing(most if wide else _FEW, sums, y, q, a, at, channels, count)
-                elif wide and count > 1 and sums != LARGEST and 2 * between < size[2]:
-                    _pairs(
-                        sums, x_, x0, step, runs_, some, w_, w0, apart * between, y_, q_, a_, at, channels, count // 2
-                    )
-                    count -= count % 2
+                    _nothing(width, sums, y, q, a, at, channels, count)
+                elif paired and wide and count > 1:
+                    both = count // 2
+                    _pairs(sums, x_at, step, runs_, some, w_at, between * apart, y_at, q_at, a_at, channels, both)
+                    count = 2 * both
                 else:
-                    _block(wide, sums, x_, x0, step, places_, k0 * each, n, w_, w0, y_, q_, a_, at, channels, count)
+                    first_tap = pointer(places, 2 * k0 * each)
+                    _block(wide, sums, x_at, step, first_tap, n, w_at, y_at, q_at, a_at, channels, count)
                 p += count
-            c += most if wide else _FEW
+            c += width
 
 
 def slide(x: np.ndarray, w: np.ndarray | None, window: Canonical, sums: int, threads: Threads) -> list[np.ndarray]:
