@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from refconv.primitives.canonical import Canonical
+from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.engine import Sums
 from refconv.primitives.numba_registers import LINE
 from refconv.primitives.numba_slide import slide
@@ -22,7 +22,9 @@ def depthwise(x: np.ndarray, kernel: np.ndarray, window: Canonical, sums: int, t
     multiplier = filters // x.shape[-1] if x.shape[-1] else 1
     if multiplier > 1:
         x = np.repeat(x, multiplier, axis=-1)
-    weights = widened(kernel).astype(np.float64)
+    wide = widened(kernel)
+    weights = aligned(wide.size, np.float64)
+    weights[:] = wide.reshape(-1)
     if not np.isfinite(weights).all():  # on padding too they make NaN
         x, window = padded(x, window)
     return Sums(*(r[..., :filters] for r in slide(widened(x), weights, window, sums, threads)))

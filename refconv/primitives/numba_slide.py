@@ -10,12 +10,13 @@ from math import prod
 import numpy as np
 from numba import njit
 
-from refconv.primitives.canonical import Canonical
+from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.numba_registers import LARGEST, LINE, LINES, PAIRED, pairs, pointer, reduction
 from refconv.primitives.threads import Threads, worth
 
 _FEW, _SOME, _MOST = LINE, LINE * PAIRED, LINE * LINES  # channels of a block
-_ONES = np.ones(_SOME)  # a sum is a correlation with ones: a product with one rounds nothing
+_ONES = aligned(_SOME, np.float64)
+_ONES[:] = 1  # a sum is a correlation with ones: a product with one rounds nothing
 _W0, _W1, _W2, _W3 = (reduction(PAIRED if sums else LINES, sums) for sums in range(4))
 _N0, _N1, _N2, _N3 = (reduction(1, sums) for sums in range(4))
 _P1, _P2, _P3 = (pairs(PAIRED, sums) for sums in range(1, 4))
@@ -148,8 +149,8 @@ def slide(x: np.ndarray, w: np.ndarray | None, window: Canonical, sums: int, thr
     w: the weights (taps, C), or none for sums of the elements themselves.
     """
     samples, *lengths, channels = x.shape
-    results = [np.empty((samples, *window.out, channels)) for _ in range(max(sums, 1))]
-    y, q, a = ([r.reshape(-1) for r in results] * 3)[:3]
+    results = [aligned(samples * prod(window.out) * channels, np.float64) for _ in range(max(sums, 1))]
+    y, q, a = (results * 3)[:3]
     where = (window.size, window.strides, window.dilation, window.before, window.out)
     weights, apart = (_ONES, 0) if w is None else (w.reshape(-1), channels)
     flat, shape = x.reshape(-1), tuple(lengths)
@@ -158,4 +159,4 @@ def slide(x: np.ndarray, w: np.ndarray | None, window: Canonical, sums: int, thr
         lambda first, last: _rows(flat, weights, apart, y, q, a, shape, channels, *where, sums, first, last),
         least=worth(window.out[2] * channels * prod(window.size)),
     )
-    return results
+    return [r.reshape(samples, *window.out, channels) for r in results]
