@@ -21,13 +21,16 @@ I32, I64, F32, F64 = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleTy
 
 
 def _machine() -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """Float64 lanes of one register; rows and vectors of the blocks that fit in all of them, largest first."""
+    """Float64 lanes of one register; rows and vectors of the blocks that fit in all of them, largest first.
+
+    Every machine has four sizes by three, some of them twice: the blocks are compiled by name.
+    """
     features = (config.CPU_FEATURES or get_host_cpu_features()).split(",")
     if "+avx512f" in features:
         return 8, (7, 4, 2, 1), (4, 2, 1)
     if "+avx" in features:
-        return 4, (6, 4, 2, 1), (2, 1)
-    return 2, (4, 2, 1), (2, 1)
+        return 4, (6, 4, 2, 1), (2, 1, 1)
+    return 2, (4, 2, 1, 1), (2, 1, 1)
 
 
 LANES, ROWS, VECTORS = _machine()
