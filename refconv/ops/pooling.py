@@ -44,7 +44,7 @@ def max_pooling(attrs: Pooling, weights: Weights, inputs: Sequence[Enclosure], c
     framework's output is not what the layer says, and differs.
     """
     x = _values(attrs, inputs)
-    result = context.engine.window_max(x.astype(np.float64, copy=False), _window(attrs, x.shape[1:-1]))
+    result = context.engine.window_max(x, _window(attrs, x.shape[1:-1]))
     return restore(Enclosure(result), attrs.data_format)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Canonical:
         return self.size == (1, 1, 1) and not any(self.before) and inside
 
 
+@lru_cache(maxsize=256)
 def canonical(window: Window) -> Canonical:
     """The window over (D, H, W): axes that it lacks come first, one element long."""
     return Canonical(

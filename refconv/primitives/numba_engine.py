@@ -38,7 +38,7 @@ class NumbaEngine:
         _fit(x, kernel, groups)
         where, taps = canonical(window), _taps(kernel)
         if groups > 1 and kernel.shape[-2] == 1:
-            return _shaped(depthwise(volume(x), taps, where, False, self._threads), x, window).y
+            return _shaped(depthwise(volume(x), taps, where, 1, self._threads), x, window).y
         (y,) = dense(volume(x), taps, where, groups, [Pass()], self._threads)
         return y.reshape(_shape(x, window, y))
 
@@ -48,7 +48,7 @@ class NumbaEngine:
         _fit(x, kernel, groups)
         where, taps = canonical(window), _taps(kernel)
         if groups > 1 and kernel.shape[-2] == 1:
-            return _kept(_shaped(depthwise(volume(x), taps, where, True, self._threads), x, window), worst)
+            return _shaped(depthwise(volume(x), taps, where, 3 if worst else 2, self._threads), x, window)
         return _shaped(self._dense(volume(x), taps, where, groups, worst), x, window)
 
     def matmul(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -74,10 +74,10 @@ class NumbaEngine:
         return y.reshape(_shape(x, window, y))
 
     def window_sum(self, x: np.ndarray, window: Window) -> np.ndarray:
-        return _shaped(totals(volume(x), canonical(window), False, self._threads), x, window).y
+        return _shaped(totals(volume(x), canonical(window), 1, self._threads), x, window).y
 
     def window_sums(self, x: np.ndarray, window: Window, *, worst: bool = True) -> Sums:
-        return _kept(_shaped(totals(volume(x), canonical(window), True, self._threads), x, window), worst)
+        return _shaped(totals(volume(x), canonical(window), 3 if worst else 2, self._threads), x, window)
 
     def extent(self, x: np.ndarray) -> Extent:
         return extent(plain(x), self._threads)

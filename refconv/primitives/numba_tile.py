@@ -21,13 +21,16 @@ I32, I64, F32, F64 = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleTy
 
 
 def _machine() -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """Float64 lanes of one register; rows and vectors of the blocks that fit in all of them, largest first."""
+    """Float64 lanes of one register; rows and vectors of the blocks that fit in all of them, largest first.
+
+    Every machine has four sizes by three, some of them twice: the blocks are compiled by name.
+    """
     features = (config.CPU_FEATURES or get_host_cpu_features()).split(",")
     if "+avx512f" in features:
         return 8, (7, 4, 2, 1), (4, 2, 1)
     if "+avx" in features:
-        return 4, (6, 4, 2, 1), (2, 1)
-    return 2, (4, 2, 1), (2, 1)
+        return 4, (6, 4, 2, 1), (2, 1, 1)
+    return 2, (4, 2, 1, 1), (2, 1, 1)
 
 
 LANES, ROWS, VECTORS = _machine()
@@ -86,25 +89,44 @@ def _loop(builder: Any, vector: Any, rows: int, vectors: int, x: Any, offsets: A
 
 
 def accumulate(
-    builder: Any, vector: Any, rows: int, columns: int, n: Any, add: Callable[[Any, list[list[Any]]], list[list[Any]]]
+    builder: Any,
+    vector: Any,
+    rows: int,
+    columns: int,
+    n: Any,
+    add: Callable[[Any, list[list[Any]]], list[list[Any]]],
+    start: float = 0.0,
 ) -> list[list[Any]]:
-    """rows × columns registers, from zero, after k = 0 … n − 1 of sums = add(k, sums); n ≥ 1."""
+    """rows × columns registers full of `start`, after k = 0 … n − 1 of sums = add(k, sums); n ≥ 1."""
+    first = [ir.Constant(vector, [start] * vector.count)] * (rows * columns)
+    last = repeated(builder, n, first, lambda k, flat: [s for row in add(k, _cut(flat, columns)) for s in row])
+    return _cut(last, columns)
+
+
+def repeated(
+    builder: Any, n: Any, start: list[Any], step: Callable[[Any, list[Any]], list[Any]], by: Any = None
+) -> list[Any]:
+    """The values `start` after k = 0 … n − 1 of values = step(k, values), n ≥ 1; or k = 0, by … n − by, n divisible.
+
+    `by` known only when it runs leaves the compiler no way to unroll: for loops of a few turns that is faster.
+    """
     before, body, after = builder.block, builder.append_basic_block("terms"), builder.append_basic_block("summed")
     builder.branch(body)
     builder.position_at_end(body)
     k = builder.phi(I64)
-    sums = [[builder.phi(vector) for _ in range(columns)] for _ in range(rows)]
-    added = add(k, sums)
-    for old, new in zip(sums, added, strict=True):
-        for s, t in zip(old, new, strict=True):
-            s.add_incoming(ir.Constant(vector, [0.0] * vector.count), before)
-            s.add_incoming(t, body)
-    following = builder.add(k, I64(1))
-    k.add_incoming(I64(0), before)
-    k.add_incoming(following, body)
-    builder.cbranch(builder.icmp_signed("<", following, n), body, after)
+    old = [builder.phi(value.type) for value in start]
+    new = step(k, old)
+    following = builder.add(k, by or I64(1))
+    for phi, first, next_ in zip([k, *old], [I64(0), *start], [following, *new], strict=True):
+        phi.add_incoming(first, before)
+        phi.add_incoming(next_, builder.block)
+    builder.cbranch(builder.icmp_signed("!=" if by else "<", following, n), body, after)
     builder.position_at_end(after)
-    return added
+    return new
+
+
+def _cut(flat: list[Any], columns: int) -> list[list[Any]]:
+    return [flat[i : i + columns] for i in range(0, len(flat), columns)]
 
 
 def _store(builder: Any, sums: list[list[Any]], c: Any, step: Any, fresh: Any, scale: Any) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 PIECE = 1 << 20  # elements or products: fewer are done before another thread has woken up
 
 
 class Threads:
-    """Runs `work(start, stop)` over pieces of a range; the caller's thread waits."""
+    """Runs `work(start, stop)` over pieces of a range; the caller's thread does its share."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -32,13 +32,26 @@ class Threads:
     def each(self, work: Callable[..., object], pieces: Iterable[tuple[int, ...]]) -> None:
         """Run `work(*piece)` on every piece; an exception of any is raised."""
         todo = list(pieces)
-        if self.count == 1 or len(todo) <= 1:
-            for piece in todo:
+        left = iter(todo)  # whoever is free takes the next one: a list's iterator gives each to one thread
+
+        def share() -> None:
+            for piece in left:
                 work(*piece)
-            return
+
+        helpers = [self._submit(share) for _ in range(min(self.count, len(todo)) - 1)]
+        try:
+            share()
+        finally:
+            late = [helper for helper in helpers if not helper.cancel()]  # who has not begun would find nothing to do
+            if late:
+                wait(late)
+        for helper in late:
+            helper.result()
+
+    def _submit(self, share: Callable[[], None]) -> Future[None]:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.count, thread_name_prefix="refconv")
-        list(self._pool.map(lambda piece: work(*piece), todo))
+            self._pool = ThreadPoolExecutor(self.count - 1, thread_name_prefix="refconv")
+        return self._pool.submit(share)
 
 
 def worth(each: int) -> int:

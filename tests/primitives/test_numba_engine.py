@@ -11,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refconv.numerics.formats import FLOAT64, gamma
-from refconv.primitives import numba_dense, numba_engine
+from refconv.primitives import numba_dense, numba_engine, threads
 from refconv.primitives.engine import Sums
-from refconv.primitives.geometry import Window
+from refconv.primitives.geometry import Window, window
 from refconv.primitives.numba_engine import ENGINE as FAST
+from refconv.primitives.numba_registers import LINE, LINES, PAIRED
 from refconv.primitives.numpy_engine import ENGINE as ORACLE
 from refconv.primitives.threads import Threads
 
 Where = tuple[tuple[int, ...], Window]
 Fill = tuple[str, type, int]
 ROWS = [(1,), (3,), (16,), (17,), (2, 3), (5, 4, 2), (0,)]
+AROUND = [8, 9, LINE, LINE + 1, PAIRED * LINE, LINES * LINE - 1, LINES * LINE + PAIRED * LINE + LINE + 3]
 LOOSE = 1e-3  # how far q may be rounded up
 
 run = settings(deadline=None, max_examples=60)
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:invalid value|overflow:RuntimeWa
 @st.composite
 def axes(draw: st.DrawFn) -> tuple[int, int, int, int, tuple[int, int], int]:
     """(length, size, stride, dilation, pads, out) of one axis; pads need not be equal nor smaller than the kernel."""
-    length, size = draw(st.integers(1, 17)), draw(st.integers(1, 4))
+    length, size = draw(st.integers(1, 17)), draw(st.integers(1, 5))
     stride, dilation = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     pads = draw(st.tuples(st.integers(0, 4), st.integers(0, 4)))
     out = max((length + sum(pads) - (size - 1) * dilation - 1) // stride + 1, 0)
@@ -87,6 +89,11 @@ def agree(fast: Sums, oracle: Sums, n: int, *, integers: bool, rounded: bool = T
     return same(fast.y, oracle.y, own) and same(fast.a, oracle.a, own) and enough
 
 
+def same_without_worst(fast: Sums, whole: Sums) -> bool:
+    """y and q are those that come with a, and a is not made."""
+    return fast.a is None and same(fast.y, whole.y, 0.0) and same(fast.q, whole.q, 0.0)
+
+
 def judged(fast: Sums, oracle: Sums, n: int, fill: Fill) -> bool:
     return agree(fast, oracle, n, integers=fill[0] == "integers")
 
@@ -110,12 +117,13 @@ def test_grouped(where: Where, fill: Fill, size: tuple[int, int, int]) -> None:
 
 
 @run
-@given(windows(), fills, st.sampled_from([2, 7, 8, 9, 24]), st.integers(1, 3))
-def test_depthwise(where: Where, fill: Fill, c: int, multiplier: int) -> None:
+@given(windows(), fills, st.sampled_from([2, 7, *AROUND]), st.integers(1, 3), st.integers(0, 2))
+def test_depthwise(where: Where, fill: Fill, c: int, multiplier: int, n: int) -> None:
     lengths, w = where
-    x, kernel = filled(fill, (2, *lengths, c), (*w.size, 1, c * multiplier))
+    x, kernel = filled(fill, (n, *lengths, c), (*w.size, 1, c * multiplier))
     fast, oracle = (engine.correlate_sums(x, kernel, w, c) for engine in (FAST, ORACLE))
     assert judged(fast, oracle, int(np.prod(w.size)), fill)
+    assert same_without_worst(FAST.correlate_sums(x, kernel, w, c, worst=False), fast)
     assert same(FAST.correlate(x, kernel, w, c), oracle.y, 2 * gamma(100, FLOAT64.u) * np.nan_to_num(oracle.a))
 
 
@@ -129,13 +137,50 @@ def test_matmul(fill: Fill, rows: tuple[int, ...], c: int, f: int) -> None:
 
 
 @run
-@given(windows(), fills, st.sampled_from([1, 3, 8, 19]))
-def test_windows(where: Where, fill: Fill, c: int) -> None:
+@given(windows(), fills, st.sampled_from([1, 3, *AROUND]), st.integers(0, 2))
+def test_windows(where: Where, fill: Fill, c: int, n: int) -> None:
     lengths, w = where
-    (x,) = filled(fill, (2, *lengths, c))
-    assert judged(FAST.window_sums(x, w), ORACLE.window_sums(x, w), int(np.prod(w.size)), fill)
-    assert same(FAST.window_sum(x, w), FAST.window_sums(x, w).y, 0.0)
+    (x,) = filled(fill, (n, *lengths, c))
+    sums = FAST.window_sums(x, w)
+    assert judged(sums, ORACLE.window_sums(x, w), int(np.prod(w.size)), fill)
+    assert same_without_worst(FAST.window_sums(x, w, worst=False), sums)
+    assert same(FAST.window_sum(x, w), sums.y, 0.0)
     assert same(FAST.window_max(x, w), ORACLE.window_max(x, w), 0.0)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("c", [LINE, 2 * LINES * LINE + PAIRED * LINE + 3])
+def test_pairs_of_positions(stride: int, c: int) -> None:
+    """Rows long enough for pairs, an even and an odd number of them, whose windows share many elements or few."""
+    rng = np.random.default_rng(7)
+    for length, size, dilation in [(20, 5, 1), (23, 5, 1), (24, 7, 1), (31, 7, 2), (20, 3, stride), (9, 9, 1)]:
+        w = window((6, length), (2, size), (1, stride), (1, dilation), "same")
+        x, kernel = rng.integers(-9, 10, (2, 6, length, c)), rng.integers(-9, 10, (2, size, 1, c))
+        x, kernel = x.astype(np.float32), kernel.astype(np.float32)
+        fast, oracle = (engine.correlate_sums(x, kernel, w, c) for engine in (FAST, ORACLE))
+        assert agree(fast, oracle, 2 * size, integers=True)
+        assert agree(FAST.window_sums(x, w), ORACLE.window_sums(x, w), 2 * size, integers=True)
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 5, 20), (1, 5, 0, 20), (0, 5, 5, 20), (1, 5, 5, 0)])
+def test_nothing_to_see(shape: tuple[int, ...]) -> None:
+    """No sample, no channel, or windows that see padding alone: −inf is the largest of nothing, 0 its sum."""
+    w = Window((2, 2), (1, 1), (1, 1), ((1, 1), (2, 2)), (shape[1] + 1, shape[2] + 3))
+    x = np.ones(shape, np.float32)
+    assert same(FAST.window_max(x, w), ORACLE.window_max(x, w), 0.0)
+    assert agree(FAST.window_sums(x, w), ORACLE.window_sums(x, w), 4, integers=True)
+    kernel = np.ones((2, 2, 1, shape[-1]), np.float32)
+    if shape[-1]:
+        sums = (engine.correlate_sums(x, kernel, w, shape[-1]) for engine in (FAST, ORACLE))
+        assert agree(*sums, 4, integers=True)
+
+
+def test_a_kernel_that_is_not_finite_meets_padding() -> None:
+    """Zero times infinity is NaN, wherever the zero comes from."""
+    kernel = np.ones((3, 1, 20))
+    kernel[0, 0, 4] = np.inf
+    y = FAST.correlate(np.ones((1, 5, 20)), kernel, window((5,), (3,), (1,), padding="same"), 20)
+    assert np.isnan(y[0, 0, 4]) and np.isinf(y[0, 1:, 4]).all() and np.isfinite(np.delete(y, 4, axis=-1)).all()
 
 
 @run
@@ -179,16 +224,26 @@ def test_views_and_inputs_are_left_alone() -> None:
     assert np.array_equal(x, before)
 
 
-def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(3)
-    x, kernel = rng.standard_normal((1, 30, 30, 16)), rng.standard_normal((3, 3, 16, 40))
+REDUCTIONS = {
+    "dense": lambda engine, x, w: engine.correlate_sums(x, KERNEL, w),
+    "depthwise": lambda engine, x, w: engine.correlate_sums(x, KERNEL[:, :, :1, :16], w, 16),
+    "sum": lambda engine, x, w: engine.window_sums(x, w),
+    "max": lambda engine, x, w: Sums(engine.window_max(x, w)),
+}
+KERNEL = np.random.default_rng(4).standard_normal((3, 3, 16, 40))
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_the_number_of_threads_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "PIECE", 1000)
+    x = np.random.default_rng(3).standard_normal((1, 30, 30, 16))
     w = Window((3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)), (30, 30))
     results = []
     for count in (1, 2, 5):
         engine = numba_engine.NumbaEngine()
         monkeypatch.setattr(engine, "_threads", Threads(count))
-        results.append(engine.correlate_sums(x, kernel, w))
-    assert all(np.array_equal(r.y, results[0].y) and np.array_equal(r.q, results[0].q) for r in results)
+        results.append(REDUCTIONS[name](engine, x, w))
+    assert all(same(r.y, results[0].y, 0.0) and same(r.q, results[0].q, 0.0) for r in results)
 
 
 def test_a_kernel_packed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,15 +262,18 @@ FAULTS = {
 }
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_planted_fault_is_noticed(name: str) -> None:
+def test_a_planted_fault_is_noticed(name: str, reduction: str) -> None:
     """The property rejects an engine that takes one number of the window for another."""
-    rng = np.random.default_rng(4)
-    x, kernel = rng.standard_normal((1, 13, 13, 4)), rng.standard_normal((3, 3, 4, 5))
+    x = np.random.default_rng(4).standard_normal((1, 13, 13, 16))
     w = Window((3, 3), (2, 2), (2, 2), ((2, 1), (2, 1)), (5, 5))
-    oracle = ORACLE.correlate_sums(x, kernel, w)
-    assert agree(FAST.correlate_sums(x, kernel, w), oracle, 36, integers=False)
-    assert not agree(FAST.correlate_sums(x, kernel, FAULTS[name](w)), oracle, 36, integers=False)
+    right, wrong = (REDUCTIONS[reduction](FAST, x, where) for where in (w, FAULTS[name](w)))
+    oracle = REDUCTIONS[reduction](ORACLE, x, w)
+    if reduction == "max":
+        assert same(right.y, oracle.y, 0.0) and not same(wrong.y, oracle.y, 0.0)
+    else:
+        assert agree(right, oracle, 144, integers=False) and not agree(wrong, oracle, 144, integers=False)
 
 
 def test_a_variance_rounded_down_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
