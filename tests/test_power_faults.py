@@ -48,11 +48,17 @@ class Tried:
 
 
 SAME = {"kernel_size": 3, "strides": 2, "padding": "same"}
+LINE, VOLUME = ((2, 12, 6),), ((1, 6, 8, 6, 3),)
 LAYERS = {
     "conv": Tried("Conv2D", {"filters": 8, **SAME}),
     "conv wide": Tried("Conv2D", {"filters": 8, "kernel_size": 3, "activation": "relu"}, ((1, 40, 40, 48),)),
     "conv grouped": Tried("Conv2D", {"filters": 8, "groups": 2, "kernel_size": 3, "activation": "silu"}),
     "conv dilated": Tried("Conv2D", {"filters": 8, "kernel_size": 3, "dilation_rate": 2, "padding": "same"}),
+    "conv of a line": Tried("Conv1D", {"filters": 8, "kernel_size": 3, "padding": "causal"}, LINE),
+    "conv of a volume": Tried("Conv3D", {"filters": 4, **SAME}, VOLUME),
+    "transposed line": Tried("Conv1DTranspose", {"filters": 8, **SAME}, LINE),
+    "maximum of a volume": Tried("MaxPooling3D", {"pool_size": 3, "strides": 2, "padding": "same"}, VOLUME),
+    "average of a line": Tried("AveragePooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}, LINE),
     "depthwise": Tried("DepthwiseConv2D", {**SAME, "activation": "sigmoid"}),
     "separable": Tried("SeparableConv2D", {"filters": 8, **SAME}),
     "transposed": Tried("Conv2DTranspose", {"filters": 8, "activation": "tanh", **SAME}),
@@ -73,8 +79,10 @@ LAYERS = {
     "reshape": Tried("Reshape", {"target_shape": [36, 24]}),
     "permute": Tried("Permute", {"dims": [2, 3, 1]}),
     "padding": Tried("ZeroPadding2D", {"padding": [[1, 0], [0, 2]]}),
+    "padding of a line": Tried("ZeroPadding1D", {"padding": [1, 2]}, LINE),
     "cropping": Tried("Cropping2D", {"cropping": [[1, 0], [0, 2]]}),
     "larger": Tried("UpSampling2D", {}),
+    "larger volume": Tried("UpSampling3D", {}, VOLUME),
     "halved": Tried("Resizing", {"height": 6, "width": 4, "interpolation": "nearest"}),
     "resizing": Tried("Resizing", {"height": 7, "width": 9}),
     "rescaling": Tried("Rescaling", {"scale": 0.5, "offset": 0.25}),
@@ -89,7 +97,6 @@ LAYERS = {
     "concatenate": Tried("Concatenate", {}, ((2, 5), (2, 3))),
 }
 ELSEWHERE = {  # what this file plants in another way, or what only hand-worked cases can have
-    "SAME instead of causal",  # no row of Conv1D but QConv1D yet
     "stored instead of quantized weights",
     "weights of one bit less",
     "one integer bit less",
@@ -150,6 +157,9 @@ def computed(case: Case) -> tuple[np.ndarray, ...]:
     config = {name: _config(getattr(case.attrs, name)) for name in known}
     if case.node.type == "Softmax":
         config["axis"] = config["axis"][0]
+    if case.node.type in ("ZeroPadding1D", "Cropping1D"):
+        config |= {name: config[name][0] for name in config if name != "data_format"}
+        del config["data_format"]
     if case.node.type == "Rescaling":
         config |= {"scale": case.attrs.scale, "offset": case.attrs.offset}
     layer = build(case.node.type, config, case.inputs)

@@ -138,7 +138,7 @@ ROWS = (
     Counterfactual("SAME's odd zero on the other side", SLIDING, _other_side, _sided),
     Counterfactual("VALID instead of SAME", SLIDING, _valid, _pads),
     Counterfactual("VALID instead of SAME", (Transposed,), _valid, _extends),
-    Counterfactual("SAME instead of causal", (Convolution,), _same, _causal),
+    Counterfactual("SAME instead of causal", (Convolution, Depthwise), _same, _causal),
     Counterfactual("strides start one later", SLIDING, _offset, _strided),
     Counterfactual("dilation ignored", (Convolution, Depthwise, Transposed), _dense, _dilated),
     Counterfactual("padding counts as divisor", (Pooling,), _counted, _average_pads),
