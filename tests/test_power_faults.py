@@ -67,6 +67,8 @@ LAYERS = {
     "dense long": Tried("Dense", {"units": 8}, ((4, 900),)),
     "maximum": Tried("MaxPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}),
     "average": Tried("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    "parts' means": Tried("AdaptiveAveragePooling2D", {"output_size": [5, 3]}),
+    "parts' maxima": Tried("AdaptiveMaxPooling1D", {"output_size": 5}, LINE),
     "norm": Tried("BatchNormalization", {}),
     "norm of epsilon": Tried("BatchNormalization", {"epsilon": 1e-5}),
     "activation": Tried("Activation", {"activation": "hard_sigmoid"}),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.enclosure import Enclosure, widest
 from refconv.numerics.formats import FLOAT32
 from refconv.ops.attributes import Unknown, attribute, integer, number
 from refconv.ops.base import Context, Row, Weights
@@ -99,13 +99,8 @@ def _bilinear(enclosure: Enclosure, target: tuple[int, int], layout: str, contex
     def along(e: Enclosure, axis: int) -> Enclosure:
         return interpolate(e, axis, target[axis - 1], context.arithmetic.wide)
 
-    widest = _widest(along(along(last, 2), 1), along(along(last, 1), 2))
-    return restore(context.arithmetic.store(widest, FLOAT32), layout)
-
-
-def _widest(one: Enclosure, other: Enclosure) -> Enclosure:
-    radii = [np.maximum(getattr(one, name), getattr(other, name)) for name in ("sigma", "worst", "floor")]
-    return Enclosure(one.mid, *radii)
+    found = widest(along(along(last, 2), 1), along(along(last, 1), 2))
+    return restore(context.arithmetic.store(found, FLOAT32), layout)
 
 
 ROWS = (

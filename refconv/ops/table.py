@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from refconv.ops import (
     activation_layers,
+    adaptive_pooling,
     bidirectional,
     convolution,
     dense,
@@ -36,6 +37,7 @@ FAMILIES = (
     separable,
     transposed,
     pooling,
+    adaptive_pooling,
     global_pooling,
     padding,
     resizing,

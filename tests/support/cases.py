@@ -118,6 +118,18 @@ def pooling(draw: st.DrawFn, rank: int) -> Case:
 
 
 @st.composite
+def adaptive(draw: st.DrawFn, rank: int, kind: str) -> Case:
+    """Parts of equal and unequal lengths, and more parts than elements.
+
+    Not the largest of a whole axis: Keras 3.15 asks for windows one longer too, and oneDNN's maximum divides by zero
+    (SIGFPE, TensorFlow 2.21) where one is longer than the axis.
+    """
+    data_format, least = draw(FORMATS), 2 if kind == "Max" else 1
+    config = {"output_size": draw(each(rank, least, 7 if rank < 3 else 4)), "data_format": data_format}
+    return Case(config, (image(draw, data_format, (least,) * rank),), (3,))
+
+
+@st.composite
 def global_pooling(draw: st.DrawFn, rank: int) -> Case:
     data_format = draw(FORMATS)
     shape = image(draw, data_format, (1,) * rank)
@@ -178,6 +190,8 @@ for _rank in (1, 2, 3):
         f"Conv{_rank}DTranspose": transposed(_rank),
         f"MaxPooling{_rank}D": pooling(_rank),
         f"AveragePooling{_rank}D": pooling(_rank),
+        f"AdaptiveMaxPooling{_rank}D": adaptive(_rank, "Max"),
+        f"AdaptiveAveragePooling{_rank}D": adaptive(_rank, "Average"),
         f"GlobalMaxPooling{_rank}D": global_pooling(_rank),
         f"GlobalAveragePooling{_rank}D": global_pooling(_rank),
         f"ZeroPadding{_rank}D": padding(_rank),

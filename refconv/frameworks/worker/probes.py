@@ -54,6 +54,12 @@ def _global_average(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) 
     return fill.averaged(x, _product(spatial), bits)
 
 
+def _adaptive_average(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray]:
+    """An axis of n elements in p parts: none is longer than ⌈n/p⌉ + 1, nor than the axis."""
+    spatial = x[2:] if layer.data_format == "channels_first" else x[1:-1]
+    return fill.averaged(x, _product([min(-(-n // p) + 1, n) for n, p in zip(spatial, layer.output_size)]), bits)
+
+
 def _maximum(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray]:
     return fill.negative(x, bits)
 
@@ -66,6 +72,8 @@ for _rank in ("1D", "2D", "3D"):
     LINEAR["DepthwiseConv" + _rank] = (KERNEL, _depthwise)
     LINEAR["SeparableConv" + _rank] = (SEPARABLE, _separable)
     LINEAR["MaxPooling" + _rank] = ((), _maximum)
+    LINEAR["AdaptiveMaxPooling" + _rank] = ((), _maximum)
+    LINEAR["AdaptiveAveragePooling" + _rank] = ((), _adaptive_average)
     LINEAR["GlobalMaxPooling" + _rank] = ((), _maximum)
     LINEAR["AveragePooling" + _rank] = ((), _average)
     LINEAR["GlobalAveragePooling" + _rank] = ((), _global_average)
