@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Tried:
 
 
 SAME = {"kernel_size": 3, "strides": 2, "padding": "same"}
+LOCAL = {"filters": 4, "kernel_size": [2, 3], "strides": 2, "padding": "same"}
 LINE, VOLUME = ((2, 12, 6),), ((1, 6, 8, 6, 3),)
 LAYERS = {
     "conv": Tried("Conv2D", {"filters": 8, **SAME}),
@@ -69,6 +71,11 @@ LAYERS = {
     "average": Tried("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}),
     "parts' means": Tried("AdaptiveAveragePooling2D", {"output_size": [5, 3]}),
     "parts' maxima": Tried("AdaptiveMaxPooling1D", {"output_size": 5}, LINE),
+    "local": Tried("LocallyConnected1D", {"filters": 4, "kernel_size": 3, "activation": "relu"}, LINE),
+    "local matrix": Tried("LocallyConnected2D", {**LOCAL, "implementation": 2}, ((2, 6, 7, 3),)),
+    "local row": Tried(
+        "LocallyConnected2D", {**LOCAL, "implementation": 3, "data_format": "channels_first"}, ((2, 3, 6, 7),)
+    ),
     "norm": Tried("BatchNormalization", {}),
     "norm of epsilon": Tried("BatchNormalization", {"epsilon": 1e-5}),
     "activation": Tried("Activation", {"activation": "hard_sigmoid"}),
@@ -114,7 +121,8 @@ ELSEWHERE = {  # what this file plants in another way, or what only hand-worked 
 
 
 def build(keras_name: str, config: dict[str, Any], inputs: tuple[np.ndarray, ...]) -> Any:
-    layer = getattr(keras.layers, keras_name).from_config(config)
+    layers = keras.layers if hasattr(keras.layers, keras_name) else import_module("tf_keras").layers
+    layer = getattr(layers, keras_name).from_config(config)
     layer.build([x.shape for x in inputs] if len(inputs) > 1 else inputs[0].shape)
     return layer
 

@@ -110,6 +110,18 @@ def _may_pad(padding: str) -> Any:
 
 
 @st.composite
+def locally_connected(draw: st.DrawFn, rank: int) -> Case:
+    """Keras 2 only; its first implementation, a loop over positions, has no SAME."""
+    fields = draw(windows(rank))
+    implementation = draw(st.sampled_from([1, 2, 3]))
+    fields = {name: fields[name] for name in ("kernel_size", "strides", "padding", "data_format")}
+    fields["padding"] = "valid" if implementation == 1 else fields["padding"]
+    shape = image(draw, fields["data_format"], extent(fields["kernel_size"], (1,) * rank, fields["padding"]))
+    config = {"filters": draw(st.integers(1, 3)), "implementation": implementation, **fields, **draw(head())}
+    return Case(config, (shape,), (2,))
+
+
+@st.composite
 def pooling(draw: st.DrawFn, rank: int) -> Case:
     padding, data_format, size = draw(PADDINGS), draw(FORMATS), draw(each(rank, 1, 4))
     config = {"pool_size": size, "padding": padding, "data_format": data_format}
@@ -199,4 +211,8 @@ for _rank in (1, 2, 3):
         f"UpSampling{_rank}D": up_sampling(_rank),
     }
     if _rank < 3:
-        CASES |= {f"DepthwiseConv{_rank}D": depthwise(_rank), f"SeparableConv{_rank}D": separable(_rank)}
+        CASES |= {
+            f"DepthwiseConv{_rank}D": depthwise(_rank),
+            f"SeparableConv{_rank}D": separable(_rank),
+            f"LocallyConnected{_rank}D": locally_connected(_rank),
+        }

@@ -45,6 +45,12 @@ def _separable(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> Li
     return fill.separable(x, weights, bits)
 
 
+def _local(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray]:
+    """Also the weights of a dense layer's matrix that no window uses are integers that would show."""
+    channels = x[1] if layer.data_format == "channels_first" else x[-1]
+    return fill.products(x, weights, _product(layer.kernel_size), channels, bits)
+
+
 def _average(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray]:
     return fill.averaged(x, _product(layer.pool_size), bits)
 
@@ -71,6 +77,7 @@ for _rank in ("1D", "2D", "3D"):
     LINEAR["Conv" + _rank + "Transpose"] = (KERNEL, _transposed)
     LINEAR["DepthwiseConv" + _rank] = (KERNEL, _depthwise)
     LINEAR["SeparableConv" + _rank] = (SEPARABLE, _separable)
+    LINEAR["LocallyConnected" + _rank] = (KERNEL, _local)
     LINEAR["MaxPooling" + _rank] = ((), _maximum)
     LINEAR["AdaptiveMaxPooling" + _rank] = ((), _maximum)
     LINEAR["AdaptiveAveragePooling" + _rank] = ((), _adaptive_average)
