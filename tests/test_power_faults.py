@@ -69,6 +69,8 @@ LAYERS = {
     "dense long": Tried("Dense", {"units": 8}, ((4, 900),)),
     "maximum": Tried("MaxPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}),
     "average": Tried("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    "whole mean": Tried("GlobalAveragePooling3D", {}, VOLUME),
+    "whole maximum": Tried("GlobalMaxPooling1D", {"keepdims": True}, LINE),
     "parts' means": Tried("AdaptiveAveragePooling2D", {"output_size": [5, 3]}),
     "parts' maxima": Tried("AdaptiveMaxPooling1D", {"output_size": 5}, LINE),
     "local": Tried("LocallyConnected1D", {"filters": 4, "kernel_size": 3, "activation": "relu"}, LINE),

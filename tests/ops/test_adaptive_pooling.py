@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from support.one import holds, run
 
+from refconv import check
+from refconv.ops.adaptive_pooling import CRASHES
 from refconv.primitives.geometry import longest, parts
+from refconv.result import Verdict
 
 
 @pytest.mark.parametrize(
@@ -79,3 +84,13 @@ def test_means_of_means_have_errors_that_one_mean_has_not() -> None:
             got = ((middle[:, 0] + middle[:, 1]) / np.float32(2)).reshape(1, 1, 1, -1)
             assert holds(found, got)
             assert not holds(found, got + np.float32(0.01))
+
+
+@pytest.mark.slow
+def test_the_largest_of_a_whole_axis_ends_the_framework(tmp_path: Path) -> None:
+    """TensorFlow 2.21 with oneDNN divides by zero; refconv survives it, passes nothing, and says what is known."""
+    layers = [keras.Input((8, 8, 3)), keras.layers.AdaptiveMaxPooling2D(1, name="whole")]
+    keras.Sequential(layers).save(tmp_path / "m.keras")
+    result = check(tmp_path / "m.keras")
+    assert (result.exit_code, [layer.verdict for layer in result.layers]) == (3, [Verdict.UNVERIFIED])
+    assert any(CRASHES in note for note in result.notes)

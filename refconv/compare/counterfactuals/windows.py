@@ -10,6 +10,7 @@ from refconv.compare.counterfactuals.base import Case, Counterfactual
 from refconv.ops.adaptive_pooling import AdaptivePooling
 from refconv.ops.convolution import Convolution
 from refconv.ops.depthwise import Depthwise
+from refconv.ops.global_pooling import GlobalPooling
 from refconv.ops.pooling import Pooling
 from refconv.ops.spatial import CHANNELS_FIRST
 from refconv.ops.table import TABLE
@@ -145,6 +146,13 @@ def _parts_of_several(case: Case) -> bool:
     return any(longest(parts(length, count)) > 1 for length, count in _divided(case))
 
 
+def _several_positions(case: Case) -> bool:
+    """Of a float layer, whose attributes are the other's too."""
+    shape = case.inputs[0].shape
+    spatial = shape[2:] if case.attrs.data_format == CHANNELS_FIRST else shape[1:-1]
+    return _other_pooling(case).node.type in TABLE and max(spatial, default=1) > 1
+
+
 def _equal_parts(case: Case) -> Case:
     """A pooling of one size and stride that gives as many windows."""
     strides = tuple(length // count for length, count in _divided(case))
@@ -170,5 +178,6 @@ ROWS = (
     Counterfactual("padding's zeros may win", (Pooling,), _counted, _maximum_pads),
     Counterfactual("the other pooling", (Pooling,), _other_pooling, _has_other),
     Counterfactual("the other pooling", (AdaptivePooling,), _other_pooling, _parts_of_several),
+    Counterfactual("the other pooling", (GlobalPooling,), _other_pooling, _several_positions),
     Counterfactual("windows of one size", (AdaptivePooling,), _equal_parts, _unequal_parts),
 )
