@@ -6,6 +6,7 @@ SKIPPED = {
         "flatten_negative_axis1 operator_view"
     ),
     "Keras has no groups in a transposed convolution": "convtranspose_group_2 convtranspose_group_2_image_3",
+    "Keras has no peepholes": "lstm_with_peepholes",
     "Keras merges at least two tensors": "max_one_input mean_one_input min_one_input sum_one_input",
     "Keras pads by zeros only": (
         "constant_pad edge_pad reflect_pad wrap_pad constant_pad_axes constant_pad_negative_axes ConstantPad2d "

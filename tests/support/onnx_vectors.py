@@ -21,10 +21,10 @@ from onnx import helper, numpy_helper
 # are operators that no layer of Keras has (LpPool, Hardmax …), and those that are no layer of their own (Slice …).
 SCRIPTS = (
     "add", "averagepool", "batch_normalization", "celu", "concat", "conv", "convtranspose", "elu", "exp",
-    "flatten", "gelu", "gemm", "globalaveragepool", "globalmaxpool", "groupnormalization", "hardsigmoid",
-    "hardswish", "instance_normalization", "layernormalization", "leakyrelu", "logsoftmax", "matmul", "max",
-    "maxpool", "mean", "min", "mish", "mul", "pad", "prelu", "relu", "selu", "shrink", "sigmoid", "softmax",
-    "softplus", "softsign", "sub", "sum", "swish", "tanh", "thresholdedrelu", "transpose",
+    "flatten", "gelu", "gemm", "globalaveragepool", "globalmaxpool", "groupnormalization", "gru", "hardsigmoid",
+    "hardswish", "instance_normalization", "layernormalization", "leakyrelu", "logsoftmax", "lstm", "matmul",
+    "max", "maxpool", "mean", "min", "mish", "mul", "pad", "prelu", "relu", "rnn", "selu", "shrink", "sigmoid",
+    "softmax", "softplus", "softsign", "sub", "sum", "swish", "tanh", "thresholdedrelu", "transpose",
 )  # fmt: skip
 RECORDED = ("pytorch-converted", "pytorch-operator")
 
