@@ -55,7 +55,7 @@ def least(fields: dict[str, Any]) -> Any:
 def convolutions(draw: st.DrawFn, rank: int) -> Case:
     groups = draw(st.sampled_from([1, 1, 2, 3]))
     fields = draw(windows(rank))
-    if rank == 1 and fields["data_format"] == "channels_last" and draw(st.booleans()):
+    if rank == 1 and draw(st.booleans()):
         fields["padding"] = "causal"
     shape = image(draw, fields["data_format"], least(fields), groups * draw(st.integers(1, 3)))
     filters = groups * draw(st.integers(1, 4))
@@ -74,7 +74,7 @@ def depthwise(draw: st.DrawFn, rank: int) -> Case:
 def separable(draw: st.DrawFn, rank: int) -> Case:
     case = draw(depthwise(rank))
     config = {"filters": draw(st.integers(1, 4)), **case.config}
-    if rank == 1 and case.majors == (2, 3) and config["data_format"] == "channels_last" and draw(st.booleans()):
+    if rank == 1 and case.majors == (2, 3) and draw(st.booleans()):
         return Case({**config, "padding": "causal"}, case.shapes, (2,))
     return Case(config, case.shapes, case.majors)
 
