@@ -139,9 +139,10 @@ def decoded(attrs: LocallyConnected, kernel: np.ndarray, where: Window, shape: t
 def used(attrs: LocallyConnected, kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Which of the stored weights meet the input; `shape` is that of one sample, in the layer's layout."""
     shape = (*shape[1:], shape[0]) if attrs.data_format == CHANNELS_FIRST else shape
-    numbers = np.arange(1, kernel.size + 1).reshape(kernel.shape)
-    met = decoded(attrs, numbers, local_window(attrs, shape[:-1]), shape)
-    return np.isin(numbers, met)
+    numbers = np.arange(1, kernel.size + 1).reshape(kernel.shape)  # 0 stands for a tap on padding
+    found = np.zeros(kernel.size + 1, dtype=bool)
+    found[decoded(attrs, numbers, local_window(attrs, shape[:-1]), shape)] = True
+    return found[1:].reshape(kernel.shape)
 
 
 def exchanged(kernel: np.ndarray, outer: int) -> np.ndarray:

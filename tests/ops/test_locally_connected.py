@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from support.one import holds, run
 
 from refconv.compare.stage1 import deviate
 from refconv.errors import UnreadableModel
+from refconv.ops.attributes import build
+from refconv.ops.locally_connected import used
+from refconv.ops.table import TABLE
 
 FIVE = np.array([1.0, 2, 3, 4, 5]).reshape(1, 5, 1)
 
@@ -103,3 +107,12 @@ def test_padding_as_a_convolution_is_seen() -> None:
     assert not deviate(right.enclosures[0], right.outputs[0]).outside.any()
     later = np.asarray(right.layer(tf.constant(np.roll(x, -1, axis=1))))
     assert deviate(right.enclosures[0], later).impossible.any()
+
+
+def test_which_weights_are_used() -> None:
+    """Of the matrix those on two diagonals; of the other forms all."""
+    attrs = build(TABLE["LocallyConnected1D"].attributes, {"filters": 1, "kernel_size": 2, "implementation": 2}, "x")
+    found = used(attrs, np.zeros((5, 1, 4, 1)), (5, 1))[:, 0, :, 0]
+    assert np.array_equal(found, np.eye(5, 4, dtype=bool) | np.eye(5, 4, -1, dtype=bool))
+    assert used(replace(attrs, implementation=1), np.zeros((4, 2, 1)), (5, 1)).all()
+    assert used(replace(attrs, implementation=3), np.zeros(8), (5, 1)).all()
