@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,18 @@ class Tried:
 
 
 SAME = {"kernel_size": 3, "strides": 2, "padding": "same"}
+LOCAL = {"filters": 4, "kernel_size": [2, 3], "strides": 2, "padding": "same"}
+LINE, VOLUME = ((2, 12, 6),), ((1, 6, 8, 6, 3),)
 LAYERS = {
     "conv": Tried("Conv2D", {"filters": 8, **SAME}),
     "conv wide": Tried("Conv2D", {"filters": 8, "kernel_size": 3, "activation": "relu"}, ((1, 40, 40, 48),)),
     "conv grouped": Tried("Conv2D", {"filters": 8, "groups": 2, "kernel_size": 3, "activation": "silu"}),
     "conv dilated": Tried("Conv2D", {"filters": 8, "kernel_size": 3, "dilation_rate": 2, "padding": "same"}),
+    "conv of a line": Tried("Conv1D", {"filters": 8, "kernel_size": 3, "padding": "causal"}, LINE),
+    "conv of a volume": Tried("Conv3D", {"filters": 4, **SAME}, VOLUME),
+    "transposed line": Tried("Conv1DTranspose", {"filters": 8, **SAME}, LINE),
+    "maximum of a volume": Tried("MaxPooling3D", {"pool_size": 3, "strides": 2, "padding": "same"}, VOLUME),
+    "average of a line": Tried("AveragePooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}, LINE),
     "depthwise": Tried("DepthwiseConv2D", {**SAME, "activation": "sigmoid"}),
     "separable": Tried("SeparableConv2D", {"filters": 8, **SAME}),
     "transposed": Tried("Conv2DTranspose", {"filters": 8, "activation": "tanh", **SAME}),
@@ -61,6 +69,15 @@ LAYERS = {
     "dense long": Tried("Dense", {"units": 8}, ((4, 900),)),
     "maximum": Tried("MaxPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}),
     "average": Tried("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    "whole mean": Tried("GlobalAveragePooling3D", {}, VOLUME),
+    "whole maximum": Tried("GlobalMaxPooling1D", {"keepdims": True}, LINE),
+    "parts' means": Tried("AdaptiveAveragePooling2D", {"output_size": [5, 3]}),
+    "parts' maxima": Tried("AdaptiveMaxPooling1D", {"output_size": 5}, LINE),
+    "local": Tried("LocallyConnected1D", {"filters": 4, "kernel_size": 3, "activation": "relu"}, LINE),
+    "local matrix": Tried("LocallyConnected2D", {**LOCAL, "implementation": 2}, ((2, 6, 7, 3),)),
+    "local row": Tried(
+        "LocallyConnected2D", {**LOCAL, "implementation": 3, "data_format": "channels_first"}, ((2, 3, 6, 7),)
+    ),
     "norm": Tried("BatchNormalization", {}),
     "norm of epsilon": Tried("BatchNormalization", {"epsilon": 1e-5}),
     "layer norm": Tried("LayerNormalization", {}),
@@ -75,8 +92,10 @@ LAYERS = {
     "reshape": Tried("Reshape", {"target_shape": [36, 24]}),
     "permute": Tried("Permute", {"dims": [2, 3, 1]}),
     "padding": Tried("ZeroPadding2D", {"padding": [[1, 0], [0, 2]]}),
+    "padding of a line": Tried("ZeroPadding1D", {"padding": [1, 2]}, LINE),
     "cropping": Tried("Cropping2D", {"cropping": [[1, 0], [0, 2]]}),
     "larger": Tried("UpSampling2D", {}),
+    "larger volume": Tried("UpSampling3D", {}, VOLUME),
     "halved": Tried("Resizing", {"height": 6, "width": 4, "interpolation": "nearest"}),
     "resizing": Tried("Resizing", {"height": 7, "width": 9}),
     "rescaling": Tried("Rescaling", {"scale": 0.5, "offset": 0.25}),
@@ -91,7 +110,6 @@ LAYERS = {
     "concatenate": Tried("Concatenate", {}, ((2, 5), (2, 3))),
 }
 ELSEWHERE = {  # what this file plants in another way, or what only hand-worked cases can have
-    "SAME instead of causal",  # no row of Conv1D but QConv1D yet
     "other operand missing",  # of operators, which are no layers: test_operators
     "stored instead of quantized weights",
     "weights of one bit less",
@@ -108,7 +126,8 @@ ELSEWHERE = {  # what this file plants in another way, or what only hand-worked 
 
 
 def build(keras_name: str, config: dict[str, Any], inputs: tuple[np.ndarray, ...]) -> Any:
-    layer = getattr(keras.layers, keras_name).from_config(config)
+    layers = keras.layers if hasattr(keras.layers, keras_name) else import_module("tf_keras").layers
+    layer = getattr(layers, keras_name).from_config(config)
     layer.build([x.shape for x in inputs] if len(inputs) > 1 else inputs[0].shape)
     return layer
 
@@ -155,6 +174,9 @@ def computed(case: Case) -> tuple[np.ndarray, ...]:
         del config["fused"]
     if case.node.type == "Softmax":
         config["axis"] = config["axis"][0]
+    if case.node.type in ("ZeroPadding1D", "Cropping1D"):
+        config |= {name: config[name][0] for name in config if name != "data_format"}
+        del config["data_format"]
     if case.node.type == "Rescaling":
         config |= {"scale": case.attrs.scale, "offset": case.attrs.offset}
     layer = build(case.node.type, config, case.inputs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
 from refconv.ops.activations import LINEAR
+from refconv.ops.adaptive_pooling import AdaptivePooling
 from refconv.ops.base import Context
+from refconv.ops.spatial import CHANNELS_FIRST
+from refconv.primitives.geometry import longest, parts
 from refconv.reference.forward import forward
 from refconv.result import Comparison, LayerResult, Verdict
 from refconv.trace import Call, Probe, Trace, accelerator
@@ -61,8 +65,8 @@ def judge_probe(
     inputs = tuple(tensors[key].astype(np.float32) for key in probe.inputs)
     alone = replace(context, need=Need.WORST, arithmetic=Arithmetic())
     (enclosure,) = forward(bare(node), weights, inputs, alone)
-    if got.shape == enclosure.mid.shape and not certain(node, enclosure, got.dtype.name, inputs[0].size):
-        means = got.dtype.name in INTEGERS and _area(node, enclosure, inputs[0].size)
+    if got.shape == enclosure.mid.shape and not certain(node, enclosure, got.dtype.name, inputs[0].shape):
+        means = got.dtype.name in INTEGERS and _area(node, enclosure, inputs[0].shape)
         return Probed(reason=f"not probed: its means are rounded to {got.dtype.name}" if means else DEFECT)
     return decide(enclosure, got if got.dtype.itemsize > 2 else got.astype(np.float32), gpu)
 
@@ -86,26 +90,30 @@ def bare(node: Node) -> Node:
     return replace(node, attrs=replace(node.attrs, **without, **linear))
 
 
-def certain(node: Node, enclosure: Enclosure, dtype: str, elements: int) -> bool:
+def certain(node: Node, enclosure: Enclosure, dtype: str, shape: tuple[int, ...]) -> bool:
     """Whether no two results of other integers, or of another geometry, lie in one enclosure.
 
-    `elements` counts those of the input. Sums are exact. A mean of n integers is a multiple of 1/n, so that a radius
+    `shape` is the input's. Sums are exact. A mean of n integers is a multiple of 1/n, so that a radius
     below 1/(2n) leaves one sum alone.
     """
     if np.any(np.abs(enclosure.mid) > INTEGERS.get(dtype, np.inf)):
         return False
     if enclosure.exact:
         return True
-    area = _area(node, enclosure, elements)
+    area = _area(node, enclosure, shape)
     return bool(dtype not in INTEGERS and area and np.all(np.asarray(enclosure.limit) * area < 0.5))
 
 
-def _area(node: Node, enclosure: Enclosure, elements: int) -> int:
+def _area(node: Node, enclosure: Enclosure, shape: tuple[int, ...]) -> int:
     """How many elements a mean has at most; 0 for a layer that takes no mean."""
+    attrs = node.attrs
+    if isinstance(attrs, AdaptivePooling) and "Average" in node.type:
+        spatial = shape[2:] if attrs.data_format == CHANNELS_FIRST else shape[1:-1]
+        return prod(longest(parts(*axis)) for axis in zip(spatial, attrs.output_size, strict=True))
     if not node.type.removeprefix("Q").removeprefix("Global").startswith("AveragePooling"):
         return 0
-    pool = getattr(node.attrs, "pool_size", None)
-    return int(np.prod(pool)) if pool else elements // max(enclosure.mid.size, 1)
+    pool = getattr(attrs, "pool_size", None)
+    return prod(pool) if pool else prod(shape) // max(enclosure.mid.size, 1)
 
 
 def decide(enclosure: Enclosure, got: np.ndarray, gpu: bool) -> Probed:

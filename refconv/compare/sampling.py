@@ -19,6 +19,7 @@ from refconv.compare.counterfactuals.kernels import filters
 from refconv.compare.counterfactuals.windows import sliding
 from refconv.ops.activation_layers import Softmax
 from refconv.ops.activations import LINEAR
+from refconv.ops.adaptive_pooling import AdaptivePooling
 from refconv.ops.base import Weights
 from refconv.ops.convolution import Convolution
 from refconv.ops.dense import Dense
@@ -130,7 +131,7 @@ def _taking(case: Case) -> tuple[int, Callable[[np.ndarray], Case] | None]:
         return case.weights[name].shape[axis], lambda chosen: _filters(case, chosen, "filters")
     if isinstance(attrs, Dense):
         return case.weights["kernel"].shape[-1], lambda chosen: _filters(case, chosen, "units")
-    if isinstance(attrs, (Depthwise, Pooling, GlobalPooling)):
+    if isinstance(attrs, (Depthwise, Pooling, AdaptivePooling, GlobalPooling)):
         axis = 1 if attrs.data_format == CHANNELS_FIRST else -1
         return case.inputs[0].shape[axis], lambda chosen: _inputs(case, chosen, axis)
     if isinstance(attrs, BatchNormalization) and case.inputs[0].ndim > 1:
@@ -145,7 +146,7 @@ def channels_axis(case: Case) -> int | None:
         return attrs.axis
     if isinstance(attrs, GlobalPooling) and not attrs.keepdims:
         return -1
-    if isinstance(attrs, (Convolution, Depthwise, Transposed, Pooling, GlobalPooling)):
+    if isinstance(attrs, (Convolution, Depthwise, Transposed, Pooling, AdaptivePooling, GlobalPooling)):
         return 1 if attrs.data_format == CHANNELS_FIRST else -1
     return -1 if isinstance(attrs, Dense) else None
 

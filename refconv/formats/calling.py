@@ -13,7 +13,7 @@ from refconv.graph import Ref
 TRAINED_DIFFERENTLY = ("Dropout", "Noise", "BatchNorm", "Batchnorm")
 # Layers with a row that take the mask of their input, which Keras hands on unseen.
 RECURRENT = tuple(f"{q}{name}" for q in ("", "Q") for name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"))
-MASK_READERS = ("Softmax", *RECURRENT)
+MASK_READERS = ("Softmax", "GlobalAveragePooling1D", *RECURRENT)
 
 
 def meaningful(arguments: Mapping[str, Any]) -> dict[str, Any]:

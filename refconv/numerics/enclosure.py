@@ -98,6 +98,14 @@ def bounded(mid: np.ndarray, radius: Field, floor: Field = 0.0) -> Enclosure:
     return Enclosure(mid, np.asarray(radius) / Z, radius, floor)
 
 
+def widest(one: Enclosure, other: Enclosure) -> Enclosure:
+    """Two ways to compute the same values: whatever either may give."""
+    sigma, worst, floor = (np.maximum(getattr(one, r), getattr(other, r)) for r in ("sigma", "worst", "floor"))
+    overflow = np.asarray(one.overflow) | other.overflow
+    accumulator = max(one.accumulator, other.accumulator) if one.accumulator and other.accumulator else 0
+    return Enclosure(one.mid, sigma, worst, floor, overflow if overflow.any() else False, accumulator=accumulator)
+
+
 def join(f: Callable[..., np.ndarray], enclosures: tuple[Enclosure, ...]) -> Enclosure:
     """Apply a function that moves the elements of several tensors into one (concatenate, stack)."""
     return Enclosure(*(f(list(column)) for column in zip(*(e.full() for e in enclosures), strict=True)))

@@ -41,7 +41,7 @@ def of_rank(rank: int) -> type[Convolution]:
         kernel_size: tuple[int, ...] = axes(rank, None)
         strides: tuple[int, ...] = axes(rank)
         dilation_rate: tuple[int, ...] = axes(rank)
-        padding: str = padding(*(("causal",) if rank == 1 else ()))
+        padding: str = padding(rank)
 
     return Ranked
 
@@ -98,15 +98,16 @@ def _fit(attrs: Convolution, kernel: np.ndarray, channels: int) -> None:
         raise UnreadableModel(f"kernel has shape {kernel.shape}, its layer wants {wanted}")
 
 
-ROWS = (
+ROWS = tuple(
     Row(
-        "Conv2D",
-        of_rank(2),
+        f"Conv{rank}D",
+        of_rank(rank),
         convolution,
         shapes,
         terms,
         operands=("kernel",),
         algorithms=algorithms,
-        source="keras.layers.Conv2D",
-    ),
+        source=f"keras.layers.Conv{rank}D",
+    )
+    for rank in (1, 2, 3)
 )

@@ -90,14 +90,15 @@ def terms(
     )
 
 
-ROWS = (
+ROWS = tuple(
     Row(
-        "DepthwiseConv2D",
-        of_rank(2),
+        f"DepthwiseConv{rank}D",
+        of_rank(rank),
         depthwise,
         shapes,
         terms,
         operands=("kernel",),
-        source="keras.layers.DepthwiseConv2D",
-    ),
+        source=f"keras.layers.DepthwiseConv{rank}D",
+    )
+    for rank in (1, 2)
 )

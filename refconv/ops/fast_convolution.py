@@ -69,6 +69,7 @@ F4 = Transforms(
 WINOGRAD = {WINOGRAD2: F2, WINOGRAD4: F4}
 TILE = 32  # the largest window of an FFT in tiles, along both axes
 LINE = 256  # the same where the other axis of the window is 1
+CUBE = 16  # the same of three axes
 
 
 def algorithms(attrs: Any) -> tuple[str, ...]:
@@ -76,26 +77,29 @@ def algorithms(attrs: Any) -> tuple[str, ...]:
 
     Source: cuDNN, cudnnConvolutionForward, "supported algorithms". All want a dilation of 1 and take any number of
     groups. Winograd wants strides of 1 and a 3×3 window; its non-fused form takes 5×5 too, for which there is no bound
-    here. FFT wants strides of 1; in tiles 2 is allowed too, where no axis of the window is 1. A window of one element
-    is a product of matrices, which TensorFlow hands to cuBLAS.
+    here. FFT wants strides of 1; in tiles of images 2 is allowed too, where no axis of the window is 1. A window of one
+    element is a product of matrices, which TensorFlow hands to cuBLAS. Of three axes there is FFT in tiles alone; one
+    axis is that of images one high, as TensorFlow computes it.
     """
     geometry = (attrs.kernel_size, attrs.strides, attrs.dilation_rate)
     return tuple(name for name in (*WINOGRAD, FFT) if _possible(name, *geometry))
 
 
 def _possible(algorithm: str, size: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...]) -> bool:
-    if len(size) != 2 or set(dilation) != {1}:
+    if len(size) > 3 or set(dilation) != {1}:
         return False
     if algorithm in WINOGRAD:
         return size == (3, 3) and set(strides) == {1}
-    line = min(size) == 1
+    if len(size) == 3:
+        return algorithm == FFT and 1 < max(size) <= CUBE and max(strides) == 1
+    line = len(size) == 1 or min(size) == 1
     return algorithm == FFT and 1 < max(size) <= (LINE if line else TILE) and max(strides) <= (1 if line else 2)
 
 
 def widen(algorithm: str, engine: Engine, x: np.ndarray, kernel: np.ndarray, where: Window, groups: int) -> Widen:
     """What makes the enclosure of the direct sum one of `algorithm`; the direct one where that cannot be used.
 
-    x (N, H, W, C); kernel (kh, kw, C/groups, F).
+    x (N, *spatial, C); kernel (*k, C/groups, F).
     """
     if not _possible(algorithm, where.size, where.strides, where.dilation):
         return lambda e: e
@@ -169,12 +173,14 @@ def _fft(x: np.ndarray, kernel: np.ndarray, strides: tuple[int, ...]) -> Radii:
     the whole one's (Cauchy again), and there are as many sums more.
     Rounding errors spread evenly over the N outputs: σ² = 4u²·3t·Σ_c (max|x_c|·‖w_c‖₁)², since ‖x‖₂ ≤ √N·max|x|.
     """
-    lengths = [n + k - 1 for n, k in zip(x.shape[1:-1], kernel.shape[:2], strict=True)]
+    lengths = [n + k - 1 for n, k in zip(x.shape[1:-1], kernel.shape[:-2], strict=True)]
+    lengths += [1] if len(lengths) == 1 else []  # the height of an image one high
     t = float(sum(np.ceil(np.log2(max(n, 2))) for n in lengths))
     x = np.where(np.isfinite(x), x, 0.0).astype(np.float64)
-    norm, largest = np.sqrt((x**2).sum(axis=(1, 2), keepdims=True)), x.max(axis=(1, 2), keepdims=True)
+    spatial, taps = tuple(range(1, x.ndim - 1)), tuple(range(kernel.ndim - 2))
+    norm, largest = np.sqrt((x**2).sum(axis=spatial, keepdims=True)), x.max(axis=spatial, keepdims=True)
     w = kernel.astype(np.float64)
-    l1, l2 = w.sum(axis=(0, 1)), np.sqrt((w**2).sum(axis=(0, 1)))
+    l1, l2 = w.sum(axis=taps), np.sqrt((w**2).sum(axis=taps))
     sigma = 2 * FLOAT32.u * np.sqrt(3 * t * (largest**2 @ l1**2))
     sums = x.shape[-1] * int(np.prod(strides))
     worst = FLOAT32.u * ((2 * t * ETA + sums + 4) * (norm @ l2) + t * ETA * (norm @ l1))

@@ -65,19 +65,13 @@ def _axes(attrs: GlobalPooling, x: np.ndarray, rank: int) -> tuple[int, ...]:
     return tuple(range(first, first + rank))
 
 
-ROWS = (
-    Row(
-        "GlobalMaxPooling2D",
-        GlobalPooling,
-        partial(global_max, rank=2),
-        exact=True,
-        source="keras.layers.GlobalMaxPooling2D",
-    ),
-    Row(
-        "GlobalAveragePooling2D",
-        GlobalPooling,
-        partial(global_average, rank=2),
-        terms=partial(average_terms, rank=2),
-        source="keras.layers.GlobalAveragePooling2D",
-    ),
-)
+def _rows(rank: int) -> tuple[Row, Row]:
+    most, mean = f"GlobalMaxPooling{rank}D", f"GlobalAveragePooling{rank}D"
+    terms = partial(average_terms, rank=rank)
+    return (
+        Row(most, GlobalPooling, partial(global_max, rank=rank), exact=True, source=f"keras.layers.{most}"),
+        Row(mean, GlobalPooling, partial(global_average, rank=rank), terms=terms, source=f"keras.layers.{mean}"),
+    )
+
+
+ROWS = tuple(row for rank in (1, 2, 3) for row in _rows(rank))

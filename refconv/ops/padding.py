@@ -18,12 +18,17 @@ Margins = tuple[tuple[int, int], ...]
 
 
 def margins(rank: int) -> Reader:
-    """Per axis (before, after): from one integer, one per axis, or one pair per axis."""
+    """Per axis (before, after): from one integer, one per axis, or one pair per axis.
+
+    Of one axis, two integers are its pair.
+    """
     axes, both = integer(0), integers(2)
 
     def read(value: Any) -> Margins:
         if isinstance(value, int):
             return ((axes(value), axes(value)),) * rank
+        if rank == 1 and isinstance(value, (list, tuple)) and len(value) == 2:
+            value = [value]
         if not isinstance(value, (list, tuple)) or len(value) != rank:
             raise ValueError(f"an integer, or {rank} integers or pairs of integers, are wanted")
         return tuple((one[0], one[1]) for one in map(both, value))
@@ -58,7 +63,7 @@ def cropping_of_rank(rank: int) -> type[Cropping]:
 
     @dataclass(frozen=True, kw_only=True)
     class Ranked(Cropping):
-        cropping: Margins = attribute(margins(rank), default=((0, 0),) * rank)
+        cropping: Margins = attribute(margins(rank), default=((0, 0) if rank == 2 else (1, 1),) * rank)
 
     return Ranked
 
@@ -88,7 +93,12 @@ def _span(before: int, after: int, length: int) -> slice:
     return slice(before, length - after)
 
 
-ROWS = (
-    Row("ZeroPadding2D", padding_of_rank(2), zero_padding, exact=True, source="keras.layers.ZeroPadding2D"),
-    Row("Cropping2D", cropping_of_rank(2), cropping, exact=True, source="keras.layers.Cropping2D"),
-)
+def _rows(rank: int) -> tuple[Row, Row]:
+    more, less = f"ZeroPadding{rank}D", f"Cropping{rank}D"
+    return (
+        Row(more, padding_of_rank(rank), zero_padding, exact=True, source=f"keras.layers.{more}"),
+        Row(less, cropping_of_rank(rank), cropping, exact=True, source=f"keras.layers.{less}"),
+    )
+
+
+ROWS = tuple(row for rank in (1, 2, 3) for row in _rows(rank))

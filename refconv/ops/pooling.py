@@ -74,7 +74,12 @@ def _window(attrs: Pooling, spatial: tuple[int, ...]) -> Window:
     return window(spatial, attrs.pool_size, attrs.strides or attrs.pool_size, padding=attrs.padding)
 
 
-ROWS = (
-    Row("MaxPooling2D", of_rank(2), max_pooling, exact=True, source="keras.layers.MaxPooling2D"),
-    Row("AveragePooling2D", of_rank(2), average_pooling, terms=average_terms, source="keras.layers.AveragePooling2D"),
-)
+def _rows(rank: int) -> tuple[Row, Row]:
+    most, mean = f"MaxPooling{rank}D", f"AveragePooling{rank}D"
+    return (
+        Row(most, of_rank(rank), max_pooling, exact=True, source=f"keras.layers.{most}"),
+        Row(mean, of_rank(rank), average_pooling, terms=average_terms, source=f"keras.layers.{mean}"),
+    )
+
+
+ROWS = tuple(row for rank in (1, 2, 3) for row in _rows(rank))

@@ -61,7 +61,7 @@ ROWS = (
     quantized("QDense", _DENSE, dense.Dense, KERNEL),
     quantized("QConv1D", _CONV, convolution.of_rank(1), KERNEL),
     quantized("QConv2D", _CONV, convolution.of_rank(2), KERNEL),
-    quantized("QConv2DTranspose", transposed.ROWS[0], transposed.ROWS[0].attributes, KERNEL),
+    quantized("QConv2DTranspose", transposed.ROWS[0], transposed.of_rank(2), KERNEL),
     quantized("QDepthwiseConv2D", depthwise.ROWS[0], depthwise.of_rank(2), DEPTHWISE),
     quantized("QSeparableConv1D", separable.ROWS[0], separable.of_rank(1), SEPARABLE),
     quantized("QSeparableConv2D", separable.ROWS[0], separable.of_rank(2), SEPARABLE),

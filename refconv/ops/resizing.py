@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.enclosure import Enclosure, widest
 from refconv.numerics.formats import FLOAT32
 from refconv.ops.attributes import Unknown, attribute, integer, number
 from refconv.ops.base import Context, Row, Weights
@@ -20,10 +20,26 @@ def _interpolation(default: str) -> Any:
     return attribute(only("interpolation", "nearest", "bilinear"), default=default)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UpSampling:
-    size: tuple[int, ...] = axes(2, 2)
+    size: tuple[int, ...]
     data_format: str = data_format()
+
+
+def up_sampling_of_rank(rank: int) -> type[UpSampling]:
+    """The attributes of UpSampling1D or 3D, whose elements are repeated."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Ranked(UpSampling):
+        size: tuple[int, ...] = axes(rank, 2)
+
+    return Ranked
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpSampling2D(up_sampling_of_rank(2)):  # type: ignore[misc]
+    """Only images are interpolated."""
+
     interpolation: str = _interpolation("nearest")
 
 
@@ -42,8 +58,8 @@ class Resizing:
 
 def up_sampling(attrs: UpSampling, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
     """Each spatial axis `size` times as long: elements repeated, or interpolated (`interpolation.interpolate`)."""
-    if attrs.interpolation == "nearest":
-        return moved(inputs[0], attrs.data_format, 2, lambda v: _repeat(v, attrs.size))
+    if getattr(attrs, "interpolation", "nearest") == "nearest":
+        return moved(inputs[0], attrs.data_format, len(attrs.size), lambda v: _repeat(v, attrs.size))
     height, width = channels_last(inputs[0].mid, attrs.data_format, 2).shape[1:-1]
     return _bilinear(inputs[0], (height * attrs.size[0], width * attrs.size[1]), attrs.data_format, context)
 
@@ -61,7 +77,9 @@ def resizing(attrs: Resizing, weights: Weights, inputs: Sequence[Enclosure], con
 
 
 def _repeat(v: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    return v.repeat(size[0], axis=1).repeat(size[1], axis=2)
+    for axis, times in enumerate(size, start=1):
+        v = v.repeat(times, axis)
+    return v
 
 
 def _gather(v: np.ndarray, target: tuple[int, int]) -> np.ndarray:
@@ -81,16 +99,13 @@ def _bilinear(enclosure: Enclosure, target: tuple[int, int], layout: str, contex
     def along(e: Enclosure, axis: int) -> Enclosure:
         return interpolate(e, axis, target[axis - 1], context.arithmetic.wide)
 
-    widest = _widest(along(along(last, 2), 1), along(along(last, 1), 2))
-    return restore(context.arithmetic.store(widest, FLOAT32), layout)
-
-
-def _widest(one: Enclosure, other: Enclosure) -> Enclosure:
-    radii = [np.maximum(getattr(one, name), getattr(other, name)) for name in ("sigma", "worst", "floor")]
-    return Enclosure(one.mid, *radii)
+    found = widest(along(along(last, 2), 1), along(along(last, 1), 2))
+    return restore(context.arithmetic.store(found, FLOAT32), layout)
 
 
 ROWS = (
-    Row("UpSampling2D", UpSampling, up_sampling, wide=True, source="keras.layers.UpSampling2D"),
+    Row("UpSampling1D", up_sampling_of_rank(1), up_sampling, exact=True, source="keras.layers.UpSampling1D"),
+    Row("UpSampling2D", UpSampling2D, up_sampling, wide=True, source="keras.layers.UpSampling2D"),
+    Row("UpSampling3D", up_sampling_of_rank(3), up_sampling, exact=True, source="keras.layers.UpSampling3D"),
     Row("Resizing", Resizing, resizing, wide=True, source="keras.layers.Resizing, tf.image.resize"),
 )

@@ -16,7 +16,7 @@ from refconv.ops.base import Context, Row, Shape, Terms, Weights
 from refconv.ops.carry import carry
 from refconv.ops.depthwise import Depthwise, as_grouped, depthwise_window
 from refconv.ops.depthwise import of_rank as depthwise_of_rank
-from refconv.ops.spatial import channels_last, fit_bias, fit_channels, locate, restore
+from refconv.ops.spatial import channels_last, fit_bias, fit_channels, locate, padding, restore
 from refconv.primitives.geometry import inside
 from refconv.primitives.sums import correlate_moments, matmul_moments, product_moments
 
@@ -31,7 +31,7 @@ def of_rank(rank: int) -> type[Separable]:
 
     @dataclass(frozen=True, kw_only=True)
     class Ranked(depthwise_of_rank(rank), Separable):  # type: ignore[misc]
-        pass
+        padding: str = padding(rank)  # causal in Keras 2 only
 
     return Ranked
 
@@ -121,14 +121,15 @@ def _one_position(
 
 OPERANDS = ("depthwise_kernel", "pointwise_kernel")
 
-ROWS = (
+ROWS = tuple(
     Row(
-        "SeparableConv2D",
-        of_rank(2),
+        f"SeparableConv{rank}D",
+        of_rank(rank),
         separable,
         shapes,
         terms,
         operands=OPERANDS,
-        source="keras.layers.SeparableConv2D",
-    ),
+        source=f"keras.layers.SeparableConv{rank}D",
+    )
+    for rank in (1, 2)
 )

@@ -29,8 +29,9 @@ def data_format() -> Any:
     return attribute(read_data_format, default=CHANNELS_LAST)
 
 
-def padding(*more: str) -> Any:
-    return attribute(choice("valid", "same", *more), default="valid")
+def padding(rank: int = 0) -> Any:
+    """valid or same; along one axis causal too."""
+    return attribute(choice("valid", "same", *(("causal",) if rank == 1 else ())), default="valid")
 
 
 def only(field: str, *known: Any) -> Reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from refconv.ops import (
     activation_layers,
+    adaptive_pooling,
     bidirectional,
     convolution,
     dense,
@@ -12,6 +13,7 @@ from refconv.ops import (
     global_pooling,
     identity,
     layer_normalization,
+    locally_connected,
     merging,
     normalization,
     operators,
@@ -39,7 +41,9 @@ FAMILIES = (
     depthwise,
     separable,
     transposed,
+    locally_connected,
     pooling,
+    adaptive_pooling,
     global_pooling,
     padding,
     resizing,

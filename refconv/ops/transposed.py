@@ -104,14 +104,15 @@ def _fit(attrs: Transposed, kernel: np.ndarray, channels: int) -> None:
         raise UnreadableModel(f"kernel has shape {kernel.shape}, its layer wants {wanted}")
 
 
-ROWS = (
+ROWS = tuple(
     Row(
-        "Conv2DTranspose",
-        of_rank(2),
+        f"Conv{rank}DTranspose",
+        of_rank(rank),
         transposed,
         shapes,
         terms,
         operands=("kernel",),
-        source="keras.layers.Conv2DTranspose",
-    ),
+        source=f"keras.layers.Conv{rank}DTranspose",
+    )
+    for rank in (1, 2, 3)
 )

@@ -7,6 +7,7 @@ from math import gcd, prod
 
 import numpy as np
 
+Spans = tuple[slice, ...]
 Pads = tuple[tuple[int, int], ...]
 Indices = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
 
@@ -77,6 +78,18 @@ def _transposed_length(length: int, size: int, stride: int, dilation: int, extra
         return length * stride + (max(extent - stride, 0) if padding == "valid" else 0)
     crop = 2 * (extent // 2) if padding == "same" else 0
     return (length - 1) * stride + extent - crop + extra
+
+
+def parts(length: int, count: int) -> Spans:
+    """An axis divided into windows that may share elements: part i from ⌊i·length/count⌋ to ⌈(i + 1)·length/count⌉.
+
+    Source: keras.layers.AdaptiveAveragePooling1D, which follows torch.nn.AdaptiveAvgPool1d.
+    """
+    return tuple(slice(i * length // count, -(-(i + 1) * length // count)) for i in range(count))
+
+
+def longest(spans: Spans) -> int:
+    return max(span.stop - span.start for span in spans)
 
 
 def inside(window: Window, spatial: tuple[int, ...], position: tuple[int, ...]) -> Indices:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from refconv.numerics.exactness import product_grid, sum_grid
 from refconv.numerics.formats import FLOAT32, Field
 from refconv.numerics.moments import Moments, Need
 from refconv.primitives.engine import Engine, Extent, Sums
-from refconv.primitives.geometry import Window, overlap
+from refconv.primitives.geometry import Spans, Window, overlap
 
 LONG = 49  # from this many terms on 10σ is below the worst case: 10·√((n+1)/2) < n+1
 
@@ -152,6 +152,32 @@ def spatial_moments(x: np.ndarray, axes: tuple[int, ...], need: Need = Need.WORS
         A=magnitude.sum(axis=axes, keepdims=True) if _worst(step, need, n) else None,
         S=np.where(small, magnitude, 0).sum(axis=axes, keepdims=True) if small.any() else 0.0,
         grid=step,
+    )
+
+
+def spanned(x: np.ndarray, cuts: Mapping[int, Spans], reduce: Callable[..., np.ndarray]) -> np.ndarray:
+    """`reduce` (a function with `axis` and `keepdims`) over boxes, one axis after another; `cuts` by axis."""
+    for axis, cut in cuts.items():
+        before = (slice(None),) * axis
+        x = np.concatenate([reduce(x[(*before, span)], axis=axis, keepdims=True) for span in cut], axis=axis)
+    return x
+
+
+def span_moments(x: np.ndarray, cuts: Mapping[int, Spans], *, on_grid: bool = True) -> Moments:
+    """Moments of the sums over boxes; n per box. Without `on_grid` x has errors, so that no sum is called exact."""
+
+    def total(v: np.ndarray) -> np.ndarray:
+        return spanned(v, cuts, np.sum)
+
+    n = total(np.ones([length if axis in cuts else 1 for axis, length in enumerate(x.shape)]))
+    magnitude, small = np.abs(x), _small(x)
+    return Moments(
+        total(x),
+        Q=total(x**2),
+        n=n,
+        A=total(magnitude),
+        S=total(np.where(small, magnitude, 0)) if small.any() else 0.0,
+        grid=sum_grid(x) if on_grid else 0.0,
     )
 
 

@@ -96,11 +96,6 @@ def test_an_unknown_field_is_kept_so_that_the_row_refuses_it(dialect):
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "Dense": (3,),
-    "Conv2D": (4, 3),
-    "DepthwiseConv2D": (3,),
-    "SeparableConv2D": (4, 3),
-    "Conv2DTranspose": (4, 3),
-    "AveragePooling2D": (2,),
     "Embedding": (3, 4),
     "RepeatVector": (2,),
     "Reshape": ((2, 3),),
@@ -119,14 +114,27 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "Resizing": (4, 4),
     "Rescaling": (2.0,),
 }
+for _rank in ("1D", "2D", "3D"):
+    names = ("Conv{}", "Conv{}Transpose", "SeparableConv{}", "LocallyConnected{}")
+    ARGUMENTS |= {name.format(_rank): (4, 3) for name in names}
+    names = ("DepthwiseConv{}", "AveragePooling{}", "AdaptiveAveragePooling{}", "AdaptiveMaxPooling{}")
+    ARGUMENTS |= {name.format(_rank): (3,) for name in names}
+ONLY = {"Adaptive": 3, "LocallyConnected": 2}  # beginnings of names, and the one Keras that has such layers
 
 
 INNER = ("LayerScale", "CustomScaleLayer", "StochasticDepth")  # of keras.applications; no argument has a default
 PUBLIC = [name for name in TABLE if not (qkeras.owns(name) or name.startswith("ops.") or name in INNER)]
 
 
-@pytest.mark.parametrize("class_name", PUBLIC)
-@pytest.mark.parametrize("major", [2, 3])
+@pytest.mark.parametrize(
+    ("major", "class_name"),
+    [
+        (major, name)
+        for major in (2, 3)
+        for name in PUBLIC
+        if all(major == only for start, only in ONLY.items() if name.startswith(start))
+    ],
+)
 def test_the_row_knows_what_keras_writes_by_default(major, class_name):
     if major == 3:
         import keras

@@ -134,8 +134,8 @@ def test_where_they_cannot_be_used_the_direct_bound_stays():
     assert widen("direct", ENGINE, x, kernel, where(x), 1)(e) is e
 
 
-def attributes(**config):
-    return build(of_rank(2), {"filters": 4, "kernel_size": 3, "strides": 1, "dilation_rate": 1, **config}, "Conv2D")
+def attributes(rank=2, **config):
+    return build(of_rank(rank), {"filters": 4, "kernel_size": 3, "strides": 1, "dilation_rate": 1, **config}, "Conv2D")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +153,12 @@ def attributes(**config):
         ({"strides": 3}, set()),
         ({"kernel_size": (3, 1), "strides": 2}, set()),
         ({"dilation_rate": 2}, set()),
+        ({"rank": 1}, {FFT}),  # an image one high
+        ({"rank": 1, "kernel_size": 257}, set()),
+        ({"rank": 1, "strides": 2}, set()),
+        ({"rank": 3}, {FFT}),
+        ({"rank": 3, "kernel_size": 17}, set()),
+        ({"rank": 3, "strides": 2}, set()),
     ],
 )
 def test_which_may_be_chosen_for_a_layer(config, expected):
@@ -222,3 +228,28 @@ def test_the_transforms_give_the_convolution():
         wanted = [[(d[i : i + 3, j : j + 3] * g).sum() for j in range(m)] for i in range(m)]
         data = t.bt @ d[: m + 2, : m + 2] @ t.bt.T
         np.testing.assert_allclose(t.at @ ((t.g @ g @ t.g.T) * data) @ t.at.T, wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_an_fft_over_one_axis_or_three_stays_inside(rank):
+    shape, size, axes = (18, 9, 11)[:rank], (3,) * rank, tuple(range(1, rank + 1))
+    there = window(shape, size, (1,) * rank)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x, kernel = (rng.normal(size=s).astype(np.float32) for s in ((2, *shape, 16), (*size, 16, 5)))
+        lengths = [1 << int(np.ceil(np.log2(n + 2))) for n in shape]
+        taps = tuple(axis - 1 for axis in axes)
+        spectra = np.fft.rfftn(x, lengths, axes), np.fft.rfftn(np.flip(kernel, taps), lengths, taps)
+        product = np.einsum("n...c,...cf->n...f", *spectra)
+        assert product.dtype == np.complex64
+        inner = (slice(None), *(slice(2, n) for n in shape))
+        got = np.fft.irfftn(product, lengths, axes)[inner]
+        direct_bound = Arithmetic().close(correlate_moments(ENGINE, x, kernel, there))
+        e = Arithmetic(algorithm=FFT).close(
+            correlate_moments(ENGINE, x, kernel, there), widen(FFT, ENGINE, x, kernel, there, 1)
+        )
+        assert not deviate(e, got).outside.any()
+        assert deviate(e, got[..., ::-1]).impossible.any()
+        x[(slice(None), *[5] * rank)] *= 1e6  # reaches everything, by way of the spectrum
+        wide = widen(FFT, ENGINE, x, kernel, there, 1)(direct_bound)
+        assert np.all(np.asarray(wide.worst) > np.asarray(e.worst))

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from support.one import holds, run
 
+from refconv.compare.declared import unrounded
+from refconv.compare.stage1 import deviate
 from refconv.errors import UnreadableModel
+from refconv.numerics.enclosure import Enclosure, point
+from refconv.numerics.formats import BFLOAT16
+from refconv.ops.base import Context
+from refconv.ops.table import TABLE
+from refconv.primitives.numpy_engine import ENGINE
 
 X = np.arange(12.0).reshape(1, 2, 3, 2)
 
@@ -41,3 +48,17 @@ def test_maximum_keeps_nan_and_is_exact() -> None:
 def test_an_input_of_another_rank(name: str) -> None:
     with pytest.raises(UnreadableModel, match="4 dimensions is wanted, this one has 2"):
         run(name, {}, np.ones((3, 3)))
+
+
+def test_a_mean_fused_with_the_bias_before_it() -> None:
+    """XLA hands on conv + bias as it is, where the graph says round(conv + round(bias)): all terms lie to one side."""
+    rng, row, fused = np.random.default_rng(5), TABLE["GlobalAveragePooling3D"], unrounded(BFLOAT16)
+    conv, bias = rng.normal(size=(2, 7, 16, 18, 40)) * 4, rng.normal(size=40)
+    x, terms = BFLOAT16.round(conv + BFLOAT16.round(bias)), conv + bias
+    found = row.forward(row.attributes(), {}, (point(x),), Context(ENGINE, fused))
+    assert isinstance(found, Enclosure)
+    got = BFLOAT16.round(terms.mean(axis=(1, 2, 3)))
+    assert not deviate(found, got, BFLOAT16).outside.any()
+    alone = np.abs(terms.mean(axis=(1, 2, 3)) - x.mean(axis=(1, 2, 3)))
+    assert (alone > 10 * BFLOAT16.u * np.sqrt((x**2).mean(axis=(1, 2, 3)) / 3 / 2016)).any()
+    assert deviate(found, got + 0.1, BFLOAT16).outside.all()

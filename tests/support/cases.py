@@ -12,16 +12,17 @@ FORMATS = st.sampled_from(["channels_last", "channels_last", "channels_last", "c
 PADDINGS = st.sampled_from(["same", "valid"])
 
 
-def pairs(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
-    return st.tuples(st.integers(low, high), st.integers(low, high))
+def each(rank: int, low: int, high: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """One integer per spatial axis."""
+    return st.tuples(*[st.integers(low, high)] * rank)
 
 
-def image(draw: st.DrawFn, data_format: str, least: tuple[int, int] = (1, 1), channels: int | None = None) -> Any:
-    """A shape (N, H, W, C) or (N, C, H, W), at least `least` high and wide."""
-    height, width = (low + draw(st.integers(0, 6)) for low in least)
+def image(draw: st.DrawFn, data_format: str, least: tuple[int, ...], channels: int | None = None) -> Any:
+    """A shape (N, *spatial, C) or (N, C, *spatial), its axes at least `least` long."""
+    spatial = tuple(low + draw(st.integers(0, 6 if len(least) < 3 else 3)) for low in least)
     depth = channels or draw(st.integers(1, 4))
     batch = draw(st.integers(1, 3))
-    return (batch, depth, height, width) if data_format == "channels_first" else (batch, height, width, depth)
+    return (batch, depth, *spatial) if data_format == "channels_first" else (batch, *spatial, depth)
 
 
 def extent(size: tuple[int, ...], dilation: tuple[int, ...], padding: str) -> tuple[int, ...]:
@@ -30,13 +31,13 @@ def extent(size: tuple[int, ...], dilation: tuple[int, ...], padding: str) -> tu
 
 
 @st.composite
-def windows(draw: st.DrawFn, *, square: bool = False, both: bool = False) -> dict[str, Any]:
+def windows(draw: st.DrawFn, rank: int, *, square: bool = False, both: bool = False) -> dict[str, Any]:
     """kernel_size, strides, padding and dilation_rate; only `both` lets strides and dilation exceed 1 together."""
-    steps = st.integers(1, 3).map(lambda n: (n, n)) if square else pairs(1, 3)
+    steps = st.integers(1, 3).map(lambda n: (n,) * rank) if square else each(rank, 1, 3)
     strides, dilation = draw(steps), draw(steps)
     if not both and max(strides) > 1 and max(dilation) > 1:
-        dilation = (1, 1)
-    fields = {"kernel_size": draw(pairs(1, 4)), "strides": strides, "dilation_rate": dilation}
+        dilation = (1,) * rank
+    fields = {"kernel_size": draw(each(rank, 1, 4 if rank < 3 else 3)), "strides": strides, "dilation_rate": dilation}
     return {**fields, "padding": draw(PADDINGS), "data_format": draw(FORMATS)}
 
 
@@ -51,26 +52,31 @@ def least(fields: dict[str, Any]) -> Any:
 
 
 @st.composite
-def convolutions(draw: st.DrawFn) -> Case:
+def convolutions(draw: st.DrawFn, rank: int) -> Case:
     groups = draw(st.sampled_from([1, 1, 2, 3]))
-    fields = draw(windows())
+    fields = draw(windows(rank))
+    if rank == 1 and draw(st.booleans()):
+        fields["padding"] = "causal"
     shape = image(draw, fields["data_format"], least(fields), groups * draw(st.integers(1, 3)))
     filters = groups * draw(st.integers(1, 4))
     return Case({"filters": filters, "groups": groups, **fields, **draw(head())}, (shape,))
 
 
 @st.composite
-def depthwise(draw: st.DrawFn) -> Case:
-    fields = draw(windows(square=True, both=True))
+def depthwise(draw: st.DrawFn, rank: int) -> Case:
+    fields = draw(windows(rank, square=True, both=True))
     shape = image(draw, fields["data_format"], least(fields))
     config = {"depth_multiplier": draw(st.integers(1, 3)), **fields, **draw(head())}
     return Case(config, (shape,), majors=_majors(fields))
 
 
 @st.composite
-def separable(draw: st.DrawFn) -> Case:
-    case = draw(depthwise())
-    return Case({"filters": draw(st.integers(1, 4)), **case.config}, case.shapes, case.majors)
+def separable(draw: st.DrawFn, rank: int) -> Case:
+    case = draw(depthwise(rank))
+    config = {"filters": draw(st.integers(1, 4)), **case.config}
+    if rank == 1 and case.majors == (2, 3) and draw(st.booleans()):
+        return Case({**config, "padding": "causal"}, case.shapes, (2,))
+    return Case(config, case.shapes, case.majors)
 
 
 def _majors(fields: dict[str, Any]) -> tuple[int, ...]:
@@ -79,10 +85,10 @@ def _majors(fields: dict[str, Any]) -> tuple[int, ...]:
 
 
 @st.composite
-def transposed(draw: st.DrawFn) -> Case:
-    fields = draw(windows(square=draw(st.booleans())))
+def transposed(draw: st.DrawFn, rank: int) -> Case:
+    fields = draw(windows(rank, square=draw(st.booleans())))
     if len(set(fields["dilation_rate"])) > 1:
-        fields["dilation_rate"] = (1, 1)  # Keras 2 has one rate for both axes
+        fields["dilation_rate"] = (1,) * rank  # Keras 2 has one rate for all axes
     extents = [(k - 1) * d + 1 for k, d in zip(fields["kernel_size"], fields["dilation_rate"], strict=True)]
     extra = None
     if draw(st.booleans()) and all(map(_may_pad(fields["padding"]), fields["strides"], extents)):
@@ -91,7 +97,7 @@ def transposed(draw: st.DrawFn) -> Case:
             for s, e in zip(fields["strides"], extents, strict=True)
         )
     config = {"filters": draw(st.integers(1, 4)), "output_padding": extra, **fields, **draw(head())}
-    return Case(config, (image(draw, fields["data_format"]),))
+    return Case(config, (image(draw, fields["data_format"], (1,) * rank),))
 
 
 def _smallest(padding: str, extent: int) -> int:
@@ -104,50 +110,80 @@ def _may_pad(padding: str) -> Any:
 
 
 @st.composite
-def pooling(draw: st.DrawFn) -> Case:
-    padding, data_format, size = draw(PADDINGS), draw(FORMATS), draw(pairs(1, 4))
+def locally_connected(draw: st.DrawFn, rank: int) -> Case:
+    """Keras 2 only; its first implementation, a loop over positions, has no SAME."""
+    fields = draw(windows(rank))
+    implementation = draw(st.sampled_from([1, 2, 3]))
+    fields = {name: fields[name] for name in ("kernel_size", "strides", "padding", "data_format")}
+    fields["padding"] = "valid" if implementation == 1 else fields["padding"]
+    shape = image(draw, fields["data_format"], extent(fields["kernel_size"], (1,) * rank, fields["padding"]))
+    config = {"filters": draw(st.integers(1, 3)), "implementation": implementation, **fields, **draw(head())}
+    return Case(config, (shape,), (2,))
+
+
+@st.composite
+def pooling(draw: st.DrawFn, rank: int) -> Case:
+    padding, data_format, size = draw(PADDINGS), draw(FORMATS), draw(each(rank, 1, 4))
     config = {"pool_size": size, "padding": padding, "data_format": data_format}
-    config["strides"] = draw(st.none() | pairs(1, 4))
-    return Case(config, (image(draw, data_format, extent(size, (1, 1), padding)),))
+    config["strides"] = draw(st.none() | each(rank, 1, 4))
+    return Case(config, (image(draw, data_format, extent(size, (1,) * rank, padding)),))
 
 
 @st.composite
-def global_pooling(draw: st.DrawFn) -> Case:
+def adaptive(draw: st.DrawFn, rank: int, kind: str) -> Case:
+    """Parts of equal and unequal lengths, and more parts than elements.
+
+    Not the largest of a whole axis: Keras 3.15 asks for windows one longer too, and oneDNN's maximum divides by zero
+    (SIGFPE, TensorFlow 2.21) where one is longer than the axis.
+    """
+    data_format, least = draw(FORMATS), 2 if kind == "Max" else 1
+    config = {"output_size": draw(each(rank, least, 7 if rank < 3 else 4)), "data_format": data_format}
+    return Case(config, (image(draw, data_format, (least,) * rank),), (3,))
+
+
+@st.composite
+def global_pooling(draw: st.DrawFn, rank: int) -> Case:
     data_format = draw(FORMATS)
-    return Case({"data_format": data_format, "keepdims": draw(st.booleans())}, (image(draw, data_format),))
+    shape = image(draw, data_format, (1,) * rank)
+    return Case({"data_format": data_format, "keepdims": draw(st.booleans())}, (shape,))
 
 
-MARGINS = st.tuples(pairs(0, 3), pairs(0, 3))
-
-
-@st.composite
-def padding(draw: st.DrawFn) -> Case:
-    data_format = draw(FORMATS)
-    given = draw(st.one_of(st.integers(0, 3), pairs(0, 3), MARGINS))
-    return Case({"padding": given, "data_format": data_format}, (image(draw, data_format),))
+def margins(rank: int) -> st.SearchStrategy[tuple[tuple[int, ...], ...]]:
+    return st.tuples(*[each(2, 0, 3)] * rank)
 
 
 @st.composite
-def cropping(draw: st.DrawFn) -> Case:
-    data_format, margins = draw(FORMATS), draw(MARGINS)
-    needed = tuple(sum(pair) + 1 for pair in margins)
-    return Case({"cropping": margins, "data_format": data_format}, (image(draw, data_format, needed),))
+def padding(draw: st.DrawFn, rank: int) -> Case:
+    """One axis has no pair of pairs, and Keras 2 no layout for it."""
+    data_format = draw(FORMATS) if rank > 1 else "channels_last"
+    given = draw(st.one_of(st.integers(0, 3), each(2, 0, 3) if rank == 1 else each(rank, 0, 3) | margins(rank)))
+    layout = {"data_format": data_format} if rank > 1 else {}
+    return Case({"padding": given, **layout}, (image(draw, data_format, (1,) * rank),))
+
+
+@st.composite
+def cropping(draw: st.DrawFn, rank: int) -> Case:
+    data_format, cut = draw(FORMATS) if rank > 1 else "channels_last", draw(margins(rank))
+    needed = tuple(sum(pair) + 1 for pair in cut)
+    layout = {"data_format": data_format} if rank > 1 else {}
+    return Case({"cropping": cut if rank > 1 else cut[0], **layout}, (image(draw, data_format, needed),))
 
 
 INTERPOLATIONS = st.sampled_from(["nearest", "bilinear"])
 
 
 @st.composite
-def up_sampling(draw: st.DrawFn) -> Case:
-    data_format = draw(FORMATS)
-    config = {"size": draw(pairs(1, 5)), "data_format": data_format, "interpolation": draw(INTERPOLATIONS)}
-    return Case(config, (image(draw, data_format),))
+def up_sampling(draw: st.DrawFn, rank: int) -> Case:
+    data_format, size = draw(FORMATS) if rank > 1 else "channels_last", draw(each(rank, 1, 5 if rank < 3 else 3))
+    config = {"size": size, "data_format": data_format} if rank > 1 else {"size": size[0]}
+    how = {"interpolation": draw(INTERPOLATIONS)} if rank == 2 else {}
+    return Case({**config, **how}, (image(draw, data_format, (1,) * rank),))
 
 
 @st.composite
 def resizing(draw: st.DrawFn) -> Case:
     config = {name: draw(st.integers(1, 40)) for name in ("height", "width")}
-    return Case({**config, "interpolation": draw(INTERPOLATIONS)}, (image(draw, "channels_last"),))
+    return Case({**config, "interpolation": draw(INTERPOLATIONS)}, (image(draw, "channels_last", (1, 1)),))
 
 
 @st.composite
@@ -158,16 +194,25 @@ def dense(draw: st.DrawFn) -> Case:
 
 CASES: dict[str, st.SearchStrategy[Case]] = {
     "Dense": dense(),
-    "Conv2D": convolutions(),
-    "DepthwiseConv2D": depthwise(),
-    "SeparableConv2D": separable(),
-    "Conv2DTranspose": transposed(),
-    "MaxPooling2D": pooling(),
-    "AveragePooling2D": pooling(),
-    "GlobalMaxPooling2D": global_pooling(),
-    "GlobalAveragePooling2D": global_pooling(),
-    "ZeroPadding2D": padding(),
-    "Cropping2D": cropping(),
-    "UpSampling2D": up_sampling(),
     "Resizing": resizing(),
 }
+for _rank in (1, 2, 3):
+    CASES |= {
+        f"Conv{_rank}D": convolutions(_rank),
+        f"Conv{_rank}DTranspose": transposed(_rank),
+        f"MaxPooling{_rank}D": pooling(_rank),
+        f"AveragePooling{_rank}D": pooling(_rank),
+        f"AdaptiveMaxPooling{_rank}D": adaptive(_rank, "Max"),
+        f"AdaptiveAveragePooling{_rank}D": adaptive(_rank, "Average"),
+        f"GlobalMaxPooling{_rank}D": global_pooling(_rank),
+        f"GlobalAveragePooling{_rank}D": global_pooling(_rank),
+        f"ZeroPadding{_rank}D": padding(_rank),
+        f"Cropping{_rank}D": cropping(_rank),
+        f"UpSampling{_rank}D": up_sampling(_rank),
+    }
+    if _rank < 3:
+        CASES |= {
+            f"DepthwiseConv{_rank}D": depthwise(_rank),
+            f"SeparableConv{_rank}D": separable(_rank),
+            f"LocallyConnected{_rank}D": locally_connected(_rank),
+        }

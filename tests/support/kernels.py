@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras
 from support.data import Kind
 from support.laws import CONTEXT
 
@@ -110,6 +112,13 @@ def _separable(x: Any, w: Arrays) -> Any:
     return plus(tf.nn.separable_conv2d(x, *kernels, strides=(1, 1, 1, 1), padding="VALID"), w)
 
 
+def _locally(x: Any, w: Arrays) -> Any:
+    layer = tf_keras.layers.LocallyConnected1D(8, 9)
+    layer.build(x.shape)
+    layer.set_weights([w["kernel"], w["bias"]])
+    return layer(x)
+
+
 def statistics(c: int) -> dict[str, Shape]:
     return dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), (c,))
 
@@ -206,6 +215,54 @@ KERNELS: dict[str, Kernel] = {
         lambda c: {"activation": "log_softmax"},
         lambda c: ((2, 16 * c), {}),
         lambda x, w: tf.nn.log_softmax(x),
+    ),
+    "convolution of a line": Kernel(
+        "Conv1D",
+        lambda c: {"filters": 8, "kernel_size": (9,), "strides": (1,), "dilation_rate": (1,), "padding": "causal"},
+        lambda c: ((2, 12, c), {"kernel": (9, c, 8), "bias": (8,)}),
+        lambda x, w: plus(tf.nn.conv1d(tf.pad(x, [[0, 0], [8, 0], [0, 0]]), w["kernel"], 1, "VALID"), w),
+    ),
+    "convolution of a volume": Kernel(
+        "Conv3D",
+        lambda c: {"filters": 8, "kernel_size": (3, 3, 3)},
+        lambda c: ((1, 4, 4, 4, c), {"kernel": (3, 3, 3, c, 8), "bias": (8,)}),
+        lambda x, w: plus(tf.nn.conv3d(x, w["kernel"], (1,) * 5, "VALID"), w),
+    ),
+    "transposed convolution of a volume": Kernel(
+        "Conv3DTranspose",
+        lambda c: {"filters": 8, "kernel_size": (2, 2, 2)},
+        lambda c: ((1, 3, 3, 3, c), {"kernel": (2, 2, 2, 8, c), "bias": (8,)}),
+        lambda x, w: plus(tf.nn.conv3d_transpose(x, w["kernel"], (1, 4, 4, 4, 8), (1,) * 5, "VALID"), w),
+    ),
+    "locally connected": Kernel(
+        "LocallyConnected1D",
+        lambda c: {"filters": 8, "kernel_size": (9,)},
+        lambda c: ((2, 12, c), {"kernel": (4, 9 * c, 8), "bias": (4, 8)}),
+        _locally,
+    ),
+    "average pooling of a volume": Kernel(
+        "AveragePooling3D",
+        lambda c: {"pool_size": (5, 5, 5), "strides": (1, 2, 3)},
+        lambda c: ((1, 7, 9, 8, c), {}),
+        lambda x, w: tf.nn.avg_pool3d(x, 5, (1, 2, 3), "VALID"),
+    ),
+    "global average pooling of a volume": Kernel(
+        "GlobalAveragePooling3D",
+        lambda c: {},
+        lambda c: ((2, 8, 12, 8, c), {}),
+        lambda x, w: tf.reduce_mean(x, (1, 2, 3)),
+    ),
+    "adaptive average pooling": Kernel(
+        "AdaptiveAveragePooling2D",
+        lambda c: {"output_size": (3, 5)},
+        lambda c: ((1, 16, 23, c), {}),
+        lambda x, w: keras.ops.adaptive_average_pool(x, (3, 5), data_format="channels_last"),
+    ),
+    "adaptive average pooling of all": Kernel(
+        "AdaptiveAveragePooling3D",
+        lambda c: {"output_size": (1, 1, 1)},
+        lambda c: ((2, 6, 24, 64, 1), {}),
+        lambda x, w: keras.ops.adaptive_average_pool(x, 1, data_format="channels_last"),
     ),
     "resizing": Kernel(
         "Resizing",

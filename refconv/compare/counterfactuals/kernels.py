@@ -11,13 +11,14 @@ from refconv.ops.bidirectional import Bidirectional
 from refconv.ops.convolution import Convolution
 from refconv.ops.dense import Dense
 from refconv.ops.depthwise import Depthwise
+from refconv.ops.locally_connected import LocallyConnected, used
 from refconv.ops.recurrent import Recurrent
 from refconv.ops.separable import Separable
 from refconv.ops.spatial import CHANNELS_FIRST
 from refconv.ops.transposed import Transposed
 
 SPATIAL = (Convolution, Depthwise, Transposed)
-LINEAR = (*SPATIAL, Dense, Recurrent, Bidirectional)
+LINEAR = (*SPATIAL, LocallyConnected, Dense, Recurrent, Bidirectional)
 ONE, ALL = np.float32(1.01), np.float32(1.001)
 
 
@@ -88,6 +89,9 @@ def _grouped(case: Case) -> bool:
 
 def single(case: Case, share: float = 0.5) -> tuple[str, tuple[int, ...], int]:
     """One weight of the case's unit, by magnitude: its kernel, its place with the filters' axis last, and that axis."""
+    if isinstance(case.attrs, LocallyConnected):  # any place, of those that meet the input
+        kernel = case.weights["kernel"]
+        return "kernel", typical(np.where(used(case.attrs, kernel, case.inputs[0].shape[1:]), kernel, 0), share), -1
     if isinstance(case.attrs, (*SPATIAL, Dense)):
         (name, axis), unit = filters(case), case.unit
     else:

@@ -73,11 +73,29 @@ def _other_interpolation(case: Case) -> Case:
 
 
 def _interpolable(case: Case) -> bool:
-    """Where the size changes; integers are not interpolated."""
+    """Where an image's size changes; integers are not interpolated."""
     attrs, shape = case.attrs, case.inputs[0].shape
+    if not hasattr(attrs, "interpolation"):
+        return False
     spatial = shape[2:] if attrs.data_format == CHANNELS_FIRST else shape[1:-1]
     same = (attrs.height, attrs.width) == spatial if isinstance(attrs, Resizing) else max(attrs.size) == 1
     return not same and case.inputs[0].dtype.kind == "f"
+
+
+def _tiled(case: Case) -> Case:
+    """x₀x₁x₀x₁ for x₀x₀x₁x₁, along every axis."""
+    x, first = case.inputs[0], 2 if case.attrs.data_format == CHANNELS_FIRST else 1
+    for axis, times in enumerate(case.attrs.size, start=first):
+        x = np.concatenate([x] * times, axis)
+    return case.as_type("Identity", Nothing()).with_input(x)
+
+
+def _repeats(case: Case) -> bool:
+    """Not of a single element."""
+    attrs, first = case.attrs, 2 if case.attrs.data_format == CHANNELS_FIRST else 1
+    spatial = case.inputs[0].shape[first : first + len(attrs.size)]
+    several = any(length > 1 and times > 1 for length, times in zip(spatial, attrs.size, strict=True))
+    return several and getattr(attrs, "interpolation", "nearest") == "nearest"
 
 
 def _next_row(case: Case) -> Case:
@@ -111,6 +129,7 @@ ROWS = (
     Counterfactual("layer left out", (Permute,), _unmoved, _moves),
     Counterfactual("sides swapped", (Padding,), _padding_swapped, _uneven_padding),
     Counterfactual("sides swapped", (Cropping,), _cropping_swapped, _uneven_cropping),
+    Counterfactual("tiled instead of repeated", (UpSampling,), _tiled, _repeats),
     Counterfactual("the other interpolation", (UpSampling, Resizing), _other_interpolation, _interpolable),
     Counterfactual("next row looked up", (Embedding,), _next_row),
     Counterfactual("inputs in reverse order", (Concatenate,), _reversed, _several),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from refconv.compare.counterfactuals import (
     activations,
     kernels,
+    local,
     moving,
     normalization,
     operators,
@@ -15,7 +16,7 @@ from refconv.compare.counterfactuals import (
 )
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 
-FAMILIES = (kernels, windows, activations, normalization, moving, operators, quantization, ties, recurrence)
+FAMILIES = (kernels, local, windows, activations, normalization, moving, operators, quantization, ties, recurrence)
 
 ROWS: tuple[Counterfactual, ...] = tuple(row for family in FAMILIES for row in family.ROWS)
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refconv.compare.counterfactuals.base import Case, Counterfactual
+from refconv.ops.adaptive_pooling import AdaptivePooling
 from refconv.ops.convolution import Convolution
 from refconv.ops.depthwise import Depthwise
+from refconv.ops.global_pooling import GlobalPooling
 from refconv.ops.pooling import Pooling
 from refconv.ops.spatial import CHANNELS_FIRST
 from refconv.ops.table import TABLE
 from refconv.ops.transposed import Transposed
-from refconv.primitives.geometry import Pads, window
+from refconv.primitives.geometry import Pads, longest, parts, window
 
 SLIDING = (Convolution, Depthwise, Pooling)
 
@@ -134,14 +136,48 @@ def _has_other(case: Case) -> bool:
     return _other_pooling(case).node.type in TABLE and max(case.attrs.pool_size) > 1
 
 
+def _divided(case: Case) -> list[tuple[int, int]]:
+    """Per axis: the number of elements, and of parts."""
+    attrs, first = case.attrs, 2 if case.attrs.data_format == CHANNELS_FIRST else 1
+    return list(zip(case.inputs[0].shape[first : first + len(attrs.output_size)], attrs.output_size, strict=True))
+
+
+def _parts_of_several(case: Case) -> bool:
+    return any(longest(parts(length, count)) > 1 for length, count in _divided(case))
+
+
+def _several_positions(case: Case) -> bool:
+    """Of a float layer, whose attributes are the other's too."""
+    shape = case.inputs[0].shape
+    spatial = shape[2:] if case.attrs.data_format == CHANNELS_FIRST else shape[1:-1]
+    return _other_pooling(case).node.type in TABLE and max(spatial, default=1) > 1
+
+
+def _equal_parts(case: Case) -> Case:
+    """A pooling of one size and stride that gives as many windows."""
+    strides = tuple(length // count for length, count in _divided(case))
+    size = tuple(n - (count - 1) * s for s, (n, count) in zip(strides, _divided(case), strict=True))
+    kind = case.node.type.removeprefix("Adaptive")
+    given = {"pool_size": size, "strides": strides, "data_format": case.attrs.data_format}
+    return case.as_type(kind, TABLE[kind].attributes(**given))
+
+
+def _unequal_parts(case: Case) -> bool:
+    axes = _divided(case)
+    return all(count <= length for length, count in axes) and any(length % count for length, count in axes)
+
+
 ROWS = (
     Counterfactual("SAME's odd zero on the other side", SLIDING, _other_side, _sided),
     Counterfactual("VALID instead of SAME", SLIDING, _valid, _pads),
     Counterfactual("VALID instead of SAME", (Transposed,), _valid, _extends),
-    Counterfactual("SAME instead of causal", (Convolution,), _same, _causal),
+    Counterfactual("SAME instead of causal", (Convolution, Depthwise), _same, _causal),
     Counterfactual("strides start one later", SLIDING, _offset, _strided),
     Counterfactual("dilation ignored", (Convolution, Depthwise, Transposed), _dense, _dilated),
     Counterfactual("padding counts as divisor", (Pooling,), _counted, _average_pads),
     Counterfactual("padding's zeros may win", (Pooling,), _counted, _maximum_pads),
     Counterfactual("the other pooling", (Pooling,), _other_pooling, _has_other),
+    Counterfactual("the other pooling", (AdaptivePooling,), _other_pooling, _parts_of_several),
+    Counterfactual("the other pooling", (GlobalPooling,), _other_pooling, _several_positions),
+    Counterfactual("windows of one size", (AdaptivePooling,), _equal_parts, _unequal_parts),
 )

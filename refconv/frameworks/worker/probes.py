@@ -45,6 +45,12 @@ def _separable(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> Li
     return fill.separable(x, weights, bits)
 
 
+def _local(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray]:
+    """Also the weights of a dense layer's matrix that no window uses are integers that would show."""
+    channels = x[1] if layer.data_format == "channels_first" else x[-1]
+    return fill.products(x, weights, _product(layer.kernel_size), channels, bits)
+
+
 def _average(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray]:
     return fill.averaged(x, _product(layer.pool_size), bits)
 
@@ -52,6 +58,12 @@ def _average(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List
 def _global_average(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray]:
     spatial = x[2:] if layer.data_format == "channels_first" else x[1:-1]
     return fill.averaged(x, _product(spatial), bits)
+
+
+def _adaptive_average(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray]:
+    """An axis of n elements in p parts: none is longer than ⌈n/p⌉ + 1, nor than the axis."""
+    spatial = x[2:] if layer.data_format == "channels_first" else x[1:-1]
+    return fill.averaged(x, _product([min(-(-n // p) + 1, n) for n, p in zip(spatial, layer.output_size)]), bits)
 
 
 def _maximum(layer: Any, x: Shape, weights: Dict[str, Shape], bits: int) -> List[np.ndarray]:
@@ -65,7 +77,10 @@ for _rank in ("1D", "2D", "3D"):
     LINEAR["Conv" + _rank + "Transpose"] = (KERNEL, _transposed)
     LINEAR["DepthwiseConv" + _rank] = (KERNEL, _depthwise)
     LINEAR["SeparableConv" + _rank] = (SEPARABLE, _separable)
+    LINEAR["LocallyConnected" + _rank] = (KERNEL, _local)
     LINEAR["MaxPooling" + _rank] = ((), _maximum)
+    LINEAR["AdaptiveMaxPooling" + _rank] = ((), _maximum)
+    LINEAR["AdaptiveAveragePooling" + _rank] = ((), _adaptive_average)
     LINEAR["GlobalMaxPooling" + _rank] = ((), _maximum)
     LINEAR["AveragePooling" + _rank] = ((), _average)
     LINEAR["GlobalAveragePooling" + _rank] = ((), _global_average)
