@@ -134,7 +134,7 @@ class _Flattening:
         known = leaf.resolved
         inputs, arguments = with_states(known, inputs, arguments)
         masked = any(ref.node in self.masked for ref in inputs)
-        reason = known.reason or problem(known, arguments, outer, masked)
+        reason = known.reason or problem(known, arguments, outer, masked, self.dialect)
         if masked or makes_mask(known):
             self.masked.add(len(self.nodes))
         node = Node(

@@ -8,9 +8,13 @@ from typing import Any
 from refconv.formats.inbound import Call
 from refconv.formats.resolve import Resolved
 from refconv.graph import Ref
+from refconv.ops.identity import AUGMENTING
 
 # Words in the names of the layers that behave otherwise in training.
 TRAINED_DIFFERENTLY = ("Dropout", "Noise", "BatchNorm", "Batchnorm")
+# With these Keras 2 draws where the call says training=True; Keras 3 goes by how the model is called, and writes
+# training=True, their default, into every call.
+DRAWING = (*AUGMENTING, "RandomCrop")
 # Layers with a row that take the mask of their input, which Keras hands on unseen.
 RECURRENT = tuple(f"{q}{name}" for q in ("", "Q") for name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"))
 MASK_READERS = ("Softmax", *RECURRENT)
@@ -41,7 +45,7 @@ def inherited(call: Call, outer: Mapping[str, Any]) -> dict[str, Any]:
     return meaningful({**outer, **call.arguments})
 
 
-def problem(known: Resolved, own: Mapping[str, Any], outer: Mapping[str, Any], masked: bool) -> str:
+def problem(known: Resolved, own: Mapping[str, Any], outer: Mapping[str, Any], masked: bool, dialect: str) -> str:
     """Why a call has no reference, or "".
 
     Args:
@@ -49,8 +53,7 @@ def problem(known: Resolved, own: Mapping[str, Any], outer: Mapping[str, Any], m
         outer: meaningful arguments of the calls of the models that it stands in.
         masked: whether a mask comes with its inputs.
     """
-    # Keras 3.15 writes training=True into every call of a preprocessing layer, its default, which changes no Resizing.
-    given = {name: value for name, value in {**outer, **own}.items() if _matters(known.type, name)}
+    given = {name: value for name, value in {**outer, **own}.items() if _matters(known.type, name, dialect)}
     if given:
         name = sorted(given)[0]
         return f"no reference for {known.type} called with {name} = {_short(given[name])}"
@@ -64,8 +67,9 @@ def makes_mask(known: Resolved) -> bool:
     return known.type == "Masking" or getattr(known.attrs, "mask_zero", False) is True
 
 
-def _matters(kind: str, name: str) -> bool:
-    return name != "training" or any(word in kind for word in TRAINED_DIFFERENTLY)
+def _matters(kind: str, name: str, dialect: str) -> bool:
+    drawing = dialect == "keras2" and kind in DRAWING
+    return name != "training" or drawing or any(word in kind for word in TRAINED_DIFFERENTLY)
 
 
 def _short(value: Any) -> str:

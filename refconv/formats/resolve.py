@@ -66,7 +66,7 @@ def _canonical(layer: Layer, dialect: str) -> tuple[str, dict[str, Any]]:
     canonical = qkeras.canonical if qkeras.owns(kind) else DIALECTS[dialect]
     kind, given = canonical(kind, layer.config)
     declared = {field.name for field in fields(TABLE[kind].attributes)} if kind in TABLE else set()
-    return kind, {name: value for name, value in given.items() if name in declared or not is_inert(name, value)}
+    return kind, {name: value for name, value in given.items() if name in declared or not is_inert(name, value, kind)}
 
 
 def _from_table(kind: str, given: Mapping[str, Any], dtype: str, where: str) -> Resolved:

@@ -14,11 +14,11 @@ from refconv.ops.uncovered import UNCOVERED
 
 # Module of a family → what a listing calls it; modules that are not named here are "other".
 GROUPS: Mapping[str, Sequence[str]] = {
-    "products and convolutions": ("dense", "convolution", "depthwise", "separable", "transposed"),
+    "products and convolutions": ("dense", "einsum_dense", "convolution", "depthwise", "separable", "transposed"),
     "pooling": ("pooling", "global_pooling"),
     "activations": ("activation_layers",),
     "normalization": ("normalization",),
-    "merging": ("merging",),
+    "merging": ("merging", "dot"),
     "moving elements": ("padding", "shaping", "embedding"),
     "preprocessing": ("preprocessing", "resizing"),
     "acting in training only": ("identity",),

@@ -8,6 +8,8 @@ from refconv.ops import (
     convolution,
     dense,
     depthwise,
+    dot,
+    einsum_dense,
     embedding,
     global_pooling,
     identity,
@@ -31,6 +33,7 @@ from refconv.ops.base import Row
 
 FAMILIES = (
     dense,
+    einsum_dense,
     convolution,
     depthwise,
     separable,
@@ -46,6 +49,7 @@ FAMILIES = (
     identity,
     embedding,
     merging,
+    dot,
     recurrent,
     bidirectional,
     qkeras_layers,
