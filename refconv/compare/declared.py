@@ -92,7 +92,7 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     """
     if override:
         return Declared(override, NAMED[override])
-    row, fmt = TABLE[node.type], _format(node.dtype)
+    (row, attrs), fmt = TABLE[node.type].core(node.attrs), _format(node.dtype)
     if fmt is None or (row.slots is not None and fmt is not FLOAT32) or (fmt is FLOAT64 and not row.exact):
         return Declared("", (), f"it computes in {node.dtype}, where no bound exists for {node.type}")
     gpu = accelerator(environment)
@@ -101,7 +101,7 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     if fmt is FLOAT64:
         return Declared(DOUBLE.name, (DOUBLE,))
     if fmt is FLOAT32:
-        return _single(row, node.attrs, gpu, environment)
+        return _single(row, attrs, gpu, environment)
     return Declared(f"mixed_{fmt.name}", _policy(row, fmt, gpu, environment, mode))
 
 

@@ -57,9 +57,14 @@ def problem(known: Resolved, own: Mapping[str, Any], outer: Mapping[str, Any], m
     if given:
         name = sorted(given)[0]
         return f"no reference for {known.type} called with {name} = {_short(given[name])}"
-    if masked and known.type in MASK_READERS:
+    if masked and _reads_mask(known):
         return f"no reference for {known.type} under a mask"
     return ""
+
+
+def _reads_mask(known: Resolved) -> bool:
+    inside = known.row.core(known.attrs)[0].keras if known.row else known.type
+    return known.type in MASK_READERS or inside in MASK_READERS
 
 
 def makes_mask(known: Resolved) -> bool:

@@ -21,6 +21,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "merging": ("merging", "dot"),
     "moving elements": ("padding", "shaping", "embedding"),
     "preprocessing": ("preprocessing", "resizing"),
+    "wrappers": ("time_distributed",),
     "acting in training only": ("identity",),
     "recurrent": ("recurrent", "bidirectional"),
 }

@@ -133,6 +133,7 @@ class Row:
         operands: names of the weights that the inputs are multiplied by: hardware may round both to a lower format.
         algorithms: attrs → how a library may compute it but by adding up its products (`ops.fast_convolution`).
         wide: under a 16-bit policy it computes in float32 inside, on its weights as stored, and rounds once.
+        inside: attrs → row and attributes of the layer that this one applies, whose arithmetic is its own.
     """
 
     keras: str
@@ -148,3 +149,12 @@ class Row:
     operands: tuple[str, ...] = ()
     algorithms: Callable[[Any], tuple[str, ...]] = direct_alone
     wide: bool = False
+    inside: Callable[[Any], tuple[Row, Any]] | None = None
+
+    def core(self, attrs: Any) -> tuple[Row, Any]:
+        """The row and the attributes that say how the layer computes: those of the layer inside, if there is one."""
+        return self.inside(attrs) if self.inside else (self, attrs)
+
+    def explained(self, attrs: Any) -> FindTerms | None:
+        """`terms`, unless the layer inside has none."""
+        return self.terms if self.core(attrs)[0].terms else None

@@ -27,6 +27,7 @@ from refconv.ops import (
     resizing,
     separable,
     shaping,
+    time_distributed,
     transposed,
 )
 from refconv.ops.base import Row
@@ -52,6 +53,7 @@ FAMILIES = (
     dot,
     recurrent,
     bidirectional,
+    time_distributed,
     qkeras_layers,
     qkeras_folded,
     qkeras_other,

@@ -89,7 +89,6 @@ UNCOVERED: Mapping[str, str] = {
             "ReversibleEmbedding",
             "STFTSpectrogram",
             "SpectralNormalization",
-            "TimeDistributed",
             "UnitNormalization",
         ),
         YET,

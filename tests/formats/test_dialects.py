@@ -146,8 +146,9 @@ def test_the_row_knows_what_keras_writes_by_default(major, class_name):
         import tf_keras as keras
     if not hasattr(keras.layers, class_name):
         pytest.skip(f"Keras {major} has no {class_name}")
-    held = {"Bidirectional": lambda: (keras.layers.LSTM(3),)}.get(class_name, lambda: ARGUMENTS.get(class_name, ()))
-    layer = getattr(keras.layers, class_name)(*held())
+    held = {"Bidirectional": lambda: keras.layers.LSTM(3), "TimeDistributed": lambda: keras.layers.Dense(3)}
+    arguments = (held[class_name](),) if class_name in held else ARGUMENTS.get(class_name, ())
+    layer = getattr(keras.layers, class_name)(*arguments)
     config = json.loads(json.dumps(layer.get_config(), default=lambda value: value.tolist()))
     found = resolve(Layer(class_name, class_name, config, (), {}), class_name, f"keras{major}")
     assert found.row is not None, found.reason

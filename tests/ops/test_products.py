@@ -1,7 +1,8 @@
-"""EinsumDense and Dot by hand: equations, biases, axes, unit vectors, and what a wrong product looks like."""
+"""EinsumDense, Dot and TimeDistributed by hand: equations, biases, axes, unit vectors, steps; and wrong products."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 from support.laws import CONTEXT
 from support.one import holds, run
 
+from refconv.compare.declared import declare
+from refconv.compare.operands import prepare
 from refconv.errors import UnreadableModel
+from refconv.graph import Node, Origin
 from refconv.numerics.enclosure import Enclosure, bounded, point
-from refconv.ops.attributes import build
+from refconv.ops.attributes import Unknown, build
 from refconv.ops.base import ANY
 from refconv.ops.contraction import Labels, einsum, element
 from refconv.ops.einsum_dense import equation, shapes
@@ -135,3 +139,41 @@ def test_an_overflow_spreads_to_every_sum() -> None:
     a = Enclosure(np.ones((1, 2)), overflow=np.array([[True, False]]))
     found = einsum(Labels("ab", "bc", "ac"), a, point(np.ones((2, 3))), CONTEXT)
     assert np.all(found.overflow)
+
+
+def dense_at_every_step(**config: Any) -> dict[str, Any]:
+    return {"layer": {"class_name": "Dense", "config": {"units": 1, **config}}}
+
+
+def test_time_distributed_by_hand() -> None:
+    x = np.float32([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
+    found = run("TimeDistributed", dense_at_every_step(), x, kernel=np.float32([[10], [1]]), bias=np.float32([0.5]))
+    assert found.mid.tolist() == [[[12.5], [34.5]], [[56.5], [78.5]]]
+    assert found.exact
+
+
+@pytest.mark.parametrize("name", ["LSTM", "Embedding", "QDense", "TimeDistributed", "Functional", "Snowman"])
+def test_what_cannot_stand_inside_time_distributed(name: str) -> None:
+    with pytest.raises(Unknown, match=f"no reference for {name} inside TimeDistributed"):
+        build(TABLE["TimeDistributed"].attributes, {"layer": {"class_name": name, "config": {}}}, "x")
+
+
+def test_time_distributed_computes_as_the_layer_inside_does() -> None:
+    """BatchNormalization keeps float32 weights under a 16-bit policy; only a Dense has terms."""
+    row = TABLE["TimeDistributed"]
+    dense = build(row.attributes, dense_at_every_step(activation="relu"), "x")
+    norm = build(row.attributes, {"layer": {"class_name": "BatchNormalization", "config": {}}}, "x")
+    assert row.core(norm)[0].wide and not row.core(dense)[0].wide
+    assert row.explained(dense) is row.terms and row.explained(norm) is None
+    assert dense.activation.name == "relu" and norm.activation.name == "linear"
+    node = Node(1, "layer", "TimeDistributed", norm, (), Origin("TimeDistributed", "keras3"), dtype="mixed_float16")
+    half = declare(node, {}, "graph").candidates[0]
+    weights = {"gamma": np.float32([1 / 3])}
+    kept, _ = prepare(node, weights, [np.float32([1 / 3])], half)
+    assert kept["gamma"][0] == weights["gamma"][0]
+    assert prepare(replace(node, attrs=dense), weights, [], half)[0]["gamma"][0] != weights["gamma"][0]
+
+
+def test_a_sequence_of_numbers_is_no_sequence_of_tensors() -> None:
+    with pytest.raises(UnreadableModel, match="a sequence is wanted"):
+        run("TimeDistributed", dense_at_every_step(), floats(2, 3), kernel=floats(3, 1), bias=floats(1))

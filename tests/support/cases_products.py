@@ -52,4 +52,32 @@ def dot(draw: st.DrawFn) -> Case:
     return Case(config, tuple(map(tuple, shapes)))
 
 
-CASES: dict[str, st.SearchStrategy[Case]] = {"EinsumDense": einsum_dense(), "Dot": dot()}
+@st.composite
+def time_distributed(draw: st.DrawFn) -> Case:
+    """Layers with and without weights, an activation, a sum; one that computes in float32 whatever the policy."""
+    name, config, rank = draw(
+        st.sampled_from(
+            [
+                ("Dense", {"units": 3, "activation": "relu"}, 3),
+                ("Conv2D", {"filters": 2, "kernel_size": [2, 2], "padding": "same"}, 5),
+                ("BatchNormalization", {"axis": -1}, 4),
+                ("Activation", {"activation": "sigmoid"}, 3),
+                ("GlobalAveragePooling2D", {}, 5),
+                ("Flatten", {}, 4),
+            ]
+        )
+    )
+    held = {
+        "module": "keras.layers",
+        "class_name": name,
+        "config": {"name": "inner", **config},
+        "registered_name": None,
+    }
+    return Case({"layer": held}, (draw(of_rank(rank)),))
+
+
+CASES: dict[str, st.SearchStrategy[Case]] = {
+    "EinsumDense": einsum_dense(),
+    "Dot": dot(),
+    "TimeDistributed": time_distributed(),
+}
