@@ -91,6 +91,7 @@ class Graph:
     backend: str
     sha256: str
     dialect: str
+    opaque: str = ""  # name of the one layer that a subclassed model is read as
     notes: tuple[str, ...] = ()  # warnings from reading: NaN in a weight, unused weights …
 
     @property

@@ -1,7 +1,7 @@
 """What a worker is asked to do. Standard library only, and Python 3.8: the worker carries this file along."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import List
 
 MODES = ("graph", "eager", "xla")
@@ -20,6 +20,8 @@ class Job:
         qkeras: the file holds QKeras layers.
         budget: bytes of layer outputs and inputs that one pass may return at once.
         probes: also run a clone of every linear layer on small integers.
+        code: files of the user's, imported before the model is loaded, for the classes that they define.
+        whole: record the model itself as one layer of this name, and nothing inside; "" for its layers.
     """
 
     model: str
@@ -30,6 +32,8 @@ class Job:
     budget: int = 1 << 30
     qkeras: bool = False
     probes: bool = False
+    code: List[str] = field(default_factory=list)
+    whole: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

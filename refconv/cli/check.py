@@ -100,6 +100,20 @@ Exit codes:
     help="What every layer may compute in, instead of what its dtype policy and the device say. tf32, bfloat16 and "
     "float16 round operands of products; the mixed ones also results.",
 )
+@click.option(
+    "--trust-code",
+    "trust_code",
+    multiple=True,
+    metavar="FILE.py",
+    help="Run this file in the framework's process, for layers and models of your own; repeat it for several.",
+)
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="FILE.py",
+    help="Run this file here: it gives layers of your own a reference by refconv.register.",
+)
 @click.option("--power", is_flag=True, help="Tell for each layer which faults this input would have exposed.")
 @click.option(
     "--thorough",
@@ -136,7 +150,9 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
     files = _files(given)
     options, inputs = _options(given), arguments.inputs(given["given"], _first(ctx))
     from refconv import pipeline
+    from refconv.pipeline.code import run_references
 
+    run_references(given["references"])
     with progress(shown=not (quiet or no_progress)) as update:
         result = pipeline.check(model, inputs, options=options, progress=update)
     _print(result, -1 if quiet else int(verbose))
@@ -179,6 +195,7 @@ def _options(given: dict[str, Any]) -> Options:
         "fail_fast",
         "timeout",
         "thorough",
+        "trust_code",
     )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(

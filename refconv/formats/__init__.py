@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from refconv.graph import Graph
 
 
-def load(path: str | Path) -> Graph:
+def load(path: str | Path, *, subclassed: bool = False) -> Graph:
     """Read a Keras model: .h5, .hdf5 or .keras, told apart by their bytes.
 
-    Weights stay in the file until a `Weight.value` is asked for.
+    Weights stay in the file until a `Weight.value` is asked for. Of a subclassed model the file does not say what
+    layers it has: it is refused, or with `subclassed` read as one layer of its class.
 
     Raises:
         UnreadableModel: the file is missing, damaged, foreign, inconsistent or refused; one line says which.
@@ -20,4 +21,4 @@ def load(path: str | Path) -> Graph:
     from refconv.formats.build import build_graph
     from refconv.formats.source import read_source
 
-    return build_graph(read_source(Path(path)))
+    return build_graph(read_source(Path(path)), subclassed=subclassed)

@@ -9,7 +9,7 @@ from typing import Any
 
 from refconv.errors import UnreadableModel
 from refconv.formats import hdf5_weights, zip_weights
-from refconv.formats.architecture import read_model
+from refconv.formats.architecture import is_subclassed, read_model, read_opaque
 from refconv.formats.calling import inherited, makes_mask, meaningful, problem, with_states
 from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
@@ -26,13 +26,14 @@ MAX_NODES = 100_000  # nested models called twice at every level would double wi
 LAYOUTS = {"hdf5": hdf5_weights.find_variables, "keras": zip_weights.find_variables}
 
 
-def build_graph(source: Source) -> Graph:
-    """The graph of a model file.
+def build_graph(source: Source, *, subclassed: bool = False) -> Graph:
+    """The graph of a model file; with `subclassed` a subclassed model is read too, as one layer.
 
     Raises:
         UnreadableModel: the configuration contradicts itself or the weights; names layer and field.
     """
-    model = read_model(source.config, source.dialect, "")
+    opaque = subclassed and is_subclassed(source.config)
+    model = read_opaque(source.config) if opaque else read_model(source.config, source.dialect, "")
     leaves = list(find_leaves(model, source.dialect))
     variables = LAYOUTS[source.layout](source.weights, model, leaves)
     weights = {leaf.path: _weights(leaf, variables.get(leaf.path, []), source.backend) for leaf in leaves}
@@ -50,6 +51,7 @@ def build_graph(source: Source) -> Graph:
         backend=source.backend,
         sha256=source.sha256,
         dialect=source.dialect,
+        opaque=model.name if model.opaque else "",
         notes=tuple(_notes(source, model, flat, leaves)),
     )
 

@@ -15,6 +15,7 @@ from refconv.formats.wrappers import unwrapped
 from refconv.ops.attributes import Unknown, build
 from refconv.ops.base import Row, Shape
 from refconv.ops.qkeras_layers import NO_LAYERS
+from refconv.ops.registered import Custom, registered
 from refconv.ops.table import TABLE
 
 OWN_PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
@@ -34,7 +35,7 @@ class Resolved:
     @property
     def weights(self) -> dict[str, Shape] | None:
         """Names and shapes of its weights in Keras's order; None where refconv does not know them."""
-        return None if self.row is None else self.row.weights(self.attrs)
+        return None if self.row is None or isinstance(self.attrs, Custom) else self.row.weights(self.attrs)
 
 
 def resolve(layer: Layer, path: str, dialect: str) -> Resolved:
@@ -48,6 +49,8 @@ def resolve(layer: Layer, path: str, dialect: str) -> Resolved:
     refuse_unread(layer.config, where)
     dtype = dtype_policy(layer.config, where)
     kind, own = _class(layer)
+    if name := registered(kind):
+        return Resolved(name, Custom(layer.config), TABLE[name], dtype=dtype)
     if not own:
         return Resolved(kind, reason=f"no reference for {kind}, which is no layer of Keras", dtype=dtype)
     try:
@@ -84,6 +87,9 @@ def _class(layer: Layer) -> tuple[str, bool]:
         return bare, True
     if package:
         return (bare, True) if package in ("keras.layers", "Keras", "tf_keras.layers") else (name, False)
+    own = str(layer.raw.get("registered_name") or "").rpartition(">")
+    if module is None and own[0] and own[0] not in ("keras.layers", "Keras", "tf_keras.layers"):
+        return ">".join((own[0], own[2])), False  # registered by a user, perhaps under the name of a layer of Keras
     if isinstance(module, str) and module.startswith(OPERATIONS):
         return f"{module}.{name}", False
     if isinstance(module, str) and module.split(".src")[0].split(".layers")[0] not in OWN_PACKAGES:

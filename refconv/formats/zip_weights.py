@@ -17,6 +17,7 @@ from refconv.formats.model import Layer, Model
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 VARS = "vars"
+OF_TRAINING = ("optimizer", "compile_metrics", "metrics")  # groups beside a model's own
 FIRST = "forward_layer/"  # of two directions Keras lists the forward one's weights first
 # Of a layer that is known only its own variables count; a random seed's state is none of them.
 SEEDS = re.compile(r"(^|/)(seed_generator|_?random_generator)/")
@@ -30,6 +31,8 @@ def find_variables(file: Hdf5File, model: Model, leaves: Sequence[Leaf]) -> dict
     """
     known = {leaf.path: leaf for leaf in leaves}
     with file.open() as root:
+        if model.opaque:
+            return {leaves[0].path: [v for v in _of_leaf(root) if v.name.partition("/")[0] not in OF_TRAINING]}
         return dict(_of_model(root, model, known, ()))
 
 

@@ -58,6 +58,8 @@ class Worker:
         budget: int = 1 << 30,
         qkeras: bool = False,
         probes: bool = False,
+        code: Sequence[str] = (),
+        whole: str = "",
         timeout: float = 600.0,
         progress: Progress | None = None,
     ) -> Stream:
@@ -71,6 +73,8 @@ class Worker:
             budget: bytes of layer inputs and outputs that the worker holds and returns at once.
             qkeras: the file holds QKeras layers.
             probes: also run a clone of every linear layer on small integers.
+            code: files of the user's, run in this process before the model is loaded, for the classes they define.
+            whole: record the model itself as one layer of this name.
             timeout: seconds that the worker may be waited for.
             progress: called with what is being done and the share that is done, 0 to 1.
 
@@ -80,7 +84,9 @@ class Worker:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         files = [self._save(number, x) for number, x in enumerate(inputs)]
-        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras, probes)
+        job = Job(
+            str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras, probes, list(code), whole
+        )
         self._child.tell(job.to_json())
 
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:

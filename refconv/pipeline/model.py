@@ -22,6 +22,7 @@ from refconv.formats.refusals import refuse_code
 from refconv.graph import Graph
 from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
+from refconv.pipeline.code import trusted_files
 from refconv.pipeline.layer import Checking
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
 from refconv.primitives import engines
@@ -60,11 +61,12 @@ def check(
     started = time.perf_counter()
     options = replace(options or Options(), **overrides)
     progress("reading the model", None)
-    graph = formats.load(path)
+    code = trusted_files(options.trust_code)
+    graph = formats.load(path, subclassed=bool(code))
     selected = select(graph, options.layers)
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
-    refuse_code(graph)
+    refuse_code(graph, trusted=bool(code))
     with frameworks.Worker(graph.keras if options.keras == "auto" else int(options.keras)) as worker:
         engines.get(options.engine)  # imported beside the framework; a wrong name is told before that runs
         arrays = draw_inputs(graph, inputs, options)
@@ -75,6 +77,8 @@ def check(
             device=options.device,
             qkeras=graph.qkeras,
             probes=options.thorough,
+            code=code,
+            whole=graph.opaque,
             timeout=options.timeout,
             progress=progress,
         )

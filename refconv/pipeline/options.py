@@ -34,4 +34,5 @@ class Options:
     power: bool = False
     fail_fast: bool = False
     timeout: float = 600.0
+    trust_code: tuple[str, ...] = ()  # files of the user's own, run in the worker: the layers and models they define
     thorough: bool = False  # also probe linear layers with small integers

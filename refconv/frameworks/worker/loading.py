@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 from refconv.frameworks.worker.quantized import custom_objects
 
@@ -84,9 +84,12 @@ def choose_device(tf: Any, device: str) -> None:
         raise NoDevice(f"TensorFlow {tf.__version__} sees no GPU on this machine")
 
 
-def load_model(framework: Framework, path: str, qkeras: bool = False) -> Any:
-    """The model, not compiled, by the framework's own loader; code inside the file is refused."""
-    objects = custom_objects() if qkeras else None
+def load_model(framework: Framework, path: str, qkeras: bool = False, own: Optional[Dict[str, Any]] = None) -> Any:
+    """The model, not compiled, by the framework's own loader; code inside the file is refused.
+
+    `own` are the classes and functions of files that the user trusts, by name.
+    """
+    objects = dict(custom_objects() if qkeras else {}, **(own or {})) or None
     # The .h5 loaders of Keras 2 unmarshal a Lambda's code unless this scope is entered.
     saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
     with rightly_named(path) as name, saving.SafeModeScope(True):
