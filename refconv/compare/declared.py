@@ -93,7 +93,11 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     if override:
         return Declared(override, NAMED[override])
     (row, attrs), fmt = TABLE[node.type].core(node.attrs), _format(node.dtype)
-    if fmt is None or (row.slots is not None and fmt is not FLOAT32) or (fmt is FLOAT64 and not row.exact):
+    if (
+        fmt is None
+        or ((row.slots is not None or row.single) and fmt is not FLOAT32)
+        or (fmt is FLOAT64 and not row.exact)
+    ):
         return Declared("", (), f"it computes in {node.dtype}, where no bound exists for {node.type}")
     gpu = accelerator(environment)
     if row.steps is not None and (fmt is not FLOAT32 or gpu is not None):

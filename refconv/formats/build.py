@@ -10,7 +10,7 @@ from typing import Any
 from refconv.errors import UnreadableModel
 from refconv.formats import hdf5_weights, zip_weights
 from refconv.formats.architecture import is_subclassed, read_model, read_opaque
-from refconv.formats.calling import inherited, makes_mask, meaningful, problem, with_states
+from refconv.formats.calling import inherited, makes_mask, meaningful, problem, with_call, with_states
 from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
 from refconv.formats.leaves import Leaf, Path, find_leaves
@@ -135,6 +135,7 @@ class _Flattening:
         leaf = self.leaves[path]
         known = leaf.resolved
         inputs, arguments = with_states(known, inputs, arguments)
+        attrs, arguments = with_call(known.attrs, arguments)
         masked = any(ref.node in self.masked for ref in inputs)
         reason = known.reason or problem(known, arguments, outer, masked, self.dialect)
         if masked or makes_mask(known):
@@ -143,7 +144,7 @@ class _Flattening:
             len(self.nodes),
             "/".join(path),
             known.type,
-            None if reason else known.attrs,
+            None if reason else attrs,
             inputs,
             Origin(leaf.layer.class_name, self.dialect, leaf.layer.config),
             self.calls[path],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from refconv.formats.inbound import Call
@@ -16,8 +17,12 @@ TRAINED_DIFFERENTLY = ("Dropout", "Noise", "BatchNorm", "Batchnorm")
 # training=True, their default, into every call.
 DRAWING = (*AUGMENTING, "RandomCrop")
 # Layers with a row that take the mask of their input, which Keras hands on unseen.
+ATTENDING = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
 RECURRENT = tuple(f"{q}{name}" for q in ("", "Q") for name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"))
-MASK_READERS = ("Softmax", *RECURRENT)
+MASK_READERS = ("Softmax", "GlobalAveragePooling1D", *ATTENDING, *RECURRENT)
+# Arguments of a call that a row's attributes hold, and those that are tensors, in the order of the signature.
+STEERING = ("use_causal_mask", "return_attention_scores")
+HEADED, GIVEN = ("MultiHeadAttention", "GroupQueryAttention"), ("query", "value", "key")
 
 
 def meaningful(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,12 +37,31 @@ def meaningful(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def with_states(
     known: Resolved, inputs: tuple[Ref, ...], arguments: Mapping[str, Any]
 ) -> tuple[tuple[Ref, ...], Mapping[str, Any]]:
-    """Inputs and arguments of a call, with initial states among the inputs: Keras 3 gives them by name."""
+    """Inputs and arguments of a call, with the tensors that are given by name among the inputs: states, key, value."""
+    if known.type in HEADED:
+        return _with_named(inputs, arguments)
     given = arguments.get("initial_state")
     states = given if isinstance(given, list) else [given]
     if known.type not in RECURRENT or not all(isinstance(state, Ref) for state in states):
         return inputs, arguments
     return (*inputs, *states), {name: value for name, value in arguments.items() if name != "initial_state"}
+
+
+def _with_named(inputs: tuple[Ref, ...], arguments: Mapping[str, Any]) -> tuple[tuple[Ref, ...], Mapping[str, Any]]:
+    """Those that continue what was given by position, in the order of the signature; the framework takes any."""
+    named = {name: value for name, value in arguments.items() if name in GIVEN and isinstance(value, Ref)}
+    if tuple(named) != GIVEN[len(inputs) : len(inputs) + len(named)]:
+        return inputs, arguments
+    return (*inputs, *named.values()), {name: value for name, value in arguments.items() if name not in named}
+
+
+def with_call(attrs: Any, arguments: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    """Attributes and arguments of a call, with those arguments among the attributes that are fields of theirs."""
+    held = {name: value for name, value in arguments.items() if name in STEERING and isinstance(value, bool)}
+    if attrs is None or not all(hasattr(attrs, name) for name in held):
+        return attrs, arguments
+    rest = {name: value for name, value in arguments.items() if name not in held}
+    return (replace(attrs, **held) if held else attrs), rest
 
 
 def inherited(call: Call, outer: Mapping[str, Any]) -> dict[str, Any]:

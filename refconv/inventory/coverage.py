@@ -23,6 +23,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "preprocessing": ("preprocessing", "resizing"),
     "wrappers": ("time_distributed",),
     "acting in training only": ("identity",),
+    "attention": ("attention", "multi_head"),
     "recurrent": ("recurrent", "bidirectional"),
 }
 QKERAS, OTHER = "QKeras", "other"

@@ -133,6 +133,7 @@ class Row:
         operands: names of the weights that the inputs are multiplied by: hardware may round both to a lower format.
         algorithms: attrs → how a library may compute it but by adding up its products (`ops.fast_convolution`).
         wide: under a 16-bit policy it computes in float32 inside, on its weights as stored, and rounds once.
+        single: a bound is known for float32 alone.
         inside: attrs → row and attributes of the layer that this one applies, whose arithmetic is its own.
     """
 
@@ -149,6 +150,7 @@ class Row:
     operands: tuple[str, ...] = ()
     algorithms: Callable[[Any], tuple[str, ...]] = direct_alone
     wide: bool = False
+    single: bool = False
     inside: Callable[[Any], tuple[Row, Any]] | None = None
 
     def core(self, attrs: Any) -> tuple[Row, Any]:

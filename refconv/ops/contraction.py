@@ -14,8 +14,12 @@ from refconv.numerics.enclosure import Enclosure, Z
 from refconv.numerics.formats import gamma
 from refconv.numerics.moments import Moments
 from refconv.ops.base import Context
+from refconv.ops.carry import carry
 from refconv.ops.functions.elementwise import radii
-from refconv.primitives.sums import batched_moments
+from refconv.primitives.sums import batched_moments, spatial_moments
+
+# In place of the names of weights, in a row without any: hardware that rounds what it multiplies rounds both inputs.
+BOTH_INPUTS = ("first input", "second input")
 
 Moves = Callable[[Moments], Moments]
 
@@ -79,6 +83,11 @@ def einsum(labels: Labels, a: Enclosure, b: Enclosure, context: Context, more: M
     m = m if a.exact and b.exact else replace(m, grid=0.0)  # operands may be off the grid of their exact values
     m = more(m) if more else m
     return context.arithmetic.close(m, lambda e: _widened(e, labels, a, b, context))
+
+
+def fed(labels: Labels, a: Enclosure, b: Enclosure, context: Context) -> Enclosure:
+    """`einsum` of what steps of the same layer made: its operands are rounded as hardware rounds operands."""
+    return einsum(labels, context.arithmetic.feed(a), context.arithmetic.feed(b), context)
 
 
 def moments(labels: Labels, x: np.ndarray, w: np.ndarray, context: Context) -> Moments:
@@ -156,6 +165,18 @@ def _spread(
             sizes = labels.lengths(left, right)
             total = total + _laid(labels, np.matmul(_left(labels, left), _right(labels, right, sizes)), sizes)
     return np.broadcast_to(total, [labels.lengths(a, b)[label] for label in labels.result])
+
+
+def spread_over(e: Enclosure, shape: tuple[int, ...]) -> Enclosure:
+    """Every field broadcast to one shape."""
+    return Enclosure(*(np.broadcast_to(v, shape) for v in e.full()))
+
+
+def summed(e: Enclosure, axis: int, arithmetic: Arithmetic) -> Enclosure:
+    """Σ over one axis, which goes; no sum is certified exact, because fused kernels may add what was never rounded."""
+    m = replace(spatial_moments(e.mid, (axis,)), grid=0.0)
+    closed = carry(arithmetic.stepwise.close(m), e, lambda r: np.sum(r, axis=axis, keepdims=True))
+    return closed.move(lambda v: np.squeeze(v, axis))
 
 
 def element(

@@ -16,7 +16,7 @@ from refconv.numerics.formats import Format
 from refconv.ops.attributes import attribute, flag, integer
 from refconv.ops.axes import as_floats, position
 from refconv.ops.base import Context, Row, Terms, Weights
-from refconv.ops.contraction import Labels, einsum, element
+from refconv.ops.contraction import BOTH_INPUTS, Labels, einsum, element, spread_over
 from refconv.ops.functions.base import DIVISION, SQRT, Function, Parameters
 from refconv.ops.functions.elementwise import apply
 from refconv.ops.pairwise import product
@@ -96,8 +96,7 @@ def normalized(e: Enclosure, axis: int, arithmetic: Arithmetic) -> Enclosure:
     squares = arithmetic.stepwise.close(product_moments(x, x))
     with np.errstate(all="ignore"):
         inverse = apply(INVERSE, squares, arithmetic, {}).move(lambda v: np.expand_dims(v, axis))
-    full = Enclosure(*(np.broadcast_to(field, e.mid.shape) for field in inverse.full()))
-    return product(e, full, arithmetic)
+    return arithmetic.feed(product(e, spread_over(inverse, e.mid.shape), arithmetic))
 
 
-ROWS = (Row("Dot", Dot, dot, terms=terms, source="keras.layers.Dot"),)
+ROWS = (Row("Dot", Dot, dot, terms=terms, operands=BOTH_INPUTS, source="keras.layers.Dot"),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from refconv.ops import (
     activation_layers,
+    attention,
     bidirectional,
     convolution,
     dense,
@@ -14,6 +15,7 @@ from refconv.ops import (
     global_pooling,
     identity,
     merging,
+    multi_head,
     normalization,
     padding,
     pooling,
@@ -51,6 +53,8 @@ FAMILIES = (
     embedding,
     merging,
     dot,
+    attention,
+    multi_head,
     recurrent,
     bidirectional,
     time_distributed,

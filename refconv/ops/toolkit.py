@@ -15,7 +15,7 @@ from refconv.ops import pairwise
 from refconv.ops.activations import activate, activation
 from refconv.ops.base import Context
 from refconv.ops.carry import carry
-from refconv.ops.contraction import Labels, einsum
+from refconv.ops.contraction import Labels, einsum, spread_over, summed
 from refconv.ops.mean import mean
 from refconv.primitives.sums import spatial_moments
 
@@ -78,9 +78,7 @@ class Toolkit:
 
     def sum(self, x: Operand, axis: int) -> Enclosure:
         """Over one axis, which goes."""
-        e = _enclosed(x)
-        closed = self._arithmetic.stepwise.close(spatial_moments(e.mid, (axis % e.mid.ndim,)))
-        return _without(carry(closed, e, lambda r: np.sum(r, axis=axis, keepdims=True)), axis)
+        return summed(_enclosed(x), axis, self._arithmetic)
 
     def mean(self, x: Operand, axis: int) -> Enclosure:
         """Over one axis, which goes."""
@@ -107,8 +105,7 @@ def _enclosed(x: Operand) -> Enclosure:
 def _broadcast(a: Operand, b: Operand) -> tuple[Enclosure, Enclosure]:
     first, second = _enclosed(a), _enclosed(b)
     shape = np.broadcast_shapes(first.mid.shape, second.mid.shape)
-    one, other = (Enclosure(*(np.broadcast_to(v, shape) for v in e.full())) for e in (first, second))
-    return one, other
+    return spread_over(first, shape), spread_over(second, shape)
 
 
 def _without(e: Enclosure, axis: int) -> Enclosure:

@@ -73,17 +73,13 @@ UNCOVERED: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "AdditiveAttention",
-            "Attention",
             "ConvLSTM1D",
             "ConvLSTM2D",
             "ConvLSTM3D",
             "GroupNormalization",
-            "GroupedQueryAttention",
             "LayerNormalization",
             "Masking",
             "MelSpectrogram",
-            "MultiHeadAttention",
             "Pipeline",
             "RMSNormalization",
             "ReversibleEmbedding",

@@ -113,6 +113,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "SpatialDropout2D": (0.5,),
     "SpatialDropout3D": (0.5,),
     "GaussianNoise": (0.5,),
+    "GroupQueryAttention": (4, 2, 1),
+    "MultiHeadAttention": (2, 3),
     "GaussianDropout": (0.5,),
     "AlphaDropout": (0.5,),
     "Activation": ("relu",),

@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def public(major: int) -> set[str]:
     """The classes by the names that files hold: AvgPool2D is AveragePooling2D."""
     layers = vars(import_module(PACKAGES[major]).layers)
-    return {c.__name__ for name, c in layers.items() if inspect.isclass(c) and not name.startswith("_")}
+    found = {name: c.__name__ for name, c in layers.items() if inspect.isclass(c) and not name.startswith("_")}
+    return {own if own in found else name for name, own in found.items()}
 
 
 def wrong(classes: set[str], dialect: str, uncovered: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,8 @@ AUGMENTATION = {
 }  # fmt: skip
 # How a recurrent layer begins and loops: nothing of it is seen without a mask.
 LOOPING = {"unit_forget_bias", "implementation", "unroll", "zero_output_for_mask", "use_cudnn", "enable_caching_device"}
+# What a layer of Keras 2 was built for, and how it hides what a mask leaves out: there is none.
+BUILT = {"query_shape", "key_shape", "value_shape", "softmax_robust_masking"}
 # Fields that change nothing at these values: dropped there if no row declares them.
 NEUTRAL: Mapping[str, Any] = {
     "renorm": False, "adjustment": None, "quantization_config": None, "groups": 1, "filters": None, "mask_zero": False,
@@ -49,7 +51,7 @@ def inference_fields(config: Mapping[str, Any]) -> dict[str, Any]:
 def is_inert(name: str, value: Any, kind: str = "") -> bool:
     """True for a field that the row of the class `kind` need not know."""
     drawn = kind in AUGMENTING and name in AUGMENTATION
-    return drawn or name in TRAINING_ONLY or name in LOOPING or (name in NEUTRAL and value == NEUTRAL[name])
+    return drawn or name in TRAINING_ONLY | LOOPING | BUILT or (name in NEUTRAL and value == NEUTRAL[name])
 
 
 def plain(value: Any) -> Any:
@@ -75,5 +77,5 @@ def flags(fields: dict[str, Any], *names: str) -> None:
 
 FLAGS = (
     "use_bias", "center", "scale", "keepdims", "crop_to_aspect_ratio", "mask_zero", "return_sequences", "return_state",
-    "go_backwards", "stateful", "unroll", "time_major", "reset_after",
+    "go_backwards", "use_scale", "use_gate", "stateful", "unroll", "time_major", "reset_after",
 )  # fmt: skip
