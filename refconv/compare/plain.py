@@ -49,7 +49,13 @@ def judge_plain(
 
 
 def plain_result(graph: Graph, trace: Trace, runs: Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
-    """`predict` beside the runs; None where it did not run, or a layer before its outputs has no values."""
+    """`predict` beside the runs; None where it did not run, or a layer before its outputs has no values or no reference.
+
+    Behind a layer without a reference all runs go on from the framework's one output of it: how far a conforming run
+    may have drifted before it is then not seen.
+    """
+    if any(node.attrs is None for node in graph.nodes if node.index not in graph.inputs):
+        return None
     reference, others = runs.results()
     if reference is None or not trace.plain:
         return None

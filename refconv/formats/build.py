@@ -10,7 +10,7 @@ from typing import Any
 from refconv.errors import UnreadableModel
 from refconv.formats import hdf5_weights, zip_weights
 from refconv.formats.architecture import is_subclassed, read_model, read_opaque
-from refconv.formats.calling import inherited, makes_mask, meaningful, problem, with_call, with_states
+from refconv.formats.calling import inherited, makes_mask, meaningful, problem, under_a_mask, with_call, with_states
 from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
 from refconv.formats.leaves import Leaf, Path, find_leaves
@@ -68,7 +68,7 @@ class _Flattening:
     """Nodes as they are emitted.
 
     `calls` counts the calls of each layer over the whole model, `roots` are the model's own InputLayers, and `masked`
-    are the nodes whose outputs a mask comes with.
+    are the nodes whose outputs a mask comes with, each with the nodes that made it.
     """
 
     dialect: str
@@ -77,7 +77,7 @@ class _Flattening:
     nodes: list[Node] = field(default_factory=list)
     calls: Counter[Path] = field(default_factory=Counter)
     roots: dict[str, int] = field(default_factory=dict)
-    masked: set[int] = field(default_factory=set)
+    masked: dict[int, frozenset[int]] = field(default_factory=dict)
 
     def run(self, model: Model, path: Path, given: Sequence[Ref] | None, outer: Mapping[str, Any]) -> list[Ref]:
         """Emit one call of `model` on `given` (None for the root); the refs of its outputs.
@@ -136,22 +136,25 @@ class _Flattening:
         known = leaf.resolved
         inputs, arguments = with_states(known, inputs, arguments)
         attrs, arguments = with_call(known.attrs, arguments)
-        masked = any(ref.node in self.masked for ref in inputs)
-        reason = known.reason or problem(known, arguments, outer, masked, self.dialect)
-        if masked or makes_mask(known):
-            self.masked.add(len(self.nodes))
+        made = frozenset[int]().union(*(self.masked.get(ref.node, ()) for ref in inputs))
+        reason = known.reason or problem(known, arguments, outer, self.dialect)
+        hidden = "" if reason else under_a_mask(known, bool(made))
+        if own := made | ({len(self.nodes)} if makes_mask(known) else set()):
+            self.masked[len(self.nodes)] = own
         node = Node(
             len(self.nodes),
             "/".join(path),
             known.type,
-            None if reason else attrs,
+            None if reason or hidden else attrs,
             inputs,
             Origin(leaf.layer.class_name, self.dialect, leaf.layer.config),
             self.calls[path],
             self.weights[path],
             arguments,
             known.dtype,
-            reason,
+            reason or hidden,
+            tuple(sorted(made)) if hidden else (),
+            attrs if hidden else None,
         )
         self.calls[path] += 1
         return node

@@ -69,26 +69,25 @@ def inherited(call: Call, outer: Mapping[str, Any]) -> dict[str, Any]:
     return meaningful({**outer, **call.arguments})
 
 
-def problem(known: Resolved, own: Mapping[str, Any], outer: Mapping[str, Any], masked: bool, dialect: str) -> str:
+def problem(known: Resolved, own: Mapping[str, Any], outer: Mapping[str, Any], dialect: str) -> str:
     """Why a call has no reference, or "".
 
     Args:
         own: meaningful arguments of this call.
         outer: meaningful arguments of the calls of the models that it stands in.
-        masked: whether a mask comes with its inputs.
     """
     given = {name: value for name, value in {**outer, **own}.items() if _matters(known.type, name, dialect)}
     if given:
         name = sorted(given)[0]
         return f"no reference for {known.type} called with {name} = {_short(given[name])}"
-    if masked and _reads_mask(known):
-        return f"no reference for {known.type} under a mask"
     return ""
 
 
-def _reads_mask(known: Resolved) -> bool:
+def under_a_mask(known: Resolved, masked: bool) -> str:
+    """Why a call has no reference unless the mask that comes with its inputs hides nothing; "" where it reads none."""
     inside = known.row.core(known.attrs)[0].keras if known.row else known.type
-    return known.type in MASK_READERS or inside in MASK_READERS
+    reads = known.type in MASK_READERS or inside in MASK_READERS
+    return f"no reference for {known.type} under a mask" if masked and reads else ""
 
 
 def makes_mask(known: Resolved) -> bool:

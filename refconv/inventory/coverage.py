@@ -19,7 +19,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "activations": ("activation_layers",),
     "normalization": ("normalization",),
     "merging": ("merging", "dot"),
-    "moving elements": ("padding", "shaping", "embedding"),
+    "moving elements": ("padding", "shaping", "embedding", "masking"),
     "preprocessing": ("preprocessing", "resizing"),
     "wrappers": ("time_distributed",),
     "acting in training only": ("identity",),

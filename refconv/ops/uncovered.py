@@ -78,7 +78,6 @@ UNCOVERED: Mapping[str, str] = {
             "ConvLSTM3D",
             "GroupNormalization",
             "LayerNormalization",
-            "Masking",
             "MelSpectrogram",
             "Pipeline",
             "RMSNormalization",

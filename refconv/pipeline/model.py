@@ -27,6 +27,7 @@ from refconv.pipeline.layer import Checking
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
+from refconv.reference.masks import without_idle_masks
 from refconv.reference.ranges import index_ranges
 from refconv.reference.runs import Runs
 from refconv.result import FAILING, CheckResult, LayerResult, ModelInfo
@@ -129,6 +130,7 @@ def _verify(
     progress: Progress,
     on_layer: OnLayer | None,
 ) -> CheckResult:
+    graph = without_idle_masks(graph, arrays)
     context = Context(engines.get(options.engine), seeded=seeded)
     determined = not any(map(draws, graph.nodes))  # else predict has no one answer
     checking = Checking(Runs(graph, arrays, context, shadows=determined), context, options)
@@ -186,4 +188,5 @@ def run(graph: Graph, x: Given, *, engine: str = "numba") -> Run:
     Raises:
         UnreadableModel: a layer has no reference.
     """
-    return run_alone(graph, draw_inputs(graph, x, Options()), Context(engines.get(engine)))
+    arrays = draw_inputs(graph, x, Options())
+    return run_alone(without_idle_masks(graph, arrays), arrays, Context(engines.get(engine)))
