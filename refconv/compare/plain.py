@@ -49,7 +49,7 @@ def judge_plain(
 
 
 def plain_result(graph: Graph, trace: Trace, runs: Runs, layers: Sequence[LayerResult]) -> PlainResult | None:
-    """`predict` beside the runs; None where it did not run, or a layer before its outputs has no values or no reference.
+    """`predict` beside the runs; None where it did not run, or a layer has no values or no reference.
 
     Behind a layer without a reference all runs go on from the framework's one output of it: how far a conforming run
     may have drifted before it is then not seen.

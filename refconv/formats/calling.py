@@ -18,7 +18,12 @@ TRAINED_DIFFERENTLY = ("Dropout", "Noise", "BatchNorm", "Batchnorm")
 DRAWING = (*AUGMENTING, "RandomCrop")
 # Layers with a row that take the mask of their input, which Keras hands on unseen.
 ATTENDING = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
-RECURRENT = tuple(f"{q}{name}" for q in ("", "Q") for name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"))
+RECURRENT = (
+    *(f"{q}{name}" for q in ("", "Q") for name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional")),
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+)
 MASK_READERS = ("Softmax", "GlobalAveragePooling1D", *ATTENDING, *RECURRENT)
 # Arguments of a call that a row's attributes hold, and those that are tensors, in the order of the signature.
 STEERING = ("use_causal_mask", "return_attention_scores")

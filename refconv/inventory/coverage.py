@@ -24,7 +24,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "wrappers": ("time_distributed",),
     "acting in training only": ("identity",),
     "attention": ("attention", "multi_head"),
-    "recurrent": ("recurrent", "bidirectional"),
+    "recurrent": ("recurrent", "bidirectional", "conv_lstm"),
 }
 QKERAS, OTHER = "QKeras", "other"
 EXACT, BOUNDED, STEPWISE = "exact", "bounded", "step by step"

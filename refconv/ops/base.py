@@ -100,6 +100,8 @@ class Steps:
         outputs: (attrs, recorded, context) → the layer's outputs, given what its steps left.
         explain: (attrs, weights, inputs, recorded, name, index, context, close) → the enclosure of one element, its
             sums closed by `close` from their terms (stage 2); None where that is not to be had.
+        tail: (attrs, shape of the input) → what follows (N, steps) in the shape of what steps leave; None where that
+            is its width alone.
     """
 
     widths: Callable[[Any], Mapping[str, int]]
@@ -108,6 +110,12 @@ class Steps:
     explain: Callable[
         [Any, Weights, Sequence[Enclosure], States, str, tuple[int, ...], Context, Close], Enclosure | None
     ]
+    tail: Callable[[Any, tuple[int, ...]], tuple[int, ...]] | None = None
+
+    def shapes(self, attrs: Any, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """The shape of every tensor that steps leave, given the input's."""
+        tail = self.tail
+        return {name: (*shape[:2], *(tail(attrs, shape) if tail else (n,))) for name, n in self.widths(attrs).items()}
 
     def names(self, attrs: Any) -> tuple[str, ...]:
         return tuple(self.widths(attrs))

@@ -73,9 +73,6 @@ UNCOVERED: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "ConvLSTM1D",
-            "ConvLSTM2D",
-            "ConvLSTM3D",
             "GroupNormalization",
             "LayerNormalization",
             "MelSpectrogram",

@@ -96,6 +96,9 @@ def test_an_unknown_field_is_kept_so_that_the_row_refuses_it(dialect):
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "CenterCrop": (4, 4),
+    "ConvLSTM1D": (2, 3),
+    "ConvLSTM2D": (2, 3),
+    "ConvLSTM3D": (2, 3),
     "Dense": (3,),
     "Dot": (1,),
     "EinsumDense": ("ab,bc->ac", 3),
