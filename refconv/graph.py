@@ -60,7 +60,8 @@ class Node:
 
     `layer` is the layer's path, "/" between nested models (`mobilenet/conv1`); `call` counts the calls of a
     shared layer. `attrs` is the frozen attribute class of the row of `ops.table` whose Keras class is
-    `type`; it is None where there is no reference, and `reason` says why.
+    `type`; it is None where there is no reference, and `reason` says why. Where that is a mask alone, `masks` are the
+    nodes that make it, and `unmasked` the attributes that hold if they hide nothing.
     """
 
     index: int
@@ -74,6 +75,8 @@ class Node:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float32"  # dtype policy: float32, mixed_float16, float64 …
     reason: str = ""
+    masks: tuple[int, ...] = ()
+    unmasked: Any = None
 
     @property
     def name(self) -> str:
@@ -99,6 +102,7 @@ class Graph:
     keras_version: str
     backend: str
     dialect: str
+    opaque: str = ""  # name of the one layer that a subclassed model is read as
     notes: tuple[str, ...] = ()  # warnings from reading: NaN in a weight, unused weights …
 
     @cached_property

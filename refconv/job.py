@@ -1,7 +1,7 @@
 """What a worker is asked to do. Standard library only, and Python 3.8: the worker carries this file along."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import List
 
 MODES = ("graph", "eager", "xla")
@@ -22,6 +22,8 @@ class Job:
         architecture: path of the model's JSON where `model` holds weights alone; "" otherwise.
         probes: also run a clone of every linear layer on small integers.
         slice: samples whose layers are recorded together; 0 for all.
+        code: files of the user's, imported before the model is loaded, for the classes that they define.
+        whole: record the model itself as one layer of this name, and nothing inside; "" for its layers.
     """
 
     model: str
@@ -34,6 +36,8 @@ class Job:
     probes: bool = False
     architecture: str = ""
     slice: int = 0
+    code: List[str] = field(default_factory=list)
+    whole: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

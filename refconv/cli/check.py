@@ -119,6 +119,20 @@ Exit codes:
 @click.option(
     "--no-framework", is_flag=True, help="Run the reference alone: its values are shown, and nothing is verified."
 )
+@click.option(
+    "--trust-code",
+    "trust_code",
+    multiple=True,
+    metavar="FILE.py",
+    help="Run this file in the framework's process, for layers and models of your own; repeat it for several.",
+)
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="FILE.py",
+    help="Run this file here: it gives layers of your own a reference by refconv.register.",
+)
 @click.option("--power", is_flag=True, help="Tell for each layer which faults this input would have exposed.")
 @click.option(
     "--thorough",
@@ -158,7 +172,9 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
     inputs = arguments.inputs(given["given"], _first(ctx))
     with _framework(model, given), progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
+        from refconv.pipeline.code import run_references
 
+        run_references(given["references"])
         result = pipeline.check(model, inputs, options=_options(given), progress=update)
     _print(result, -1 if quiet else int(verbose))
     _save(result, files)
@@ -215,6 +231,7 @@ def _options(given: dict[str, Any]) -> Options:
         "timeout",
         "thorough",
         "rebuild",
+        "trust_code",
     )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(

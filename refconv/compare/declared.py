@@ -92,8 +92,12 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     """
     if override:
         return Declared(override, NAMED[override])
-    row, fmt = TABLE[node.type], _format(node.dtype)
-    if fmt is None or (row.slots is not None and fmt is not FLOAT32) or (fmt is FLOAT64 and not row.exact):
+    (row, attrs), fmt = TABLE[node.type].core(node.attrs), _format(node.dtype)
+    if (
+        fmt is None
+        or ((row.slots is not None or row.single) and fmt is not FLOAT32)
+        or (fmt is FLOAT64 and not row.exact)
+    ):
         return Declared("", (), f"it computes in {node.dtype}, where no bound exists for {node.type}")
     gpu = accelerator(environment)
     if row.steps is not None and (fmt is not FLOAT32 or gpu is not None):
@@ -101,7 +105,7 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     if fmt is FLOAT64:
         return Declared(DOUBLE.name, (DOUBLE,))
     if fmt is FLOAT32:
-        return _single(row, node.attrs, gpu, environment)
+        return _single(row, attrs, gpu, environment)
     return Declared(f"mixed_{fmt.name}", _policy(row, fmt, gpu, environment, mode))
 
 

@@ -37,7 +37,7 @@ def prepare(node: Node, weights: Weights, inputs: Arrays, arithmetic: Arithmetic
     A 16-bit policy casts every input and every weight, biases too, but for layers that compute in float32 inside.
     Hardware that rounds operands rounds what it multiplies, and no bias.
     """
-    row, rounding = TABLE[node.type], arithmetic.operand
+    row, rounding = TABLE[node.type].core(node.attrs)[0], arithmetic.operand
     policy = arithmetic.u > FLOAT32.u
     if rounding is None or not (policy or row.operands):
         return weights, inputs
@@ -51,7 +51,7 @@ def distinct(node: Node, weights: Weights, inputs: Arrays, candidates: Sequence[
 
     Only of layers with one product: in others, what lies between two products is an operand too.
     """
-    row, formats = TABLE[node.type], {fmt for a in candidates if (fmt := _of(a))}
+    row, formats = TABLE[node.type].core(node.attrs)[0], {fmt for a in candidates if (fmt := _of(a))}
     if len(row.operands) != 1 or not formats:
         return tuple(candidates)
     operands = [*inputs, *(weights[name] for name in row.operands)]
@@ -78,7 +78,7 @@ def _blurred(x: np.ndarray, u: float) -> np.ndarray | Enclosure:
 
 
 def _explain(node: Node, weights: Weights, inputs: Arrays, context: Context) -> Explain | None:
-    find = TABLE[node.type].terms
+    find = TABLE[node.type].explained(node.attrs)
     if (
         find is None
         or context.arithmetic.algorithm != DIRECT

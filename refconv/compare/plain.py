@@ -63,7 +63,13 @@ class Ends:
 def plain_result(
     graph: Graph, plain: Outputs, slices: Sequence[Ends], layers: Sequence[LayerResult]
 ) -> PlainResult | None:
-    """`predict` beside the runs; None where it or they did not run, or a layer before its outputs has no values."""
+    """`predict` beside the runs; None where it or they did not run, or a layer has no values or no reference.
+
+    Behind a layer without a reference all runs go on from the framework's one output of it: how far a conforming run
+    may have drifted before it is then not seen.
+    """
+    if any(node.attrs is None for node in graph.nodes if node.index not in graph.inputs):
+        return None
     known = [s.reference for s in slices if s.reference is not None]
     if not plain or not known or len(known) < len(slices):
         return None

@@ -31,5 +31,7 @@ def notes(graph: Graph, layers: Sequence[LayerResult]) -> Iterator[str]:
             yield f"{node.name} draws numbers at every call, so predict has no one answer and is not judged"
         if node.attrs is not None and node.index not in graph.inputs and (note := TABLE[node.type].note):
             yield f"{node.name}: {note}"
+    if any(node.attrs is None for node in graph.nodes):
+        yield "a layer has no reference, so predict is not judged"
     if any(layer.probe for layer in layers):
         yield NOTE

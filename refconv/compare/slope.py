@@ -84,7 +84,7 @@ def applies(node: Node, context: Context) -> bool:
       reference's too.
     """
     row, a = TABLE[node.type], context.arithmetic
-    summed = row.terms is not None and bool(row.weights(node.attrs))
+    summed = row.terms is not None and row.inside is None and bool(row.weights(node.attrs))
     nearest = a.format is a.sums is FLOAT32 and not (a.fused or a.truncates)
     if not (context.seeded and summed and nearest):
         return False

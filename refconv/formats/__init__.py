@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from refconv.graph import Graph
 
 
-def load(path: str | Path, architecture: str | Path | None = None) -> Graph:
+def load(path: str | Path, architecture: str | Path | None = None, *, subclassed: bool = False) -> Graph:
     """Read a Keras model: .h5, .hdf5 or .keras, told apart by their bytes.
 
-    Weights stay in the file until a `Weight.value` is asked for.
+    Weights stay in the file until a `Weight.value` is asked for. Of a subclassed model the file does not say what
+    layers it has: it is refused, or with `subclassed` read as one layer of its class.
 
     Args:
         path: the model, or its weights alone (`*_weights.h5`, `.weights.h5`).
@@ -24,4 +25,5 @@ def load(path: str | Path, architecture: str | Path | None = None) -> Graph:
     from refconv.formats.build import build_graph
     from refconv.formats.source import read_source
 
-    return build_graph(read_source(Path(path), Path(architecture) if architecture else None))
+    source = read_source(Path(path), Path(architecture) if architecture else None)
+    return build_graph(source, subclassed=subclassed)

@@ -23,11 +23,35 @@ def read_model(raw: Mapping[str, Any], dialect: str, where: str) -> Model:
         raise UnreadableModel(
             f"{class_name!r} is a subclassed model: its code is not in the file",
             where=at(where),
-            hint="only Sequential and Functional models can be read",
+            hint="name the file that has it with --trust-code FILE.py",
         )
     if class_name != "Sequential" and isinstance(config, dict):
         return _functional(config, str(class_name), dialect, where)
     return _sequential(raw, dialect, where)
+
+
+def read_opaque(raw: Mapping[str, Any]) -> Model:
+    """A subclassed model as one layer of its class, fed by one input of the shape that it was built for.
+
+    Raises:
+        UnreadableModel: `raw` describes no such model, or one of several inputs.
+    """
+    class_name, config = raw.get("class_name"), raw.get("config")
+    if not isinstance(class_name, str) or not isinstance(config, dict):
+        raise UnreadableModel("the configuration describes no model")
+    name = str(config.get("name") or class_name.lower())
+    shape = input_shape(raw)
+    if shape is None:
+        raise UnreadableModel("the file does not say the shape of its one input", where=at(name))
+    fed = {"name": "input", "batch_shape": [None, *shape[1:]], "dtype": "float32"}
+    source = Layer("input", "InputLayer", fed, (), {"class_name": "InputLayer", "config": fed})
+    layer = Layer(name, class_name, config, (Call((TensorRef("input", 0, 0),), {}),), raw)
+    ends = (TensorRef("input", 0, 0),), (TensorRef(name, 0, 0),)
+    return Model(name, (source, layer), *ends, "Model", opaque=True)
+
+
+def is_subclassed(raw: Mapping[str, Any]) -> bool:
+    return not _is_model(raw)
 
 
 def _is_model(raw: Mapping[str, Any]) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 
 from refconv.errors import UnreadableModel
 from refconv.formats import hdf5_weights, zip_weights
-from refconv.formats.architecture import read_model
-from refconv.formats.calling import inherited, makes_mask, meaningful, problem, with_states
+from refconv.formats.architecture import is_subclassed, read_model, read_opaque
+from refconv.formats.calling import inherited, makes_mask, meaningful, problem, under_a_mask, with_call, with_states
 from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
 from refconv.formats.keras1_structure import completed
@@ -33,14 +33,15 @@ PLACED = re.compile(r"(argument|constant)_\d+")  # arguments by position that ar
 LAYOUTS = {"hdf5": hdf5_weights.find_variables, "keras": zip_weights.find_variables}
 
 
-def build_graph(source: Source) -> Graph:
-    """The graph of a model file.
+def build_graph(source: Source, *, subclassed: bool = False) -> Graph:
+    """The graph of a model file; with `subclassed` a subclassed model is read too, as one layer.
 
     Raises:
         UnreadableModel: the configuration contradicts itself or the weights; names layer and field.
     """
     config = completed(source.config) if source.dialect == "keras1" else source.config
-    model = read_model(config, source.dialect, "")
+    opaque = subclassed and is_subclassed(config)
+    model = read_opaque(config) if opaque else read_model(config, source.dialect, "")
     leaves = list(find_leaves(model, source.dialect))
     with _fitting(source):
         variables = LAYOUTS[source.layout](source.weights, model, leaves)
@@ -58,6 +59,7 @@ def build_graph(source: Source) -> Graph:
         keras_version=source.keras_version,
         backend=source.backend,
         dialect=source.dialect,
+        opaque=model.name if model.opaque else "",
         notes=tuple(_notes(source, model, flat, leaves)),
     )
 
@@ -88,7 +90,7 @@ class _Flattening:
     """Nodes as they are emitted.
 
     `calls` counts the calls of each layer over the whole model, `roots` are the model's own InputLayers, and `masked`
-    are the nodes whose outputs a mask comes with.
+    are the nodes whose outputs a mask comes with, each with the nodes that made it.
     """
 
     dialect: str
@@ -97,7 +99,7 @@ class _Flattening:
     nodes: list[Node] = field(default_factory=list)
     calls: Counter[Path] = field(default_factory=Counter)
     roots: dict[str, int] = field(default_factory=dict)
-    masked: set[int] = field(default_factory=set)
+    masked: dict[int, frozenset[int]] = field(default_factory=dict)
 
     def run(self, model: Model, path: Path, given: Sequence[Ref] | None, outer: Mapping[str, Any]) -> list[Ref]:
         """Emit one call of `model` on `given` (None for the root); the refs of its outputs.
@@ -161,22 +163,26 @@ class _Flattening:
         leaf = self.leaves[path]
         known = leaf.resolved
         inputs, arguments = with_states(known, inputs, arguments)
-        masked = any(ref.node in self.masked for ref in inputs)
-        reason = known.reason or problem(known, arguments, outer, masked)
-        if masked or makes_mask(known):
-            self.masked.add(len(self.nodes))
+        attrs, arguments = with_call(known.attrs, arguments)
+        made = self._masks(inputs)
+        reason = known.reason or problem(known, arguments, outer, self.dialect)
+        hidden = "" if reason else under_a_mask(known, bool(made))
+        if own := made | ({len(self.nodes)} if makes_mask(known) else set()):
+            self.masked[len(self.nodes)] = own
         node = Node(
             len(self.nodes),
             "/".join(path),
             known.type,
-            None if reason else known.attrs,
+            None if reason or hidden else attrs,
             inputs,
             Origin(leaf.layer.class_name, self.dialect, leaf.layer.config),
             self.calls[path],
             self.weights[path],
             arguments,
             known.dtype,
-            reason,
+            reason or hidden,
+            tuple(sorted(made)) if hidden else (),
+            attrs if hidden else None,
         )
         self.calls[path] += 1
         return node
@@ -192,8 +198,8 @@ class _Flattening:
             known = replace(known, reason=error.what)
         else:
             known = replace(known, reason="", dtype=dtype_of(found, self.nodes))
-        if any(ref.node in self.masked for ref in found.inputs):
-            self.masked.add(len(self.nodes))
+        if made := self._masks(found.inputs):
+            self.masked[len(self.nodes)] = made
         origin = Origin(leaf.layer.class_name, self.dialect, leaf.layer.config)
         call_number = self.calls[path]
         self.calls[path] += 1
@@ -204,6 +210,10 @@ class _Flattening:
             dtype=known.dtype,
             reason=known.reason,
         )
+
+    def _masks(self, inputs: Sequence[Ref]) -> frozenset[int]:
+        """The nodes that made the masks of `inputs`."""
+        return frozenset[int]().union(*(self.masked.get(ref.node, ()) for ref in inputs))
 
     def _emit(self, node: Node) -> Ref:
         if len(self.nodes) >= MAX_NODES:

@@ -11,7 +11,10 @@ from refconv.formats.policies import dtype_policy
 from refconv.ops.attributes import Unknown
 
 # Class → the fields that hold a layer.
-HOLDERS = dict.fromkeys(("Bidirectional", "QBidirectional"), ("layer", "backward_layer"))
+HOLDERS = {
+    **dict.fromkeys(("Bidirectional", "QBidirectional"), ("layer", "backward_layer")),
+    "TimeDistributed": ("layer",),
+}
 
 Translate = Callable[[Layer], tuple[str, dict[str, Any]]]
 

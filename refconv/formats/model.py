@@ -33,13 +33,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Model:
-    """A model or nested model: layers in Keras's order, and which tensors go in and out."""
+    """A model or nested model: layers in Keras's order, and which tensors go in and out.
+
+    `opaque`: a subclassed model, of whose layers the file says nothing, as its own only layer.
+    """
 
     name: str
     layers: tuple[Layer, ...]
     inputs: tuple[TensorRef, ...]
     outputs: tuple[TensorRef, ...]
     class_name: str
+    opaque: bool = False
 
     def layer(self, name: str) -> Layer | None:
         return next((layer for layer in self.layers if layer.name == name), None)

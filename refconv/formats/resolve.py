@@ -16,10 +16,13 @@ from refconv.formats.wrappers import unwrapped
 from refconv.ops.attributes import Unknown, build
 from refconv.ops.base import Row, Shape
 from refconv.ops.qkeras_layers import NO_LAYERS
+from refconv.ops.registered import Custom, registered
 from refconv.ops.table import TABLE
 
 OWN_PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
-REGISTERED = ("Custom>CustomScaleLayer",)  # Keras 2 registers its own InceptionResNetV2's layer as users do theirs
+INTERNALLY_REGISTERED = ("Custom>CustomScaleLayer",)  # InceptionResNetV2's, by Keras 2 itself, as users do theirs
+    "Custom>CustomScaleLayer",
+)  # Keras 2 registers its own InceptionResNetV2's layer as users do theirs
 OPERATIONS = ("keras.src.ops", "keras.ops", "keras_core.src.ops")
 
 
@@ -37,7 +40,7 @@ class Resolved:
     @property
     def weights(self) -> dict[str, Shape] | None:
         """Names and shapes of its weights in Keras's order; None where refconv does not know them."""
-        return None if self.row is None else self.row.weights(self.attrs)
+        return None if self.row is None or isinstance(self.attrs, Custom) else self.row.weights(self.attrs)
 
 
 def resolve(layer: Layer, path: str, dialect: str) -> Resolved:
@@ -51,6 +54,8 @@ def resolve(layer: Layer, path: str, dialect: str) -> Resolved:
     refuse_unread(layer.config, where)
     dtype = dtype_policy(layer.config, where)
     kind, own = _class(layer)
+    if name := registered(kind):
+        return Resolved(name, Custom(layer.config), TABLE[name], dtype=dtype)
     if not own:
         reason = f"no reference for {kind}, which is no layer of Keras"
         return Resolved(kind, reason=reason, dtype=dtype, operation=kind.startswith(OPERATIONS))
@@ -72,7 +77,7 @@ def _canonical(layer: Layer, dialect: str) -> tuple[str, dict[str, Any]]:
     canonical = qkeras.canonical if qkeras.owns(kind) else DIALECTS[dialect]
     kind, given = canonical(kind, layer.config)
     declared = {field.name for field in fields(TABLE[kind].attributes)} if kind in TABLE else set()
-    return kind, {name: value for name, value in given.items() if name in declared or not is_inert(name, value)}
+    return kind, {name: value for name, value in given.items() if name in declared or not is_inert(name, value, kind)}
 
 
 def _from_table(kind: str, given: Mapping[str, Any], dtype: str, where: str) -> Resolved:
@@ -89,8 +94,11 @@ def _class(layer: Layer) -> tuple[str, bool]:
     if qkeras.owns(bare) and str(module or "qkeras").startswith("qkeras"):
         return bare, True
     if package:
-        own = package in ("keras.layers", "Keras", "tf_keras.layers") or name in REGISTERED
-        return (bare, True) if own else (name, False)
+        own_class = package in ("keras.layers", "Keras", "tf_keras.layers") or name in INTERNALLY_REGISTERED
+        return (bare, True) if own_class else (name, False)
+    own = str(layer.raw.get("registered_name") or "").rpartition(">")
+    if module is None and own[0] and own[0] not in ("keras.layers", "Keras", "tf_keras.layers"):
+        return ">".join((own[0], own[2])), False  # registered by a user, perhaps under the name of a layer of Keras
     if isinstance(module, str) and module.startswith(OPERATIONS):
         return f"{module}.{name}", False
     if isinstance(module, str) and module.split(".src")[0].split(".layers")[0] not in OWN_PACKAGES:

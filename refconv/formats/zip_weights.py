@@ -17,7 +17,10 @@ from refconv.formats.model import Layer, Model
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 VARS = "vars"
-FIRST = "forward_layer/"  # of two directions Keras lists the forward one's weights first
+OF_TRAINING = ("optimizer", "compile_metrics", "metrics")  # groups beside a model's own
+# Layers inside a layer, as Keras lists their weights: groups come by name. The others follow.
+ORDER = ("forward_layer", "query_dense", "key_dense", "gate_dense", "value_dense")
+CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}  # exported under another name than its own
 # Of a layer that is known only its own variables count; a random seed's state is none of them.
 SEEDS = re.compile(r"(^|/)(seed_generator|_?random_generator)/")
 
@@ -30,6 +33,8 @@ def find_variables(file: Hdf5File, model: Model, leaves: Sequence[Leaf]) -> dict
     """
     known = {leaf.path: leaf for leaf in leaves}
     with file.open() as root:
+        if model.opaque:
+            return {leaves[0].path: [v for v in _of_leaf(root) if v.name.partition("/")[0] not in OF_TRAINING]}
         return dict(_of_model(root, model, known, ()))
 
 
@@ -80,15 +85,22 @@ def _number(name: str) -> int:
 
 def snake_case(class_name: str) -> str:
     """Conv2DTranspose → conv2d_transpose; the package of a registered class ("Mine>Conv") is left out."""
-    name = re.sub(r"\W+", "", class_name.rpartition(">")[2])
+    bare = class_name.rpartition(">")[2]
+    name = re.sub(r"\W+", "", CLASSES.get(bare, bare))
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _of_leaf(group: Group) -> Iterator[Variable]:
-    for name in sorted(group.datasets(), key=lambda name: (not name.startswith(FIRST), _natural(name))):
+    for name in sorted(group.datasets(), key=lambda name: (_rank(name), _natural(name))):
         if not SEEDS.search(name):
             yield Variable(_readable(name), group.stored(name))
+
+
+def _rank(name: str) -> int:
+    """Keras 2 gives these names an underscore."""
+    first = name.partition("/")[0].removeprefix("_")
+    return ORDER.index(first) if first in ORDER else len(ORDER)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -35,4 +35,6 @@ def as_error(frame: dict[str, Any], path: str, keras: int, trace: Trace) -> Fram
         return FrameworkError(f"Keras {keras} cannot be imported: {what}", where=path)
     if frame["reason"] == "device":
         return FrameworkError(what, hint="use --device cpu, or install TensorFlow with its GPU libraries")
+    if frame["reason"] == "code":
+        return FrameworkError(f"the trusted code cannot be run: {what}")
     return FrameworkError(f"Keras {keras} cannot load this file: {what}", where=path)

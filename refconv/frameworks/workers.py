@@ -88,6 +88,8 @@ class Worker:
         qkeras: bool = False,
         probes: bool = False,
         samples: int = 0,
+        code: Sequence[str] = (),
+        whole: str = "",
         timeout: float = 600.0,
         progress: Progress | None = None,
         names: Mapping[str, str] = NO_NAMES,
@@ -104,6 +106,8 @@ class Worker:
             qkeras: the file holds QKeras layers.
             probes: also run a clone of every linear layer on small integers.
             samples: how many of the batch are recorded at a time; 0 for all. `predict` runs on all at once.
+            code: files of the user's, run in this process before the model is loaded, for the classes they define.
+            whole: record the model itself as one layer of this name.
             timeout: seconds that the worker may be waited for.
             progress: called with what is being done and the share that is done, 0 to 1.
             architecture: the model's JSON where `path` holds weights alone.
@@ -115,8 +119,20 @@ class Worker:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         files = [self._save(number, x) for number, x in enumerate(inputs)]
-        beside = str(Path(architecture).resolve()) if architecture else ""
-        job = Job(str(Path(path).resolve()), self._keras, files, mode, device, budget, qkeras, probes, beside, samples)
+        job = Job(
+            str(Path(path).resolve()),
+            self._keras,
+            files,
+            mode=mode,
+            device=device,
+            budget=budget,
+            qkeras=qkeras,
+            architecture=str(Path(architecture).resolve()) if architecture else "",
+            probes=probes,
+            slice=samples,
+            code=list(code),
+            whole=whole,
+        )
         self._child.tell(job.to_json())
 
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:

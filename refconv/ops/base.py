@@ -100,6 +100,8 @@ class Steps:
         outputs: (attrs, recorded, context) → the layer's outputs, given what its steps left.
         explain: (attrs, weights, inputs, recorded, name, index, context, close) → the enclosure of one element, its
             sums closed by `close` from their terms (stage 2); None where that is not to be had.
+        tail: (attrs, shape of the input) → what follows (N, steps) in the shape of what steps leave; None where that
+            is its width alone.
     """
 
     widths: Callable[[Any], Mapping[str, int]]
@@ -108,6 +110,12 @@ class Steps:
     explain: Callable[
         [Any, Weights, Sequence[Enclosure], States, str, tuple[int, ...], Context, Close], Enclosure | None
     ]
+    tail: Callable[[Any, tuple[int, ...]], tuple[int, ...]] | None = None
+
+    def shapes(self, attrs: Any, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """The shape of every tensor that steps leave, given the input's."""
+        tail = self.tail
+        return {name: (*shape[:2], *(tail(attrs, shape) if tail else (n,))) for name, n in self.widths(attrs).items()}
 
     def names(self, attrs: Any) -> tuple[str, ...]:
         return tuple(self.widths(attrs))
@@ -134,6 +142,8 @@ class Row:
         algorithms: attrs → how a library may compute it but by adding up its products (`ops.fast_convolution`).
         together: what it computes depends on the batch as a whole, or on the calls before.
         wide: under a 16-bit policy it computes in float32 inside, on its weights as stored, and rounds once.
+        single: a bound is known for float32 alone.
+        inside: attrs → row and attributes of the layer that this one applies, whose arithmetic is its own.
     """
 
     keras: str
@@ -150,3 +160,13 @@ class Row:
     algorithms: Callable[[Any], tuple[str, ...]] = direct_alone
     together: bool = False
     wide: bool = False
+    single: bool = False
+    inside: Callable[[Any], tuple[Row, Any]] | None = None
+
+    def core(self, attrs: Any) -> tuple[Row, Any]:
+        """The row and the attributes that say how the layer computes: those of the layer inside, if there is one."""
+        return self.inside(attrs) if self.inside else (self, attrs)
+
+    def explained(self, attrs: Any) -> FindTerms | None:
+        """`terms`, unless the layer inside has none."""
+        return self.terms if self.core(attrs)[0].terms else None

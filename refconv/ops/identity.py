@@ -1,4 +1,4 @@
-"""Layers that change nothing at inference: noise, dropout and penalties act in training only."""
+"""Layers that change nothing at inference: noise, dropout, penalties and augmentation act in training only."""
 
 from __future__ import annotations
 
@@ -21,6 +21,34 @@ NAMES = (
     "StochasticDepth",  # of keras.applications.ConvNeXt*
 )
 IMAGES = ("SpatialDropout2D", "SpatialDropout3D")
+AUGMENTING = (
+    "AugMix",
+    "CutMix",
+    "MixUp",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHeight",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomWidth",
+    "RandomZoom",
+    "Solarization",
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +58,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class OverImages:
-    """Which axis is dropped as a whole only matters in training."""
+    """Which axes an image has only matters in training."""
 
     data_format: str = data_format()
 
@@ -42,6 +70,6 @@ def identity(attrs: Any, weights: Weights, inputs: Sequence[Enclosure], context:
 
 ROWS = tuple(
     Row(name, attributes, identity, exact=True, source=f"keras.layers.{name}")
-    for attributes, names in ((Nothing, NAMES), (OverImages, IMAGES))
+    for attributes, names in ((Nothing, NAMES), (OverImages, IMAGES + AUGMENTING))
     for name in names
 )

@@ -1,4 +1,4 @@
-"""Images made larger or smaller: nearest neighbour and bilinear, with half-pixel centres."""
+"""Images made larger or smaller: nearest neighbour and bilinear, with half-pixel centres; and cut to a size."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from refconv.numerics.enclosure import Enclosure, widest
 from refconv.numerics.formats import FLOAT32
-from refconv.ops.attributes import Unknown, attribute, integer, number
+from refconv.ops.attributes import Unknown, attribute, flag, integer, number
+from refconv.ops.axes import as_floats
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.interpolation import interpolate, nearest_indices
-from refconv.ops.spatial import axes, channels_last, data_format, moved, only, restore
+from refconv.ops.spatial import CHANNELS_FIRST, axes, channels_last, data_format, moved, only, restore
 
 
 def _interpolation(default: str) -> Any:
@@ -48,11 +49,18 @@ class Resizing:
     height: int = attribute(integer(1))
     width: int = attribute(integer(1))
     interpolation: str = _interpolation("bilinear")
-    crop_to_aspect_ratio: bool = attribute(only("crop_to_aspect_ratio", False), default=False)
-    pad_to_aspect_ratio: bool = attribute(only("pad_to_aspect_ratio", False), default=False)
+    crop_to_aspect_ratio: bool = attribute(flag, default=False)
+    pad_to_aspect_ratio: bool = attribute(flag, default=False)
     fill_mode: str = attribute(only("fill_mode", "constant"), default="constant")
     fill_value: float = attribute(number, default=0.0)
     antialias: bool = attribute(only("antialias", False), default=False)
+    data_format: str = data_format()
+
+
+@dataclass(frozen=True)
+class Crop:
+    height: int = attribute(integer(1))
+    width: int = attribute(integer(1))
     data_format: str = data_format()
 
 
@@ -67,13 +75,63 @@ def up_sampling(attrs: UpSampling, weights: Weights, inputs: Sequence[Enclosure]
 def resizing(attrs: Resizing, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
     """To (height, width), by `interpolation.nearest_indices` or `interpolation.interpolate`, without antialiasing.
 
+    Before that the image may be cut, or filled up on both sides alike, to the target's aspect ratio.
+
     Raises:
         Unknown: bilinear on integers, which Keras 2 returns as floats and Keras 3 rounds.
     """
-    target = (attrs.height, attrs.width)
+    target, x = (attrs.height, attrs.width), inputs[0]
+    if attrs.crop_to_aspect_ratio:
+        x = _to_aspect_ratio(x, target, attrs.data_format)
+    elif attrs.pad_to_aspect_ratio:
+        x = _filled(x, target, attrs.data_format, attrs.fill_value)
     if attrs.interpolation == "nearest":
-        return moved(inputs[0], attrs.data_format, 2, lambda v: _gather(v, target))
-    return _bilinear(inputs[0], target, attrs.data_format, context)
+        return moved(x, attrs.data_format, 2, lambda v: _gather(v, target))
+    return _bilinear(x, target, attrs.data_format, context)
+
+
+def center_crop(attrs: Crop, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
+    """The middle of an image that is large enough, an odd pixel more after it than before; else `random_crop`."""
+    target = (attrs.height, attrs.width)
+    spatial = channels_last(inputs[0].mid, attrs.data_format, 2).shape[1:-1]
+    if any(length < wanted for length, wanted in zip(spatial, target, strict=True)):
+        return random_crop(attrs, weights, inputs, context)
+    return _middle(inputs[0], target, attrs.data_format)
+
+
+def random_crop(attrs: Crop, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
+    """At inference: the largest part with the target's aspect ratio, from the middle, resized to the target."""
+    target = (attrs.height, attrs.width)
+    part = _to_aspect_ratio(inputs[0], target, attrs.data_format)
+    return _bilinear(as_floats(part, context.arithmetic), target, attrs.data_format, context)
+
+
+def _to_aspect_ratio(e: Enclosure, target: tuple[int, int], layout: str) -> Enclosure:
+    """The largest part with the target's aspect ratio, cut down to whole pixels, from the middle."""
+    (height, width), (high, wide) = channels_last(e.mid, layout, 2).shape[1:-1], target
+    return _middle(e, (max(min(height, width * high // wide), 1), max(min(width, height * wide // high), 1)), layout)
+
+
+def _middle(e: Enclosure, size: tuple[int, int], layout: str) -> Enclosure:
+    def cut(v: np.ndarray) -> np.ndarray:
+        first = [(length - wanted) // 2 for length, wanted in zip(v.shape[1:-1], size, strict=True)]
+        return v[:, first[0] : first[0] + size[0], first[1] : first[1] + size[1]]
+
+    return moved(e, layout, 2, cut)
+
+
+def _filled(e: Enclosure, target: tuple[int, int], layout: str, value: float) -> Enclosure:
+    """The image in the middle of the smallest frame with the target's aspect ratio; an odd line is left out."""
+    (height, width), (high, wide) = channels_last(e.mid, layout, 2).shape[1:-1], target
+    frame = (max(height, width * high // wide), max(width, height * wide // high))
+    margins = [((one - own) // 2,) * 2 for one, own in zip(frame, (height, width), strict=True)]
+
+    def fill(v: np.ndarray, constant: float) -> np.ndarray:
+        padded = np.pad(channels_last(v, layout, 2), ((0, 0), *margins, (0, 0)), constant_values=constant)
+        return np.moveaxis(padded, -1, 1) if layout == CHANNELS_FIRST else padded
+
+    mid, *radii = e.full()
+    return Enclosure(fill(mid, value), *(fill(r, 0) for r in radii)) if not e.exact else Enclosure(fill(mid, value))
 
 
 def _repeat(v: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
@@ -108,4 +166,13 @@ ROWS = (
     Row("UpSampling2D", UpSampling2D, up_sampling, wide=True, source="keras.layers.UpSampling2D"),
     Row("UpSampling3D", up_sampling_of_rank(3), up_sampling, exact=True, source="keras.layers.UpSampling3D"),
     Row("Resizing", Resizing, resizing, wide=True, source="keras.layers.Resizing, tf.image.resize"),
+    Row("CenterCrop", Crop, center_crop, wide=True, source="keras.layers.CenterCrop"),
+    Row(
+        "RandomCrop",
+        Crop,
+        random_crop,
+        wide=True,
+        source="keras.layers.RandomCrop",
+        note="documented to crop and resize at inference, as Keras 2 does; Keras 3.15 gives back its input",
+    ),
 )

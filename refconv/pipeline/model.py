@@ -22,12 +22,14 @@ from refconv.formats.refusals import refuse_code, refuse_unreadable
 from refconv.graph import Graph
 from refconv.ops.base import Context
 from refconv.pipeline.alone import reference_alone
+from refconv.pipeline.code import trusted_files
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
 from refconv.pipeline.parts import Parts
 from refconv.pipeline.rebuilding import runnable
 from refconv.pipeline.slices import Slices
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
+from refconv.reference.masks import without_idle_masks
 from refconv.reference.ranges import index_ranges
 from refconv.reference.slicing import slice_size
 from refconv.result import CheckResult, ModelInfo
@@ -62,7 +64,8 @@ def check(
     started = time.perf_counter()
     options = replace(options or Options(), **overrides)
     progress("reading the model", None)
-    graph = formats.load(path, options.architecture)
+    code = trusted_files(options.trust_code)
+    graph = formats.load(path, options.architecture, subclassed=bool(code))
     select(graph, options.layers)
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
@@ -71,10 +74,11 @@ def check(
         return _described(result, found, inputs, options, started)
     if not options.rebuild:
         refuse_unreadable(graph)
-        refuse_code(graph)
+        refuse_code(graph, trusted=bool(code))
     keras = graph.keras if options.keras == "auto" else int(options.keras)
     with frameworks.Worker(keras) as worker, runnable(graph, inputs, options, keras, draw_inputs) as runs:
-        left, arrays = runs.parts.graph, runs.parts.arrays
+        arrays = runs.parts.arrays
+        left = without_idle_masks(runs.parts.graph, arrays)
         Thread(target=lambda: left.sha256, daemon=True).start()  # 0.3 s for 550 MB
         context = Context(engines.get(options.engine), seeded=inputs is None)  # imported beside the framework
         size = slice_size(left, arrays, context)
@@ -86,6 +90,8 @@ def check(
             qkeras=graph.qkeras,
             probes=options.thorough,
             samples=size,
+            code=code,
+            whole=graph.opaque,
             timeout=options.timeout,
             progress=progress,
             names=runs.names,
@@ -133,6 +139,7 @@ def verify(
     `seeded` says that they were drawn at random: only then are a tensor's errors also judged together.
     """
     selected = select(graph, options.layers) if selected is None else selected
+    graph = without_idle_masks(graph, arrays)
     context = Context(engines.get(options.engine), seeded=seeded)
     slices = Slices(graph, frameworks.Whole(trace), arrays, len(arrays[0]), context, options, selected)
     return _result(slices, progress, on_layer)
@@ -165,4 +172,5 @@ def run(graph: Graph, x: Given, *, engine: str = "numba") -> Run:
     Raises:
         UnreadableModel: a layer has no reference.
     """
-    return run_alone(graph, draw_inputs(graph, x, Options()), Context(engines.get(engine)))
+    arrays = draw_inputs(graph, x, Options())
+    return run_alone(without_idle_masks(graph, arrays), arrays, Context(engines.get(engine)))

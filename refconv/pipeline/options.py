@@ -37,4 +37,5 @@ class Options:
     architecture: str = ""  # the model's JSON, where the file holds weights alone
     rebuild: bool = False  # the framework runs a file that refconv writes from its own graph
     framework: bool = True  # without one, the reference runs alone
+    trust_code: tuple[str, ...] = ()  # files of the user's own, run in the worker: the layers and models they define
     thorough: bool = False  # also probe linear layers with small integers

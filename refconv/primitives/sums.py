@@ -40,6 +40,23 @@ def matmul_moments(engine: Engine, x: np.ndarray, kernel: np.ndarray, need: Need
     return _moments(sums, x, kernel, kernel.shape[0], need)
 
 
+def batched_moments(engine: Engine, x: np.ndarray, kernel: np.ndarray, need: Need = Need.WORST) -> Moments:
+    """Moments of one product per batch element; x (B, M, C), kernel (B, C, F), result (B, M, F), n = C."""
+    parts = [matmul_moments(engine, a, b, need) for a, b in zip(x, kernel, strict=True)]
+    shape = (len(x), x.shape[1], kernel.shape[2])
+    if not parts:
+        return Moments(np.zeros(shape), np.zeros(shape), x.shape[2], np.zeros(shape))
+
+    def stacked(name: str) -> np.ndarray | None:
+        fields = [getattr(part, name) for part in parts]
+        return None if any(f is None for f in fields) else np.stack([np.broadcast_to(f, shape[1:]) for f in fields])
+
+    y, small = stacked("y"), stacked("S")
+    assert y is not None and small is not None
+    lost = small if small.any() else 0.0
+    return Moments(y, stacked("Q"), x.shape[2], stacked("A"), lost, min(part.grid for part in parts))
+
+
 def product_moments(x: np.ndarray, kernel: np.ndarray) -> Moments:
     """Moments of Σ x·kernel over the first axis of two arrays that broadcast."""
     terms = x.astype(np.float64, copy=False) * kernel.astype(np.float64, copy=False)

@@ -73,7 +73,7 @@ def step_names(node: Node) -> tuple[str, ...]:
 def step_shapes(node: Node, x: np.ndarray) -> dict[str, tuple[int, ...]]:
     """The shape of what the steps leave, by name, of an input (N, steps, channels)."""
     steps = TABLE[node.type].steps
-    return {name: (*x.shape[:2], width) for name, width in steps.widths(node.attrs).items()} if steps else {}
+    return steps.shapes(node.attrs, x.shape) if steps else {}
 
 
 def stepwise(

@@ -27,7 +27,8 @@ FLATTEN: Any = SimpleNamespace(type="Flatten", attrs=SimpleNamespace(data_format
 
 def graph(*kinds: str) -> Any:
     def node(index: int, kind: str) -> Any:
-        return SimpleNamespace(index=index, name=f"{kind.lower()}_{index}", origin=SimpleNamespace(class_name=kind))
+        origin = SimpleNamespace(class_name=kind)
+        return SimpleNamespace(index=index, name=f"{kind.lower()}_{index}", type=kind, origin=origin)
 
     return SimpleNamespace(nodes=[node(i, k) for i, k in enumerate(kinds)], inputs=(0,), path="m.h5")
 

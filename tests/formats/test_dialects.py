@@ -95,7 +95,13 @@ def test_an_unknown_field_is_kept_so_that_the_row_refuses_it(dialect):
 
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "CenterCrop": (4, 4),
+    "ConvLSTM1D": (2, 3),
+    "ConvLSTM2D": (2, 3),
+    "ConvLSTM3D": (2, 3),
     "Dense": (3,),
+    "Dot": (1,),
+    "EinsumDense": ("ab,bc->ac", 3),
     "Embedding": (3, 4),
     "RepeatVector": (2,),
     "Reshape": ((2, 3),),
@@ -105,6 +111,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "SpatialDropout2D": (0.5,),
     "SpatialDropout3D": (0.5,),
     "GaussianNoise": (0.5,),
+    "GroupQueryAttention": (4, 2, 1),
+    "MultiHeadAttention": (2, 3),
     "GaussianDropout": (0.5,),
     "AlphaDropout": (0.5,),
     "Activation": ("relu",),
@@ -113,6 +121,19 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "SimpleRNN": (3,),
     "Resizing": (4, 4),
     "Rescaling": (2.0,),
+    "RandomColorDegeneration": (0.5,),
+    "RandomContrast": (0.5,),
+    "RandomCrop": (4, 4),
+    "RandomHeight": (0.5,),
+    "RandomHue": (0.5,),
+    "RandomBrightness": (0.5,),
+    "RandomPosterization": (3,),
+    "RandomRotation": (0.5,),
+    "RandomSaturation": (0.5,),
+    "RandomSharpness": (0.5,),
+    "RandomTranslation": (0.5, 0.5),
+    "RandomWidth": (0.5,),
+    "RandomZoom": (0.5,),
 }
 for _rank in ("1D", "2D", "3D"):
     names = ("Conv{}", "Conv{}Transpose", "SeparableConv{}", "LocallyConnected{}")
@@ -140,8 +161,11 @@ def test_the_row_knows_what_keras_writes_by_default(major, class_name):
         import keras
     else:
         import tf_keras as keras
-    held = {"Bidirectional": lambda: (keras.layers.LSTM(3),)}.get(class_name, lambda: ARGUMENTS.get(class_name, ()))
-    layer = getattr(keras.layers, class_name)(*held())
+    if not hasattr(keras.layers, class_name):
+        pytest.skip(f"Keras {major} has no {class_name}")
+    held = {"Bidirectional": lambda: keras.layers.LSTM(3), "TimeDistributed": lambda: keras.layers.Dense(3)}
+    arguments = (held[class_name](),) if class_name in held else ARGUMENTS.get(class_name, ())
+    layer = getattr(keras.layers, class_name)(*arguments)
     config = json.loads(json.dumps(layer.get_config(), default=lambda value: value.tolist()))
     found = resolve(Layer(class_name, class_name, config, (), {}), class_name, f"keras{major}")
     assert found.row is not None, found.reason

@@ -148,8 +148,6 @@ def test_xla_takes_the_wrong_pixel_at_a_whole_position() -> None:
     [
         ("UpSampling2D", {"interpolation": "bicubic"}),
         ("Resizing", {"height": 2, "width": 2, "interpolation": "area"}),
-        ("Resizing", {"height": 2, "width": 2, "crop_to_aspect_ratio": True}),
-        ("Resizing", {"height": 2, "width": 2, "pad_to_aspect_ratio": True}),
         ("Resizing", {"height": 2, "width": 2, "antialias": True}),
     ],
 )
@@ -170,3 +168,22 @@ def test_integers_move_but_do_not_blend() -> None:
     assert run("Resizing", {"height": 1, "width": 1, "interpolation": "nearest"}, x).mid.tolist() == [[[[3]]]]
     with pytest.raises(Unknown, match="bilinear resizing of int32 has no reference"):
         run("Resizing", {"height": 1, "width": 1}, x)
+
+
+def test_cut_and_filled_to_the_aspect_ratio_by_hand() -> None:
+    """2×5 to a square: the middle 2×2, or 1 line of the fill value above and below (an odd one is left out)."""
+    x = np.arange(10, dtype=np.float32).reshape(1, 2, 5, 1)
+    square = {"height": 2, "width": 2, "interpolation": "nearest"}
+    assert run("Resizing", {**square, "crop_to_aspect_ratio": True}, x).mid.ravel().tolist() == [1, 2, 6, 7]
+    filled = {"height": 4, "width": 4, "pad_to_aspect_ratio": True, "fill_value": 9.0, "interpolation": "nearest"}
+    found = run("Resizing", filled, x).mid[0, ..., 0]
+    assert found.tolist() == [[9, 9, 9, 9], [0, 1, 3, 4], [5, 6, 8, 9], [9, 9, 9, 9]]
+
+
+def test_the_middle_of_an_image() -> None:
+    x = np.arange(12, dtype=np.float32).reshape(1, 3, 4, 1)
+    found = run("CenterCrop", {"height": 2, "width": 1}, x)
+    assert found.mid.ravel().tolist() == [1, 5] and found.exact
+    first = run("CenterCrop", {"height": 2, "width": 1, "data_format": "channels_first"}, x.transpose(0, 3, 1, 2))
+    assert first.mid.ravel().tolist() == [1, 5]
+    assert run("CenterCrop", {"height": 6, "width": 6}, x).mid.shape == (1, 6, 6, 1)

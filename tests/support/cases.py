@@ -182,8 +182,25 @@ def up_sampling(draw: st.DrawFn, rank: int) -> Case:
 
 @st.composite
 def resizing(draw: st.DrawFn) -> Case:
+    """Padding to the aspect ratio is Keras 3's; both do not go together."""
     config = {name: draw(st.integers(1, 40)) for name in ("height", "width")}
-    return Case({**config, "interpolation": draw(INTERPOLATIONS)}, (image(draw, "channels_last", (1, 1)),))
+    first = draw(st.sampled_from([{}, {}, {"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True}]))
+    if "pad_to_aspect_ratio" in first:
+        first["fill_value"] = draw(st.sampled_from([0.0, 2.5]))
+    majors = (3,) if first else (2, 3)
+    shape = image(draw, "channels_last", (1, 1))
+    return Case({**config, **first, "interpolation": draw(INTERPOLATIONS)}, (shape,), majors)
+
+
+@st.composite
+def crop(draw: st.DrawFn) -> Case:
+    """Smaller and larger than the image. Keras 2 cannot cut to less than a pixel, and Keras 3 takes one."""
+    config = {name: draw(st.integers(1, 9)) for name in ("height", "width")}
+    batch, height, width, channels = image(draw, "channels_last", (1, 1))
+    high, wide = config["height"], config["width"]
+    if min(width * high // wide, height * wide // high) < 1:
+        config = dict.fromkeys(config, high)
+    return Case(config, ((batch, height, width, channels),))
 
 
 @st.composite
@@ -195,6 +212,7 @@ def dense(draw: st.DrawFn) -> Case:
 CASES: dict[str, st.SearchStrategy[Case]] = {
     "Dense": dense(),
     "Resizing": resizing(),
+    "CenterCrop": crop(),
 }
 for _rank in (1, 2, 3):
     CASES |= {

@@ -58,9 +58,24 @@ def _serialized(name: str, config: dict[str, Any]) -> dict[str, Any]:
     return {"module": "keras.layers", "class_name": name, "config": named, "registered_name": None}
 
 
+@st.composite
+def convolutional(draw: st.DrawFn, rank: int) -> Case:
+    """A kernel never larger than the image where there is no padding; strides or dilation, not both."""
+    own = {"filters": draw(st.integers(1, 2)), "activation": draw(FUNCTIONS), "recurrent_activation": draw(GATES)}
+    own |= {flag: draw(st.booleans()) for flag in ("use_bias", "return_sequences", "return_state", "go_backwards")}
+    own["kernel_size"] = [draw(st.integers(1, 3)) for _ in range(rank)]
+    own["padding"] = draw(st.sampled_from(["same", "valid"]))
+    name = draw(st.sampled_from(["strides", "dilation_rate"]))
+    own[name] = [draw(st.integers(1, 2))] * rank
+    least = [(size - 1) * 2 + 1 for size in own["kernel_size"]]
+    spatial = [low + draw(st.integers(0, 2)) for low in least]
+    return Case(own, ((draw(st.integers(1, 2)), draw(st.integers(1, 3)), *spatial, draw(st.integers(1, 2))),))
+
+
 CASES: dict[str, st.SearchStrategy[Case]] = {
     "LSTM": recurrent("LSTM"),
     "GRU": recurrent("GRU"),
     "SimpleRNN": recurrent("SimpleRNN"),
     "Bidirectional": bidirectional(),
+    **{f"ConvLSTM{rank}D": convolutional(rank) for rank in (1, 2, 3)},
 }

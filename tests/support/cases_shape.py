@@ -80,5 +80,8 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
     "AlphaDropout": with_rate(),
     "GaussianNoise": st.builds(lambda shape: Case({"stddev": 0.5}, (shape,)), SHAPES),
     "ActivityRegularization": st.builds(lambda shape: Case({"l1": 0.1, "l2": 0.2}, (shape,)), SHAPES),
+    "Masking": st.builds(
+        lambda value, shape: Case({"mask_value": value}, (shape,)), st.sampled_from([0.0, 3.0]), of_rank(3)
+    ),
     "Identity": st.builds(lambda shape: Case({}, (shape,)), SHAPES),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from refconv.ops.identity import AUGMENTING
+
 # Names, training and how the layer was built: nothing of it changes what a built layer computes. The dtype policy
 # does, and is kept beside the attributes, in Node.dtype.
 DROPPED = {
@@ -16,13 +18,23 @@ DROPPED_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
 # Fields that matter in training only: kept where a row declares them, else dropped.
 TRAINING_ONLY = {
     "rate", "stddev", "l1", "l2", "momentum", "synchronized", "fused", "virtual_batch_size", "renorm_clipping",
-    "renorm_momentum", "dropout", "recurrent_dropout", "drop_path_rate",
+    "renorm_momentum", "dropout", "recurrent_dropout", "drop_path_rate", "rng_type",
+}  # fmt: skip
+# What augmentation draws from: its layers alone drop these, others compute with fields of such names.
+AUGMENTATION = {
+    "addition_factor", "all_ops", "alpha", "bins", "brightness_factor", "chain_depth", "contrast_factor", "factor",
+    "fill_mode", "fill_value", "height_factor", "hue_factor", "interpolation", "kernel_size", "mode", "num_chains",
+    "num_ops", "saturation_factor", "scale", "sigma", "threshold_factor", "value_range", "width_factor", "x_factor",
+    "y_factor",
 }  # fmt: skip
 # How a recurrent layer begins and loops: nothing of it is seen without a mask.
 LOOPING = {"unit_forget_bias", "implementation", "unroll", "zero_output_for_mask", "use_cudnn", "enable_caching_device"}
+# What a layer of Keras 2 was built for, and how it hides what a mask leaves out: there is none.
+BUILT = {"query_shape", "key_shape", "value_shape", "softmax_robust_masking"}
 # Fields that change nothing at these values: dropped there if no row declares them.
 NEUTRAL: Mapping[str, Any] = {
     "renorm": False, "adjustment": None, "quantization_config": None, "groups": 1, "filters": None, "mask_zero": False,
+    "bounding_box_format": None, "gptq_unpacked_column_size": None,
     "ragged": False, "sparse": False, "stateful": False, "time_major": False,
 }  # fmt: skip
 
@@ -36,9 +48,10 @@ def inference_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def is_inert(name: str, value: Any) -> bool:
-    """True for a field that a row need not know."""
-    return name in TRAINING_ONLY or name in LOOPING or (name in NEUTRAL and value == NEUTRAL[name])
+def is_inert(name: str, value: Any, kind: str = "") -> bool:
+    """True for a field that the row of the class `kind` need not know."""
+    drawn = kind in AUGMENTING and name in AUGMENTATION
+    return drawn or name in TRAINING_ONLY | LOOPING | BUILT or (name in NEUTRAL and value == NEUTRAL[name])
 
 
 def plain(value: Any) -> Any:
@@ -64,5 +77,5 @@ def flags(fields: dict[str, Any], *names: str) -> None:
 
 FLAGS = (
     "use_bias", "center", "scale", "keepdims", "crop_to_aspect_ratio", "mask_zero", "return_sequences", "return_state",
-    "go_backwards", "stateful", "unroll", "time_major", "reset_after",
+    "go_backwards", "use_scale", "use_gate", "stateful", "unroll", "time_major", "reset_after",
 )  # fmt: skip

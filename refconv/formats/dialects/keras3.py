@@ -9,7 +9,7 @@ from refconv.formats.dialects import activations
 from refconv.formats.dialects.common import FLAGS, flags, inference_fields
 
 RENAMED = {"swish": "silu", "hard_swish": "hard_silu"}
-ALIASES = {"SyncBatchNormalization": "BatchNormalization"}
+ALIASES = {"SyncBatchNormalization": "BatchNormalization", "GroupedQueryAttention": "GroupQueryAttention"}
 
 
 def canonical(class_name: str, config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -27,10 +27,10 @@ class LayerFailure(Exception):
 class Session:
     """One model, its inputs, and the mode in which it is to run."""
 
-    def __init__(self, framework: Any, model: Any, inputs: List[np.ndarray], mode: str) -> None:
+    def __init__(self, framework: Any, model: Any, inputs: List[np.ndarray], mode: str, whole: str = "") -> None:
         self.framework, self.model, self.mode = framework, model, mode
         self.samples = self.inputs = _conforming(model, inputs)
-        self.recorder = Recorder(framework, model)
+        self.recorder = Recorder(framework, model, whole)
         self._functions: Dict[Pass, Callable[..., Any]] = {}
         self.fed: List[Tuple[str, Tuple[int, ...], str]] = []  # path, shape and dtype of what a layer is fed, each once
 

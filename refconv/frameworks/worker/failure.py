@@ -4,6 +4,7 @@ import re
 from typing import Any, Dict
 
 from refconv.frameworks.worker.capture import LayerFailure
+from refconv.frameworks.worker.code import BadCode
 from refconv.frameworks.worker.loading import NoDevice
 
 LONGEST = 300  # characters of a message that a line still shows
@@ -12,7 +13,7 @@ LONGEST = 300  # characters of a message that a line still shows
 def explain(error: Exception) -> Dict[str, Any]:
     """The fields of an error frame.
 
-    `reason` is import, device, layer or other; `what` one line; `layer` and `missing` name the layer that
+    `reason` is import, device, layer, code or other; `what` one line; `layer` and `missing` name the layer that
     failed and the module that is missing ("" otherwise).
     """
     fields = {"reason": "other", "what": first_line(error), "layer": "", "missing": ""}
@@ -22,6 +23,8 @@ def explain(error: Exception) -> Dict[str, Any]:
         fields.update(reason="import", what=str(error), missing=error.name or "")
     elif isinstance(error, NoDevice):
         fields.update(reason="device", what=str(error))
+    elif isinstance(error, BadCode):
+        fields.update(reason="code", what=str(error))
     return fields
 
 

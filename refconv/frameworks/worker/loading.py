@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 import h5py
 
@@ -87,12 +87,19 @@ def choose_device(tf: Any, device: str) -> None:
         raise NoDevice(f"TensorFlow {tf.__version__} sees no GPU on this machine")
 
 
-def load_model(framework: Framework, path: str, qkeras: bool = False, architecture: str = "") -> Any:
+def load_model(
+    framework: Framework,
+    path: str,
+    qkeras: bool = False,
+    architecture: str = "",
+    own: Optional[Dict[str, Any]] = None,
+) -> Any:
     """The model, not compiled, by the framework's own loader; code inside the file is refused.
 
-    With `architecture`, the path of a model's JSON, the file at `path` holds its weights alone.
+    With `architecture`, the path of a model's JSON, the file at `path` holds its weights alone. `own` are the classes
+    and functions of files that the user trusts, by name.
     """
-    objects = {**_inner_classes(framework, path), **(custom_objects() if qkeras else {})} or None
+    objects = {**_inner_classes(framework, path), **(custom_objects() if qkeras else {}), **(own or {})} or None
     # The .h5 loaders of Keras 2 unmarshal a Lambda's code unless this scope is entered.
     saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
     with rightly_named(path, true_ending(path, bool(architecture))) as name, saving.SafeModeScope(True):
@@ -108,7 +115,7 @@ WEIGHTS = ".weights.h5"
 
 
 def _inner_classes(framework: Framework, path: str) -> Dict[str, Any]:
-    """Layers of keras.applications that are in no public module: .h5 files do not say which, and Keras 2 does not look."""
+    """Layers of keras.applications in no public module: .h5 files do not say which, and Keras 2 does not look."""
     found: Dict[str, Any] = {}
     if true_ending(path) != ".h5" and not framework.keras.__version__.startswith("2."):
         return found

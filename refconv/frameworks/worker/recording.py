@@ -28,11 +28,14 @@ class Recorder:
         layers: the leaf layer behind each path.
         scopes: name scope of each call in the traced graph, with the path of its layer.
         stop_at: path of a layer to stop before.
+
+    Args:
+        whole: the model itself is the one leaf, with this path; "" where its layers are.
     """
 
-    def __init__(self, framework: Any, model: Any) -> None:
+    def __init__(self, framework: Any, model: Any, whole: str = "") -> None:
         self._framework, self._tf, self._keras = framework, framework.tf, framework.keras
-        self._model = model
+        self._model, self._whole = model, whole
         self._models: List[str] = []
         self._pass: Optional[Pass] = None
         self._graph: Any = None
@@ -66,6 +69,9 @@ class Recorder:
             self._pass = None
 
     def _wrappers(self) -> Iterator[Tuple[Any, Callable[..., Any]]]:
+        if self._whole:
+            yield self._model, self._wrap_leaf
+            return
         seen = {id(self._model)}
         waiting = _children(self._model)
         while waiting:
@@ -104,7 +110,7 @@ class Recorder:
         self._pass = None  # what a leaf calls is not recorded
         steps = Steps(self._framework, as_is)
         try:
-            path = "/".join([*self._models, layer.name])
+            path = self._whole or "/".join([*self._models, layer.name])
             self._before(path)
             self.layers[path] = layer
             start = time.perf_counter()

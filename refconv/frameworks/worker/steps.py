@@ -18,6 +18,9 @@ STATES: Dict[str, Tuple[str, ...]] = {
     "QGRU": ("h",),
     "SimpleRNN": ("h",),
     "QSimpleRNN": ("h",),
+    "ConvLSTM1D": ("h", "c"),
+    "ConvLSTM2D": ("h", "c"),
+    "ConvLSTM3D": ("h", "c"),
 }
 DIRECTIONS = ("Bidirectional", "QBidirectional")
 
@@ -82,7 +85,7 @@ class Steps:
 
             last, outputs, states = rnn(self._mark(wide_step), *args, **kwargs)
             width = last.shape[-1] // (1 + len(self._tf.nest.flatten(states)))
-            return last[:, :width], outputs, states
+            return last[..., :width], outputs, states
 
         return wide
 

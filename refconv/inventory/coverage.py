@@ -1,0 +1,90 @@
+"""Which layers have a reference: by class, how each is judged, and which do not and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+
+from refconv.errors import BadInput
+from refconv.formats.dialects import DIALECTS, qkeras
+from refconv.ops.base import Row
+from refconv.ops.table import FAMILIES, TABLE
+from refconv.ops.uncovered import UNCOVERED
+
+# Module of a family → what a listing calls it; modules that are not named here are "other".
+GROUPS: Mapping[str, Sequence[str]] = {
+    "products and convolutions": ("dense", "einsum_dense", "convolution", "depthwise", "separable", "transposed"),
+    "pooling": ("pooling", "global_pooling"),
+    "activations": ("activation_layers",),
+    "normalization": ("normalization",),
+    "merging": ("merging", "dot"),
+    "moving elements": ("padding", "shaping", "embedding", "masking"),
+    "preprocessing": ("preprocessing", "resizing"),
+    "wrappers": ("time_distributed",),
+    "acting in training only": ("identity",),
+    "attention": ("attention", "multi_head"),
+    "recurrent": ("recurrent", "bidirectional", "conv_lstm"),
+}
+QKERAS, OTHER = "QKeras", "other"
+EXACT, BOUNDED, STEPWISE = "exact", "bounded", "step by step"
+
+
+@dataclass(frozen=True)
+class Covered:
+    """One class with a reference.
+
+    Attributes:
+        layer: its name, as Keras 3 spells it.
+        group: of GROUPS, or QKERAS or OTHER.
+        attributes: the fields of its configuration that the reference knows.
+        source: where the semantics are documented.
+        judged: EXACT (bit equality), BOUNDED (within a derived bound) or STEPWISE (the same, step by step).
+    """
+
+    layer: str
+    group: str
+    attributes: tuple[str, ...]
+    source: str
+    judged: str
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """`uncovered` maps a class to the reason why it has no reference."""
+
+    covered: tuple[Covered, ...]
+    uncovered: Mapping[str, str]
+
+
+def coverage(pattern: str = "*") -> Coverage:
+    """What matches `pattern`: part of a name, or with `*` and `?` a whole one; upper and lower case are one.
+
+    Raises:
+        BadInput: nothing does.
+    """
+    wanted = (pattern if set(pattern) & set("*?[") else f"*{pattern}*").lower()
+    rows = [_covered(row, family.__name__) for family in FAMILIES for row in family.ROWS]
+    covered = tuple(row for row in rows if fnmatchcase(row.layer.lower(), wanted))
+    uncovered = {name: why for name, why in UNCOVERED.items() if fnmatchcase(name.lower(), wanted)}
+    if not covered and not uncovered:
+        raise BadInput(f"no layer of Keras matches {pattern!r}", where="layers", hint="refconv layers lists all")
+    return Coverage(covered, uncovered)
+
+
+def has_reference(class_name: str, dialect: str) -> bool:
+    """Whether a layer of that class, in a file of that dialect, has a row; some options of it may still have none."""
+    return DIALECTS[dialect](class_name, {})[0] in TABLE
+
+
+def _covered(row: Row, module: str) -> Covered:
+    names = tuple(field.name for field in fields(row.attributes))
+    judged = STEPWISE if row.steps else EXACT if row.exact else BOUNDED
+    return Covered(row.keras, _group(row, module), names, row.source, judged)
+
+
+def _group(row: Row, module: str) -> str:
+    if qkeras.owns(row.keras):
+        return QKERAS
+    name = module.rpartition(".")[2]
+    return next((group for group, names in GROUPS.items() if name in names), OTHER)
