@@ -19,6 +19,7 @@ from refconv.ops.operators.operands import (
     Constant,
     Operand,
     listed,
+    moved,
     number_of,
     only,
     operands,
@@ -147,8 +148,7 @@ def moving(move: Callable[..., np.ndarray]) -> Forward:
     """A row's forward from what (attributes, an array, the node's inputs) → array does to one field."""
 
     def run(attrs: Any, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
-        x = taken(attrs.x, inputs, context.arithmetic)
-        return Enclosure(*x.full()).move(lambda v: move(attrs, v, inputs))
+        return moved(taken(attrs.x, inputs, context.arithmetic), lambda v: move(attrs, v, inputs))
 
     return run
 
