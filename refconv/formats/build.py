@@ -193,11 +193,10 @@ class _Flattening:
         named = {name: value for name, value in call.arguments.items() if not PLACED.fullmatch(name)}
         try:
             found = read_operation(leaf.layer, call.positional, named, f"layer {where}")
+            known = replace(known, reason="", dtype=dtype_of(found, self.nodes))
         except Unknown as error:
             found = Operation(known.type, None, inputs)
             known = replace(known, reason=error.what)
-        else:
-            known = replace(known, reason="", dtype=dtype_of(found, self.nodes))
         if made := self._masks(found.inputs):
             self.masked[len(self.nodes)] = made
         origin = Origin(leaf.layer.class_name, self.dialect, leaf.layer.config)

@@ -22,7 +22,8 @@ from refconv.ops.operators.operands import Operand
 from refconv.ops.table import TABLE
 
 LAMBDAS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
-WIDE = ("__numpy__", "__tensor__")
+HALVES = ("float16", "bfloat16")
+ARRAYS = ("__numpy__", "__tensor__")
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,24 @@ def read_operation(layer: Layer, positional: Sequence[Any], named: Mapping[str, 
 
 
 def dtype_of(operation: Operation, nodes: Sequence[Node]) -> str:
-    """The dtype policy: that of the tensors, the widest where they differ, or what they are cast to."""
-    if operation.type == "ops.cast" and operation.attrs.dtype.startswith(("float", "bfloat")):
+    """The dtype policy that the operator computes in: that of its tensors.
+
+    Raises:
+        Unknown: tensors of a 16-bit policy beside others, of which XLA may leave the 16-bit ones unrounded.
+    """
+    found = sorted({dtype for ref in operation.inputs if "float" in (dtype := _given(nodes[ref.node]))})
+    if len(found) > 1 and any(half in dtype for dtype in found for half in HALVES):
+        raise Unknown(f"an operator on tensors of {' and '.join(found)} has no reference")
+    if not found:
+        return operation.attrs.dtype if operation.type == "ops.cast" else "float32"
+    if operation.type == "ops.cast" and found == ["float32"] and operation.attrs.dtype in HALVES:
         return operation.attrs.dtype
-    found = {nodes[ref.node].dtype for ref in operation.inputs if "float" in nodes[ref.node].dtype}
-    return found.pop() if len(found) == 1 else "float64" if "float64" in found else "float32"
+    return "float64" if "float64" in found else found[0]
+
+
+def _given(node: Node) -> str:
+    """The policy of a node's outputs, which of a cast is what it casts to."""
+    return node.attrs.dtype if node.type == "ops.cast" else node.dtype
 
 
 def _value(value: Any, tensors: list[Ref]) -> Any:
@@ -81,7 +95,7 @@ def _value(value: Any, tensors: list[Ref]) -> Any:
         return Slice(*(_value(bounds.get(name), tensors) for name in ("start", "stop", "step")))
     if kind == "__ellipsis__":
         return ELLIPSIS
-    if kind in WIDE and isinstance(config, dict) and config.get("dtype") == "float64":
+    if kind in ARRAYS and isinstance(config, dict) and config.get("dtype") == "float64":
         raise Unknown("a constant in float64 has no reference")
     return plain(value)
 

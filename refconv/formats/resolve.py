@@ -21,8 +21,6 @@ from refconv.ops.table import TABLE
 
 OWN_PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
 INTERNALLY_REGISTERED = ("Custom>CustomScaleLayer",)  # InceptionResNetV2's, by Keras 2 itself, as users do theirs
-    "Custom>CustomScaleLayer",
-)  # Keras 2 registers its own InceptionResNetV2's layer as users do theirs
 OPERATIONS = ("keras.src.ops", "keras.ops", "keras_core.src.ops")
 
 

@@ -17,6 +17,8 @@ from refconv.ops.operators.operands import Operand
 from refconv.ops.table import TABLE
 
 X, Y = Ref(0), Ref(3)
+DOUBLE = {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "float64"}}
+CHANNELS_FIRST = {"op": "BiasAdd", "attr": {"data_format": {"s": "TkNIVw=="}}}
 
 
 def op(kind: str, positional: Any, config: dict[str, Any] | None = None, **named: Any) -> Any:
@@ -62,7 +64,7 @@ def test_every_spelling_names_a_row_and_its_fields() -> None:
     [
         (lambda: op("Einsum", (X,)), "operator Einsum"),
         (lambda: tf("linalg.matmul", X, b=Y), "tf.linalg.matmul"),
-        (lambda: op("Add", (X, {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "float64"}})), "float64"),
+        (lambda: op("Add", (X, DOUBLE)), "float64"),
         (lambda: op("Pad", (X,), {"pad_width": [[0, 0], [1, 1]], "mode": "reflect"}), "mode = 'reflect'"),
         (lambda: op("Max", (X,), {"axis": 1}, initial=0.0), "'initial'"),
         (lambda: op("Cast", (X,), {"dtype": "complex64"}), "complex64"),
@@ -70,12 +72,9 @@ def test_every_spelling_names_a_row_and_its_fields() -> None:
         (lambda: tf("reshape", X, shape=Y), "a shape that is one tensor"),
         (lambda: op("TensorFlowOpLayer", (X,), {"node_def": "binary"}), "not in JSON"),
         (lambda: op("TensorFlowOpLayer", (X,), {"node_def": {"op": "Cumsum"}}), "op Cumsum"),
-        (
-            lambda: op("TensorFlowOpLayer", (X,), {"node_def": {"op": "BiasAdd", "attr": {"data_format": {"s": "TkNIVw=="}}}}),
-            "layout NCHW",
-        ),
+        (lambda: op("TensorFlowOpLayer", (X,), {"node_def": CHANNELS_FIRST}), "layout NCHW"),
     ],
-)  # fmt: skip
+)
 def test_what_has_no_reference(call: Any, match: str) -> None:
     with pytest.raises(Unknown, match=match):
         call()
@@ -99,7 +98,12 @@ def test_the_dtype_is_that_of_the_tensors() -> None:
         return Node(index, f"n{index}", "Dense", None, (), Origin("Dense", "keras3"), dtype=dtype)
 
     nodes = [node(0, "mixed_float16"), node(1, "float32"), node(2, "int32"), node(3, "mixed_float16")]
-    for refs, dtype in (((0, 3), "mixed_float16"), ((0, 2), "mixed_float16"), ((0, 1), "float32"), ((2, 2), "float32")):
+    for refs, dtype in (((0, 3), "mixed_float16"), ((0, 2), "mixed_float16"), ((1, 2), "float32"), ((2, 2), "float32")):
         assert dtype_of(op("Add", tuple(map(Ref, refs))), nodes) == dtype
-    assert dtype_of(op("Cast", (Ref(0),), {"dtype": "float32"}), nodes) == "float32"
-    assert dtype_of(op("Cast", (Ref(0),), {"dtype": "int32"}), nodes) == "mixed_float16"
+    with pytest.raises(Unknown, match="float32 and mixed_float16"):
+        dtype_of(op("Add", (Ref(0), Ref(1))), nodes)
+    wide, narrow = (op("Cast", (Ref(0),), {"dtype": dtype}) for dtype in ("float32", "int32"))
+    assert dtype_of(wide, nodes) == dtype_of(narrow, nodes) == "mixed_float16"
+    assert dtype_of(op("Cast", (Ref(1),), {"dtype": "float16"}), nodes) == "float16"
+    nodes.append(Node(4, "cast", "ops.cast", wide.attrs, (), Origin("Cast", "keras3"), dtype="mixed_float16"))
+    assert dtype_of(op("Multiply", (Ref(4), 0.3)), nodes) == "float32"

@@ -173,6 +173,27 @@ def _wrapped(op: str, attributes: dict[str, Any], constants: dict[int, Any]) -> 
     return TensorFlowOpLayer({"name": op, "op": op, "input": inputs, "attr": attributes}, op, held)
 
 
+def mixed(package: Any, policy: str) -> Any:
+    """Operators on tensors of a 16-bit policy, and the layers that normalise."""
+    layers = package.layers
+    x = package.Input(SHAPE, name="x")
+    y = layers.Dense(8, dtype=policy, name="dense")(x)
+    outputs = [y + y, y * 0.3, 1.5 - y, y / 3.0, y[:, ::2]]
+    if package is keras:
+        outputs += [ops.relu6(y), ops.mean(y, axis=-1), ops.cast(y, "float32") * 0.3]
+    else:
+        outputs += [tf.nn.relu6(y), tf.reduce_mean(y, -1), tf.cast(y, tf.float32) * 0.3]
+    for epsilon in (1e-3, 1e-6):
+        outputs.append(layers.LayerNormalization(epsilon=epsilon, dtype=policy)(y))
+    outputs.append(layers.GroupNormalization(2, dtype=policy)(y))
+    if package is tf_keras or "bfloat16" in policy:  # 1e12 is no float16
+        outputs.append(layers.UnitNormalization(dtype=policy)(y))
+    model = package.Model(x, outputs)
+    rng = np.random.default_rng(4)
+    model.set_weights([rng.normal(size=np.shape(w)) for w in model.get_weights()])
+    return model
+
+
 MAKERS: Mapping[str, tuple[int, Callable[[], Any]]] = {
     "keras3": (3, keras3),
     "keras2": (2, keras2),

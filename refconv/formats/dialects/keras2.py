@@ -8,6 +8,7 @@ from typing import Any
 from refconv.formats.dialects import activations
 from refconv.formats.dialects.common import FLAGS, flags, inference_fields
 from refconv.formats.dialects.merge import merge
+from refconv.ops.attributes import Unknown
 
 # Keras 2's hard_sigmoid is clip(0.2x + 0.5, 0, 1), Keras 3's is relu6(x + 3)/6. The other functions are the same.
 RENAMED = {"hard_sigmoid": "hard_sigmoid_keras2", "swish": "silu", "softmax_v2": "softmax"}
@@ -30,7 +31,14 @@ def canonical(class_name: str, config: Mapping[str, Any]) -> tuple[str, Fields]:
     for name in activations.FIELDS:
         if name in fields:
             fields[name] = activations.translate(fields[name], RENAMED, canonical)
+    if kind == "GroupNormalization" and _is_half(config.get("dtype")):
+        raise Unknown("GroupNormalization of Keras 2 computes its statistics in 16 bits, where no bound exists")
     return CHANGES[kind](fields) if kind in CHANGES else (kind, fields)
+
+
+def _is_half(dtype: Any) -> bool:
+    named = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
+    return "float16" in str(named)
 
 
 def _leaky_relu(fields: Fields) -> tuple[str, Fields]:

@@ -115,7 +115,7 @@ WEIGHTS = ".weights.h5"
 
 
 def _inner_classes(framework: Framework, path: str) -> Dict[str, Any]:
-    """Layers of keras.applications in no public module: .h5 files do not say which, and Keras 2 does not look."""
+    """Layers of keras.applications in no public module: an .h5 file does not say which, and Keras 2 does not look."""
     found: Dict[str, Any] = {}
     if true_ending(path) != ".h5" and not framework.keras.__version__.startswith("2."):
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any
 
@@ -78,6 +78,12 @@ def taken(value: Operand | Constant, inputs: Sequence[Enclosure], arithmetic: Ar
         return inputs[value.index]
     array = np.asarray(value)
     return Enclosure(np.asarray(arithmetic.format.round(array)) if array.dtype.kind == "f" else array)
+
+
+def moved(e: Enclosure, move: Callable[[np.ndarray], np.ndarray]) -> Enclosure:
+    """Every field moved; those that only broadcast to mid's shape are filled out first, unless none has a shape."""
+    scalar = not any(map(np.ndim, (e.sigma, e.worst, e.floor, e.overflow)))
+    return e.move(move) if scalar else Enclosure(*e.full()).move(move)
 
 
 def number_of(value: int | Operand, inputs: Sequence[Enclosure]) -> int:

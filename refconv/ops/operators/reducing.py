@@ -14,7 +14,7 @@ from refconv.ops.axes import as_floats, position
 from refconv.ops.base import Context, Forward, Row, Weights
 from refconv.ops.carry import carry
 from refconv.ops.operators.elementwise import Along, Unary
-from refconv.ops.operators.operands import listed, taken
+from refconv.ops.operators.operands import listed, moved, taken
 from refconv.ops.statistics import sum_mean
 from refconv.ops.unit_normalization import UnitNormalization, unit_normalization
 
@@ -62,7 +62,7 @@ def _axes(attrs: Reduction, rank: int) -> tuple[int, ...]:
 
 
 def _reduced(e: Enclosure, axes: tuple[int, ...], attrs: Reduction) -> Enclosure:
-    return e if attrs.keepdims else Enclosure(*e.full()).move(lambda v: v.squeeze(axes))
+    return e if attrs.keepdims else moved(e, lambda v: v.squeeze(axes))
 
 
 def extreme(choose: np.ufunc) -> Forward:
