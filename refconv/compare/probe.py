@@ -22,7 +22,7 @@ from refconv.numerics.moments import Need
 from refconv.ops.activations import LINEAR
 from refconv.ops.adaptive_pooling import AdaptivePooling
 from refconv.ops.base import Context
-from refconv.ops.spatial import CHANNELS_FIRST
+from refconv.ops.spatial import lengths
 from refconv.primitives.geometry import longest, parts
 from refconv.reference.forward import forward
 from refconv.result import Comparison, LayerResult, Verdict
@@ -108,8 +108,8 @@ def _area(node: Node, enclosure: Enclosure, shape: tuple[int, ...]) -> int:
     """How many elements a mean has at most; 0 for a layer that takes no mean."""
     attrs = node.attrs
     if isinstance(attrs, AdaptivePooling) and "Average" in node.type:
-        spatial = shape[2:] if attrs.data_format == CHANNELS_FIRST else shape[1:-1]
-        return prod(longest(parts(*axis)) for axis in zip(spatial, attrs.output_size, strict=True))
+        axes = zip(lengths(shape, attrs.data_format), attrs.output_size, strict=True)
+        return prod(longest(parts(*axis)) for axis in axes)
     if not node.type.removeprefix("Q").removeprefix("Global").startswith("AveragePooling"):
         return 0
     pool = getattr(attrs, "pool_size", None)

@@ -45,6 +45,11 @@ def only(field: str, *known: Any) -> Reader:
     return read
 
 
+def lengths(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    """The spatial part of an input's shape."""
+    return shape[2:] if layout == CHANNELS_FIRST else shape[1:-1]
+
+
 def channels_last(x: np.ndarray, layout: str, rank: int) -> np.ndarray:
     """A view of x as (N, *spatial, C).
 

@@ -13,7 +13,7 @@ from refconv.ops.merging import Concatenate, Merge
 from refconv.ops.padding import Cropping, Padding
 from refconv.ops.resizing import Resizing, UpSampling
 from refconv.ops.shaping import Flatten, Permute, Reshape
-from refconv.ops.spatial import CHANNELS_FIRST, CHANNELS_LAST
+from refconv.ops.spatial import CHANNELS_FIRST, CHANNELS_LAST, lengths
 
 
 def _other_order(case: Case) -> Case:
@@ -77,7 +77,7 @@ def _interpolable(case: Case) -> bool:
     attrs, shape = case.attrs, case.inputs[0].shape
     if not hasattr(attrs, "interpolation"):
         return False
-    spatial = shape[2:] if attrs.data_format == CHANNELS_FIRST else shape[1:-1]
+    spatial = lengths(shape, attrs.data_format)
     same = (attrs.height, attrs.width) == spatial if isinstance(attrs, Resizing) else max(attrs.size) == 1
     return not same and case.inputs[0].dtype.kind == "f"
 
@@ -92,8 +92,7 @@ def _tiled(case: Case) -> Case:
 
 def _repeats(case: Case) -> bool:
     """Not of a single element."""
-    attrs, first = case.attrs, 2 if case.attrs.data_format == CHANNELS_FIRST else 1
-    spatial = case.inputs[0].shape[first : first + len(attrs.size)]
+    attrs, spatial = case.attrs, lengths(case.inputs[0].shape, case.attrs.data_format)
     several = any(length > 1 and times > 1 for length, times in zip(spatial, attrs.size, strict=True))
     return several and getattr(attrs, "interpolation", "nearest") == "nearest"
 

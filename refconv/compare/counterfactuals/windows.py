@@ -12,7 +12,7 @@ from refconv.ops.convolution import Convolution
 from refconv.ops.depthwise import Depthwise
 from refconv.ops.global_pooling import GlobalPooling
 from refconv.ops.pooling import Pooling
-from refconv.ops.spatial import CHANNELS_FIRST
+from refconv.ops.spatial import CHANNELS_FIRST, lengths
 from refconv.ops.table import TABLE
 from refconv.ops.transposed import Transposed
 from refconv.primitives.geometry import Pads, longest, parts, window
@@ -138,8 +138,8 @@ def _has_other(case: Case) -> bool:
 
 def _divided(case: Case) -> list[tuple[int, int]]:
     """Per axis: the number of elements, and of parts."""
-    attrs, first = case.attrs, 2 if case.attrs.data_format == CHANNELS_FIRST else 1
-    return list(zip(case.inputs[0].shape[first : first + len(attrs.output_size)], attrs.output_size, strict=True))
+    attrs = case.attrs
+    return list(zip(lengths(case.inputs[0].shape, attrs.data_format), attrs.output_size, strict=True))
 
 
 def _parts_of_several(case: Case) -> bool:
@@ -148,8 +148,7 @@ def _parts_of_several(case: Case) -> bool:
 
 def _several_positions(case: Case) -> bool:
     """Of a float layer, whose attributes are the other's too."""
-    shape = case.inputs[0].shape
-    spatial = shape[2:] if case.attrs.data_format == CHANNELS_FIRST else shape[1:-1]
+    spatial = lengths(case.inputs[0].shape, case.attrs.data_format)
     return _other_pooling(case).node.type in TABLE and max(spatial, default=1) > 1
 
 
