@@ -19,8 +19,10 @@ from refconv.formats.wrappers import unwrapped
 from refconv.graph import Node
 from refconv.ops.activations import Activation
 from refconv.ops.bidirectional import Direction
+from refconv.ops.einsum_dense import Equation
 from refconv.ops.functions.axis import AXIS
 from refconv.ops.functions.table import FUNCTIONS
+from refconv.ops.time_distributed import Inner
 from refconv.quantizers.base import Quantizer
 
 Fields = dict[str, Any]
@@ -62,6 +64,10 @@ def configuration(kind: str, attrs: Any, keras: int, where: str) -> Fields:
     found: Fields = {}
     for field in fields(attrs):
         value = getattr(attrs, field.name)
+        if implied := IMPLIED.get((kind, field.name)):
+            if value != implied[keras]:
+                raise UnreadableModel(f"{field.name} = {value} cannot be written for Keras {keras}", where=where)
+            continue
         if keras == 2 and value == field.default and not _stated(kind, field.name):
             continue  # Keras 2 does not take all of Keras 3's arguments
         name = KERAS2_FIELDS.get((kind, field.name), field.name) if keras == 2 else field.name
@@ -71,6 +77,11 @@ def configuration(kind: str, attrs: Any, keras: int, where: str) -> Fields:
     return {name: value for name, value in found.items() if (name, value) not in UNSAID}
 
 
+# What no configuration says, since each Keras computes it in its own way.
+IMPLIED: Mapping[tuple[str, str], Mapping[int, Any]] = {
+    ("LayerNormalization", "fused"): {2: True, 3: False},
+    ("UnitNormalization", "least"): {2: 1e-6, 3: 1e-12},
+}
 AS_TEXT = ("QActivation",)  # takes a quantizer as text, or as an object, and does not read a serialized one
 UNSAID = (("backward_layer", None), ("output_padding", None))
 LAID_OUT = re.compile("Conv|Pool|Flatten|[23]D$")  # Keras 2's layers that take a data format
@@ -117,7 +128,9 @@ def _value(value: Any, keras: int, where: str) -> Any:
         return _activation(value, keras, where)
     if isinstance(value, Quantizer):
         return quantizer(value)
-    if isinstance(value, Direction):
+    if isinstance(value, Equation):
+        return value.text
+    if isinstance(value, (Direction, Inner)):
         inner = configuration(value.row.keras, value.attrs, keras, where)
         return serialized(value.row.keras, inner, keras)
     raise UnreadableModel(f"{type(value).__name__} cannot be written yet", where=where)
