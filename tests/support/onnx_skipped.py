@@ -25,19 +25,4 @@ SKIPPED = {
     "no row of its own: Split": "operator_chunk",
     "no row of its own: Sqrt": "operator_sqrt",
     "no row of its own: Tile": "operator_repeat",
-    "no row yet: GroupNormalization": (
-        "group_normalization_example group_normalization_epsilon instancenorm_example instancenorm_epsilon "
-        "operator_symbolic_override"
-    ),
-    "no row yet: LayerNormalization": (
-        "layer_normalization_4d_axis0 layer_normalization_4d_axis_negative_4 layer_normalization_4d_axis1 "
-        "layer_normalization_4d_axis_negative_3 layer_normalization_4d_axis2 "
-        "layer_normalization_4d_axis_negative_2 layer_normalization_4d_axis3 "
-        "layer_normalization_4d_axis_negative_1 layer_normalization_default_axis layer_normalization_2d_axis0 "
-        "layer_normalization_2d_axis_negative_2 layer_normalization_2d_axis1 "
-        "layer_normalization_2d_axis_negative_1 layer_normalization_3d_axis0_epsilon "
-        "layer_normalization_3d_axis_negative_3_epsilon layer_normalization_3d_axis1_epsilon "
-        "layer_normalization_3d_axis_negative_2_epsilon layer_normalization_3d_axis2_epsilon "
-        "layer_normalization_3d_axis_negative_1_epsilon"
-    ),
 }
