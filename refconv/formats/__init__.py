@@ -22,8 +22,9 @@ def load(path: str | Path, architecture: str | Path | None = None, *, subclassed
     Raises:
         UnreadableModel: the file is missing, damaged, foreign, inconsistent or refused; one line says which.
     """
-    from refconv.formats.build import build_graph
     from refconv.formats.source import read_source
 
     source = read_source(Path(path), Path(architecture) if architecture else None)
+    from refconv.formats.build import build_graph  # while the file's checksum is being computed
+
     return build_graph(source, subclassed=subclassed)

@@ -16,12 +16,14 @@ import h5py
 import numpy as np
 
 from refconv.errors import UnreadableModel
+from refconv.graph import ends
 
 # Registered numbers: deflate, shuffle, fletcher32, szip, nbit, scaleoffset, and h5py's lzf.
 FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 MAX_ATTRIBUTE = 256 << 20
 MAX_EXPANSION, EXPANSION_FLOOR = 1000, 64 << 20
 MAX_DEPTH = 32
+PIECE = 1 << 20  # bytes: stays in a cache
 
 
 @contextmanager
@@ -57,9 +59,24 @@ class Stored:
         """
         with self.file.open() as root:
             array = root.array(self.path)
-        if array.shape != self.shape:
-            raise UnreadableModel(f"{self.path} has changed since the model was loaded", where=self.file.where)
+        self._expect(array.shape)
         return array
+
+    def ends(self) -> np.ndarray:
+        """Its least and greatest value, read piece by piece: fresh memory for all would cost more than reading does."""
+        with self.file.open() as root:
+            dataset = root.dataset(self.path)
+            self._expect(tuple(dataset.shape))
+            if dataset.size * dataset.dtype.itemsize <= PIECE or self.dtype == "bfloat16" or dataset.chunks:
+                return ends(root.array(self.path))
+            rows = max(1, PIECE * len(dataset) // (dataset.size * dataset.dtype.itemsize))
+            with _boundary(f"{self.file.where}:/{self.path}"):
+                found = [ends(dataset[start : start + rows]) for start in range(0, len(dataset), rows)]
+        return ends(np.concatenate(found))
+
+    def _expect(self, shape: tuple[int, ...]) -> None:
+        if shape != self.shape:
+            raise UnreadableModel(f"{self.path} has changed since the model was loaded", where=self.file.where)
 
 
 @dataclass(frozen=True)
@@ -115,12 +132,12 @@ class Group:
         return isinstance(self._member(path), h5py.Group)
 
     def stored(self, path: str) -> Stored:
-        dataset = self._dataset(path)
+        dataset = self.dataset(path)
         full = f"{self.path}/{path}".strip("/")
         return Stored(full, tuple(dataset.shape), self._dtype(dataset, path), self.file)
 
     def array(self, path: str) -> np.ndarray:
-        dataset = self._dataset(path)
+        dataset = self.dataset(path)
         dtype = self._dtype(dataset, path)
         with _boundary(f"{self.where}{path}"):
             array = np.asarray(dataset[()])
@@ -189,7 +206,8 @@ class Group:
             member = _hard_link(member, name, self.where)
         return member
 
-    def _dataset(self, path: str) -> h5py.Dataset:
+    def dataset(self, path: str) -> h5py.Dataset:
+        """The dataset itself, once nothing about its storage is refused."""
         dataset = self._member(path)
         if not isinstance(dataset, h5py.Dataset):
             raise UnreadableModel(f"{path!r} is no dataset", where=self.where)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import BinaryIO, cast
 
 from refconv.errors import UnreadableModel
@@ -80,14 +81,38 @@ def _sound(archive: zipfile.ZipFile, name: str, where: str) -> zipfile.ZipInfo:
 
 
 def _weights(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Callable[[], BinaryIO]:
-    """How to open the member, once its checksum was found right."""
+    """How to open the member."""
     if info.compress_type != zipfile.ZIP_STORED:
         return partial(io.BytesIO, archive.read(info))
-    with archive.open(info) as stream:
-        while stream.read(CHUNK):
-            pass
-    window = partial(Window, path, _start(path, info), info.file_size)
-    return cast(Callable[[], BinaryIO], window)
+    return Member(path, info)
+
+
+class Member:
+    """An uncompressed member, opened in its place. A thread computes its checksum, for which the first opening waits.
+
+    Raises:
+        UnreadableModel: when it is opened, if the checksum is another one.
+    """
+
+    def __init__(self, path: Path, info: zipfile.ZipInfo) -> None:
+        self._path, self._info, self._problem = path, info, ""
+        self._start = _start(path, info)
+        self._thread = Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def __call__(self) -> BinaryIO:
+        self._thread.join()
+        if self._problem:
+            raise UnreadableModel(f"the archive is truncated or damaged: {self._problem}", where=str(self._path))
+        return cast(BinaryIO, Window(self._path, self._start, self._info.file_size))
+
+    def _read(self) -> None:
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(self._info) as stream:
+                while stream.read(CHUNK):
+                    pass
+        except Exception as error:  # whatever it is, the file is not to be trusted
+            self._problem = str(error) or type(error).__name__
 
 
 def _start(path: Path, info: zipfile.ZipInfo) -> int:

@@ -140,4 +140,5 @@ def _text(shape: Shape) -> str:
 def _weight(leaf: Leaf, name: str, variable: Variable) -> Weight:
     stored = variable.stored
     trainable = leaf.trainable and name not in STATISTICS
-    return Weight(name, stored.path, stored.shape, stored.dtype, stored.read, trainable)
+    scan = getattr(stored, "ends", None)  # of what was put together from several, all is read
+    return Weight(name, stored.path, stored.shape, stored.dtype, stored.read, trainable, scan)

@@ -26,8 +26,7 @@ def listing(found: Mapping[str, LayerWeights]) -> str:
 
 def _summary(w: LayerWeight) -> Iterator[str]:
     kept = "trainable" if w.trainable else "not trainable"
-    values = w.stored
-    stored = f"stored {_range(values)}" if values is not None else "computed from other weights"
+    stored = "computed from other weights" if w.weight is None else f"stored {_range(w.weight.ends)}"
     yield f"{w.name}  {size(w.shape)}  {kept}  {stored}"
     if w.quantizer:
         yield f"  quantizer: {w.quantizer}"
@@ -85,7 +84,7 @@ def _entry(w: LayerWeight) -> dict[str, Any]:
         "name": w.name,
         "shape": list(w.shape),
         "trainable": w.trainable,
-        "stored_range": None if (values := w.stored) is None else _ends(values),
+        "stored_range": None if w.weight is None else _ends(w.weight.ends),
         "quantizer": w.quantizer or None,
     }
     if w.slot is not None:

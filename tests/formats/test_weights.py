@@ -198,6 +198,17 @@ class TestArchives:
         assert peak < kernel.nbytes / 4
         np.testing.assert_array_equal(weight.value, kernel)
 
+    @pytest.mark.parametrize("shape", [(1 << 18, 3), (700, 700), (1 << 20,), (1, 1 << 20)])
+    def test_the_ends_of_a_large_weight_are_found_piece_by_piece(self, tmp_path, shape):
+        kernel = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        kernel.flat[-1], kernel.flat[kernel.size // 2] = 99, -98
+        path = self.archive(tmp_path, [layer("RNN", "l")], {"layers/rnn/vars/0": kernel})
+        weight = load(path).nodes[1].weights["var0"]
+        assert weight.ends.tolist() == [-98, 99]
+        kernel.flat[7] = np.nan
+        path = self.archive(tmp_path, [layer("RNN", "l")], {"layers/rnn/vars/0": kernel})
+        assert np.isnan(load(path).nodes[1].weights["var0"].ends).all()
+
     def test_bfloat16_comes_as_float32(self, tmp_path):
         stream = tmp_path / "w.h5"
         stream.write_bytes(weights_h5({"layers/dense/vars/0": KERNEL}))
