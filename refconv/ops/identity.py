@@ -18,7 +18,6 @@ NAMES = (
     "AlphaDropout",
     "ActivityRegularization",
     "Identity",
-    "StochasticDepth",  # of keras.applications.ConvNeXt*
 )
 IMAGES = ("SpatialDropout2D", "SpatialDropout3D")
 AUGMENTING = (

@@ -1,4 +1,4 @@
-"""Layers that scale what joins a residual branch: classes of keras.applications that are in no public module."""
+"""Layers that scale or drop what joins a residual branch: classes of keras.applications in no public module."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from refconv.ops.attributes import attribute, integer, number
 from refconv.ops.axes import as_floats
 from refconv.ops.base import Context, Row, Shape, Weights
 from refconv.ops.carry import carry
+from refconv.ops.identity import Nothing, identity
 from refconv.ops.merging import stack
 from refconv.ops.pairwise import product
 
@@ -74,5 +75,6 @@ def custom_scale(attrs: CustomScale, weights: Weights, inputs: Sequence[Enclosur
 
 ROWS = (
     Row("LayerScale", LayerScale, layer_scale, shapes, source="keras.applications.ConvNeXtTiny"),
+    Row("StochasticDepth", Nothing, identity, exact=True, source="keras.applications.ConvNeXtTiny"),
     Row("CustomScaleLayer", CustomScale, custom_scale, source="keras.applications.InceptionResNetV2"),
 )
