@@ -80,7 +80,6 @@ UNCOVERED: Mapping[str, str] = {
             "RMSNormalization",
             "ReversibleEmbedding",
             "STFTSpectrogram",
-            "SpectralNormalization",
             "UnitNormalization",
         ),
         YET,

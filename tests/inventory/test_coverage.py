@@ -13,6 +13,7 @@ from support.live import PACKAGES
 
 from refconv.cli import main
 from refconv.errors import BadInput
+from refconv.formats.wrappers import WRAPPERS
 from refconv.inventory import coverage as module
 from refconv.inventory.coverage import GROUPS, coverage, has_reference
 from refconv.ops.table import FAMILIES, TABLE
@@ -66,7 +67,7 @@ def test_what_a_dialect_turns_into_a_row_is_covered() -> None:
 
 def test_the_table_is_the_op_table() -> None:
     found = {c.layer: c for c in coverage().covered}
-    assert set(found) == set(TABLE)
+    assert set(found) == set(TABLE) | set(WRAPPERS)
     assert all(c.source for c in found.values())
     assert {name for name, c in found.items() if c.judged == "exact"} == {n for n, row in TABLE.items() if row.exact}
     assert found["LSTM"].judged == "step by step" and found["Dense"].judged == "bounded"
@@ -127,4 +128,4 @@ def test_another_table_in_the_readme_is_found(monkeypatch: pytest.MonkeyPatch) -
 def test_the_table_names_every_layer_once() -> None:
     cells = [cell for line in table(coverage()).splitlines()[2:] for cell in line.split("|")[2:4]]
     names = [name for cell in cells for name in cell.strip().split(", ") if name]
-    assert sorted(names) == sorted(TABLE)
+    assert sorted(names) == sorted([*TABLE, *WRAPPERS])
