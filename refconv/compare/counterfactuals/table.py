@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from refconv.compare.counterfactuals import (
     activations,
+    attention,
     kernels,
     moving,
     normalization,
@@ -14,7 +15,7 @@ from refconv.compare.counterfactuals import (
 )
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 
-FAMILIES = (kernels, windows, activations, normalization, moving, quantization, ties, recurrence)
+FAMILIES = (kernels, windows, activations, normalization, moving, quantization, ties, recurrence, attention)
 
 ROWS: tuple[Counterfactual, ...] = tuple(row for family in FAMILIES for row in family.ROWS)
 
