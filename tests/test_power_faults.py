@@ -89,6 +89,8 @@ LAYERS = {
     "concatenate": Tried("Concatenate", {}, ((2, 5), (2, 3))),
 }
 ELSEWHERE = {  # what this file plants in another way, or what only hand-worked cases can have
+    "causal mask left out",  # both: compare/test_power_wide
+    "query and key swapped",
     "SAME instead of causal",  # no row of Conv1D but QConv1D yet
     "stored instead of quantized weights",
     "weights of one bit less",
