@@ -111,6 +111,8 @@ LAYERS = {
 }
 ELSEWHERE = {  # what this file plants in another way, or what only hand-worked cases can have
     "other operand missing",  # of operators, which are no layers: test_operators
+    "causal mask left out",  # both: compare/test_power_wide
+    "query and key swapped",
     "stored instead of quantized weights",
     "weights of one bit less",
     "one integer bit less",

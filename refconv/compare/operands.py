@@ -78,11 +78,12 @@ def _blurred(x: np.ndarray, u: float) -> np.ndarray | Enclosure:
 
 
 def _explain(node: Node, weights: Weights, inputs: Arrays, context: Context) -> Explain | None:
-    find = TABLE[node.type].explained(node.attrs)
+    row = TABLE[node.type]
+    find = row.explained(node.attrs)
     if (
         find is None
         or context.arithmetic.algorithm != DIRECT
-        or not getattr(node.attrs, "activation", LINEAR).elementwise
+        or not getattr(row.core(node.attrs)[1], "activation", LINEAR).elementwise
     ):
         return None  # Winograd and FFT add up no products; after a softmax no element has a sum of its own
 

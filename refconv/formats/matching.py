@@ -10,7 +10,7 @@ import numpy as np
 
 from refconv.errors import UnreadableModel
 from refconv.formats.leaves import Leaf
-from refconv.formats.wrappers import own_variables
+from refconv.formats.wrappers import is_own
 from refconv.graph import Weight
 from refconv.ops.base import ANY, Shape, fits
 
@@ -95,8 +95,7 @@ def match(leaf: Leaf, variables: Sequence[Variable]) -> dict[str, Weight]:
 
 def of_inner(leaf: Leaf, variables: Sequence[Variable]) -> list[Variable]:
     """`variables` without those that a wrapper around the layer keeps for itself."""
-    foreign = own_variables(leaf.layer)
-    return [variable for variable in variables if variable.last not in foreign]
+    return [variable for variable in variables if not is_own(leaf.layer, variable.name)]
 
 
 def _paired(expected: Mapping[str, Shape], variables: Sequence[Variable]) -> dict[str, Variable]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from refconv.errors import UnreadableModel
 from refconv.formats.model import Layer
 
-# Wrapper class → its own variables: pruning has already set the kernel's masked weights to 0.
+# Wrapper class → its own variables: pruning has already set the kernel's masked weights to 0, and a spectral norm has
+# already divided the kernel when training ended.
 WRAPPERS: Mapping[str, frozenset[str]] = {
     "PruneLowMagnitude": frozenset({"mask", "threshold", "pruning_step"}),
+    "SpectralNormalization": frozenset({"vector_u"}),
 }
+UNNAMED = re.compile(r"var\d+")  # of a .keras file, in the wrapper's own group: those of the layer inside have another
 
 
 def bare(class_name: str) -> str:
@@ -30,6 +34,7 @@ def unwrapped(layer: Layer, where: str) -> Layer:
     return replace(layer, class_name=inner["class_name"], config=inner["config"], raw=inner)
 
 
-def own_variables(layer: Layer) -> frozenset[str]:
-    """Names of the variables that belong to the wrapper, not to the layer inside."""
-    return WRAPPERS.get(bare(layer.class_name), frozenset())
+def is_own(layer: Layer, variable: str) -> bool:
+    """Whether a variable belongs to the wrapper, not to the layer inside; `variable` is its name in the file."""
+    own = WRAPPERS.get(bare(layer.class_name))
+    return own is not None and (variable.rpartition("/")[2] in own or bool(UNNAMED.fullmatch(variable)))

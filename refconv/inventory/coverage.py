@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
 from refconv.errors import BadInput
 from refconv.formats.dialects import DIALECTS, qkeras
+from refconv.formats.wrappers import WRAPPERS
 from refconv.ops.base import Row
 from refconv.ops.table import FAMILIES, TABLE
 from refconv.ops.uncovered import UNCOVERED
 
 # Module of a family → what a listing calls it; modules that are not named here are "other".
 GROUPS: Mapping[str, Sequence[str]] = {
-    "products and convolutions": ("dense", "einsum_dense", "convolution", "depthwise", "separable", "transposed"),
-    "pooling": ("pooling", "global_pooling"),
+    "products and convolutions": (
+        "dense",
+        "einsum_dense",
+        "convolution",
+        "depthwise",
+        "separable",
+        "transposed",
+        "locally_connected",
+    ),
+    "pooling": ("pooling", "global_pooling", "adaptive_pooling"),
     "activations": ("activation_layers",),
-    "normalization": ("normalization",),
+    "normalization": ("normalization", "layer_normalization", "unit_normalization"),
     "merging": ("merging", "dot"),
     "moving elements": ("padding", "shaping", "embedding", "masking"),
     "preprocessing": ("preprocessing", "resizing"),
@@ -25,9 +34,11 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "acting in training only": ("identity",),
     "attention": ("attention", "multi_head"),
     "recurrent": ("recurrent", "bidirectional", "conv_lstm"),
+    "inside keras.applications": ("residual",),
+    "operations as layers": ("operators",),
 }
 QKERAS, OTHER = "QKeras", "other"
-EXACT, BOUNDED, STEPWISE = "exact", "bounded", "step by step"
+EXACT, BOUNDED, STEPWISE, INNER = "exact", "bounded", "step by step", "as the layer inside"
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ class Covered:
         group: of GROUPS, or QKERAS or OTHER.
         attributes: the fields of its configuration that the reference knows.
         source: where the semantics are documented.
-        judged: EXACT (bit equality), BOUNDED (within a derived bound) or STEPWISE (the same, step by step).
+        judged: EXACT (bit equality), BOUNDED (within a derived bound), STEPWISE (the same, step by step), or INNER.
     """
 
     layer: str
@@ -64,7 +75,7 @@ def coverage(pattern: str = "*") -> Coverage:
         BadInput: nothing does.
     """
     wanted = (pattern if set(pattern) & set("*?[") else f"*{pattern}*").lower()
-    rows = [_covered(row, family.__name__) for family in FAMILIES for row in family.ROWS]
+    rows = [*_wrappers(), *(_covered(row, family.__name__) for family in FAMILIES for row in family.ROWS)]
     covered = tuple(row for row in rows if fnmatchcase(row.layer.lower(), wanted))
     uncovered = {name: why for name, why in UNCOVERED.items() if fnmatchcase(name.lower(), wanted)}
     if not covered and not uncovered:
@@ -74,7 +85,14 @@ def coverage(pattern: str = "*") -> Coverage:
 
 def has_reference(class_name: str, dialect: str) -> bool:
     """Whether a layer of that class, in a file of that dialect, has a row; some options of it may still have none."""
-    return DIALECTS[dialect](class_name, {})[0] in TABLE
+    return class_name in WRAPPERS or DIALECTS[dialect](class_name, {})[0] in TABLE
+
+
+def _wrappers() -> Iterator[Covered]:
+    """Layers that change nothing at inference about the layer that they hold, of any class that has a reference."""
+    for name in WRAPPERS:
+        package = "tensorflow_model_optimization" if name == "PruneLowMagnitude" else "keras.layers"
+        yield Covered(name, "wrappers", ("layer",), f"{package}.{name}", INNER)
 
 
 def _covered(row: Row, module: str) -> Covered:

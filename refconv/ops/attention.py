@@ -67,16 +67,19 @@ def attend(
         axes: how many axes of the layer's inputs S stands for: over several Keras computes softmax in another way.
     """
     seen = allowed(*scores.mid.shape[1:])
-    if not seen.all():
-        mid, *rest = scores.full()
-        scores = Enclosure(
-            np.where(seen, mid, -np.inf), *(np.where(seen, r, False if r.dtype == bool else 0) for r in rest)
-        )
-    wide = scores if axes == 1 else scores.move(lambda v: v[..., None])
+    joint = axes > 1
+    scores = scores if seen.all() else _hidden(scores, ~seen)
     with np.errstate(all="ignore"):
-        shares = softmax(wide, context.arithmetic, {"axis": tuple(range(-axes, 0)) if axes == 1 else (-2, -1)})
-    shares = shares if axes == 1 else shares.move(lambda v: v[..., 0])
+        given = scores.move(lambda v: v[..., None]) if joint else scores
+        found = softmax(given, context.arithmetic, {"axis": (-2, -1) if joint else (-1,)})
+    shares = found.move(lambda v: v[..., 0]) if joint else found
     return fed(Labels("bts", "bsd", "btd"), shares, value, context), shares
+
+
+def _hidden(scores: Enclosure, where: np.ndarray) -> Enclosure:
+    """−∞, which is exact."""
+    mid, *rest = scores.full()
+    return Enclosure(np.where(where, -np.inf, mid), *(np.where(where, np.zeros((), r.dtype), r) for r in rest))
 
 
 def shapes(attrs: Attention) -> dict[str, Shape]:

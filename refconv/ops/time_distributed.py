@@ -10,7 +10,6 @@ import numpy as np
 
 from refconv.errors import UnreadableModel
 from refconv.numerics.enclosure import Enclosure
-from refconv.ops.activations import LINEAR
 from refconv.ops.attributes import Unknown, attribute, build
 from refconv.ops.base import Context, Row, Shape, Terms, Weights
 
@@ -44,11 +43,6 @@ def inner(value: Any) -> Inner:
 @dataclass(frozen=True)
 class TimeDistributed:
     layer: Inner = attribute(inner)
-
-    @property
-    def activation(self) -> Any:
-        """That of the layer inside, where it has one."""
-        return getattr(self.layer.attrs, "activation", LINEAR)
 
 
 def shapes(attrs: TimeDistributed) -> dict[str, Shape]:

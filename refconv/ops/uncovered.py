@@ -44,7 +44,6 @@ UNCOVERED: Mapping[str, str] = {
             "RMSNormalization",
             "ReversibleEmbedding",
             "STFTSpectrogram",
-            "SpectralNormalization",
         ),
         YET,
     ),

@@ -15,7 +15,7 @@ from refconv.numerics.formats import FLOAT16
 
 CORES = tuple(replace(a, truncates=True) for a in TF32S)
 WIDE = np.float32(1 + 2.0**-20)  # 21 significant bits
-DENSE: Any = SimpleNamespace(type="Dense")
+DENSE: Any = SimpleNamespace(type="Dense", attrs=None)
 
 
 def left(inputs: Any, kernel: Any, candidates: Any, node: Any = DENSE) -> tuple[Any, ...]:
@@ -35,7 +35,7 @@ def test_an_operand_that_is_rounded_keeps_every_candidate(operands: Any) -> None
 
 
 def test_what_is_an_operand_in_between_is_not_known() -> None:
-    node = SimpleNamespace(type="SeparableConv2D")
+    node = SimpleNamespace(type="SeparableConv2D", attrs=None)
     assert left([1.5], [0.25], NAMED["tf32"], node) == NAMED["tf32"]
 
 

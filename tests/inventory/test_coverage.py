@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -13,8 +14,10 @@ from support.live import PACKAGES
 
 from refconv.cli import main
 from refconv.errors import BadInput
+from refconv.formats.wrappers import WRAPPERS
 from refconv.inventory import coverage as module
 from refconv.inventory.coverage import GROUPS, coverage, has_reference
+from refconv.ops.identity import AUGMENTING
 from refconv.ops.table import FAMILIES, TABLE
 from refconv.ops.uncovered import UNCOVERED
 from refconv.report.coverage import BEGIN, END, in_text, listing, table
@@ -66,7 +69,7 @@ def test_what_a_dialect_turns_into_a_row_is_covered() -> None:
 
 def test_the_table_is_the_op_table() -> None:
     found = {c.layer: c for c in coverage().covered}
-    assert set(found) == set(TABLE)
+    assert set(found) == set(TABLE) | set(WRAPPERS)
     assert all(c.source for c in found.values())
     assert {name for name, c in found.items() if c.judged == "exact"} == {n for n, row in TABLE.items() if row.exact}
     assert found["LSTM"].judged == "step by step" and found["Dense"].judged == "bounded"
@@ -125,6 +128,22 @@ def test_another_table_in_the_readme_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_table_names_every_layer_once() -> None:
+    """Dimensions of a layer side by side, and augmentation counted."""
     cells = [cell for line in table(coverage()).splitlines()[2:] for cell in line.split("|")[2:4]]
-    names = [name for cell in cells for name in cell.strip().split(", ") if name]
-    assert sorted(names) == sorted(TABLE)
+    names = [name for cell in cells for shown in cell.strip().split(", ") if shown for name in whole(shown)]
+    counted = next(int(name.split("(")[1].split()[0]) for name in names if name.startswith("Random…"))
+    random = [name for name in AUGMENTING if name.startswith("Random")]
+    assert counted == len(random) > 10
+    named = [name for name in names if not name.startswith("Random…")]
+    assert sorted(named) == sorted({*TABLE, *WRAPPERS} - set(random))
+
+
+def whole(shown: str) -> list[str]:
+    """SpatialDropout1D/2D/3D → its three names."""
+    parts = re.split(r"((?:[1-3]D/)+[1-3]D)", shown)
+    return [shown] if len(parts) == 1 else [f"{parts[0]}{dimension}{parts[2]}" for dimension in parts[1].split("/")]
+
+
+def test_names_side_by_side() -> None:
+    assert whole("Conv1D/3DTranspose") == ["Conv1DTranspose", "Conv3DTranspose"]
+    assert "ConvLSTM1D/2D/3D" in table(coverage("ConvLSTM")) and "RandomCrop" in table(coverage("RandomC*"))

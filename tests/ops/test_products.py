@@ -11,7 +11,7 @@ from support.laws import CONTEXT
 from support.one import holds, run
 
 from refconv.compare.declared import declare
-from refconv.compare.operands import prepare
+from refconv.compare.operands import enclose, prepare
 from refconv.errors import UnreadableModel
 from refconv.graph import Node, Origin
 from refconv.numerics.enclosure import Enclosure, bounded, point
@@ -165,7 +165,6 @@ def test_time_distributed_computes_as_the_layer_inside_does() -> None:
     norm = build(row.attributes, {"layer": {"class_name": "BatchNormalization", "config": {}}}, "x")
     assert row.core(norm)[0].wide and not row.core(dense)[0].wide
     assert row.explained(dense) is row.terms and row.explained(norm) is None
-    assert dense.activation.name == "relu" and norm.activation.name == "linear"
     node = Node(1, "layer", "TimeDistributed", norm, (), Origin("TimeDistributed", "keras3"), dtype="mixed_float16")
     half = declare(node, {}, "graph").candidates[0]
     weights = {"gamma": np.float32([1 / 3])}
@@ -177,3 +176,11 @@ def test_time_distributed_computes_as_the_layer_inside_does() -> None:
 def test_a_sequence_of_numbers_is_no_sequence_of_tensors() -> None:
     with pytest.raises(UnreadableModel, match="a sequence is wanted"):
         run("TimeDistributed", dense_at_every_step(), floats(2, 3), kernel=floats(3, 1), bias=floats(1))
+
+
+def test_no_element_has_a_sum_of_its_own_behind_a_softmax_inside() -> None:
+    for activation, has in (("relu", True), ("softmax", False)):
+        attrs = build(TABLE["TimeDistributed"].attributes, dense_at_every_step(activation=activation), "x")
+        node = Node(1, "layer", "TimeDistributed", attrs, (), Origin("TimeDistributed", "keras3"))
+        explain = enclose(node, {"kernel": floats(3, 1), "bias": floats(1)}, [floats(2, 2, 3)], CONTEXT)[1]
+        assert (explain is not None) is has

@@ -8,17 +8,30 @@ import numpy as np
 
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 from refconv.ops.bidirectional import Bidirectional
+from refconv.ops.conv_lstm import ConvLSTM
 from refconv.ops.convolution import Convolution
 from refconv.ops.dense import Dense
 from refconv.ops.depthwise import Depthwise
+from refconv.ops.einsum_dense import EinsumDense
 from refconv.ops.locally_connected import LocallyConnected, used
+from refconv.ops.multi_head import GroupQuery, MultiHead
 from refconv.ops.recurrent import Recurrent
 from refconv.ops.separable import Separable
 from refconv.ops.spatial import CHANNELS_FIRST
 from refconv.ops.transposed import Transposed
 
 SPATIAL = (Convolution, Depthwise, Transposed)
-LINEAR = (*SPATIAL, LocallyConnected, Dense, Recurrent, Bidirectional)
+LINEAR = (
+    *SPATIAL,
+    LocallyConnected,
+    Dense,
+    EinsumDense,
+    Recurrent,
+    Bidirectional,
+    ConvLSTM,
+    MultiHead,
+    GroupQuery,
+)
 ONE, ALL = np.float32(1.01), np.float32(1.001)
 
 

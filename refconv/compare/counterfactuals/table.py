@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from refconv.compare.counterfactuals import (
     activations,
+    attention,
     kernels,
     local,
     moving,
@@ -16,7 +17,19 @@ from refconv.compare.counterfactuals import (
 )
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 
-FAMILIES = (kernels, local, windows, activations, normalization, moving, operators, quantization, ties, recurrence)
+FAMILIES = (
+    kernels,
+    local,
+    windows,
+    activations,
+    normalization,
+    moving,
+    operators,
+    quantization,
+    ties,
+    recurrence,
+    attention,
+)
 
 ROWS: tuple[Counterfactual, ...] = tuple(row for family in FAMILIES for row in family.ROWS)
 

@@ -86,7 +86,16 @@ for _rank in ("1D", "2D", "3D"):
     LINEAR["GlobalAveragePooling" + _rank] = ((), _global_average)
 
 FOLDED = "its kernel is multiplied by rounded statistics before it is used, so that no integers reach its sums"
-UNPROBED = {"QConv2DBatchnorm": FOLDED, "QDepthwiseConv2DBatchnorm": FOLDED, "QDenseBatchnorm": FOLDED}
+EQUATION, GATED = "its equation is not turned into a probe yet", "its gates make it no linear layer"
+UNPROBED = {
+    "QConv2DBatchnorm": FOLDED,
+    "QDepthwiseConv2DBatchnorm": FOLDED,
+    "QDenseBatchnorm": FOLDED,
+    "EinsumDense": EQUATION,
+    "ConvLSTM1D": GATED,
+    "ConvLSTM2D": GATED,
+    "ConvLSTM3D": GATED,
+}
 
 
 class NoProbe(Exception):
