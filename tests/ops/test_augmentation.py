@@ -47,12 +47,14 @@ def enclosed(found: Resolved, x: np.ndarray) -> Enclosure:
 
 def acts(live: Any, *, training: bool) -> bool:
     """Whether the layer gives back anything else than its input, in some of several draws."""
-    return any(not np.array_equal(live(tf.constant(X), training=training), X) for _ in range(8))
+    return any(not np.array_equal(live(tf.constant(X), training=training), X) for _ in range(64))
 
 
 @pytest.mark.parametrize("major", PACKAGES)
 def test_augmentation_is_the_identity_at_inference_and_not_in_training(major: int) -> None:
-    layers = import_module(PACKAGES[major]).layers
+    keras = import_module(PACKAGES[major])
+    keras.utils.set_random_seed(0)  # each layer's own seed is drawn from it
+    layers = keras.layers
     names = [name for name in AUGMENTING if hasattr(layers, name)]
     assert len(names) == (IN_KERAS_2 if major == 2 else len(AUGMENTING) - 2)  # RandomHeight, RandomWidth: Keras 2's
     for name in names:
