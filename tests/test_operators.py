@@ -45,7 +45,9 @@ def made(name: str) -> tuple[Any, Graph]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / ("model.keras" if keras == 3 else "model.h5")
         model.save(path)
-        return model, formats.load(path)
+        graph = formats.load(path)
+        assert graph.sha256  # while the file is there
+        return model, graph
 
 
 @cache

@@ -110,7 +110,7 @@ class Stream:
             else:
                 self._receiver.take(header, array)
                 read += 0 if array is None else array.nbytes
-                if kind == "tensor":
+                if "uses" in header:  # a probe's tensors are kept
                     self._uses[header["key"]] = header["uses"]
                 if kind == "passed" or (kind == "call" and read > AT_ONCE):
                     return True

@@ -118,3 +118,11 @@ def test_causal_output_does_not_depend_on_what_comes_after() -> None:
     kernel = np.array([10.0, 1]).reshape(2, 1, 1)
     assert run("Conv1D", config, np.arange(1.0, 7).reshape(1, 6, 1), kernel=kernel).mid.ravel().tolist() == [
         1, 2, 3, 4, 15, 26]  # fmt: skip
+
+
+def test_one_position_across_at_a_stride_of_two() -> None:
+    """y = 10·x: the tap of 100 lies on padding. TensorFlow 2.21 with oneDNN gives [10, 0, 30, 0] for it."""
+    x = np.arange(1.0, 5).reshape(2, 1, 2, 1, 1)
+    kernel = np.array([10.0, 100.0]).reshape(1, 1, 2, 1, 1)
+    config = {"filters": 1, "kernel_size": [1, 1, 2], "strides": [1, 1, 2], "padding": "same", "use_bias": False}
+    assert run("Conv3D", config, x, kernel=kernel).mid.ravel().tolist() == [10, 20, 30, 40]
