@@ -137,7 +137,7 @@ class Again(Session):
         self._slot = "plain"
         return super().plain()
 
-    def run(self, record: Pass) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def run(self, record: Pass) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
         self._slot = f"pass {record.number}"
         try:
             arrays = super().run(record)

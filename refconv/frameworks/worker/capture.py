@@ -50,8 +50,8 @@ class Session:
             outputs = self._predict()
         return [as_array(output) for output in self.framework.flatten(outputs)]
 
-    def run(self, record: Pass) -> Tuple[List[np.ndarray], List[np.ndarray]]:
-        """One pass: the recorded tensors in the order of `record.tensors`, and in the first one the model's outputs.
+    def run(self, record: Pass) -> Tuple[Dict[str, np.ndarray], List[np.ndarray]]:
+        """One pass: the recorded tensors by key, and in the first one the model's outputs.
 
         Raises:
             LayerFailure: a layer raised, when it was traced or when it ran.
@@ -61,8 +61,8 @@ class Session:
             tensors, outputs = self._function(record)(*self._constants())
         except Exception as error:
             raise LayerFailure(self.recorder.failed or self._named_in(str(error)), error) from error
-        arrays = [as_array(tensor) for tensor in tensors]
-        self._remember(record, dict(zip(record.tensors, arrays)))
+        arrays = {key: as_array(tensor) for key, tensor in zip(record.tensors, tensors)}
+        self._remember(record, arrays)
         return arrays, [as_array(output) for output in outputs]
 
     def _function(self, record: Pass) -> Callable[..., Any]:
@@ -169,13 +169,13 @@ def _send_passes(session: Session, passes: Passes, channel: Channel) -> None:
         if not plan.complete:
             plan.complete = True
             channel.send("planned", calls=plan.calls)
-        _send_pass(channel, record, dict(zip(record.tensors, tensors)), outputs)
+        _send_pass(channel, record, tensors, outputs)
         record.forget()
         del tensors, outputs  # before the next pass makes its own
 
 
 def _send_pass(channel: Channel, record: Pass, tensors: Dict[str, np.ndarray], outputs: List[np.ndarray]) -> None:
-    """Call by call, each tensor before the first call that names it, and forgotten then: neither side holds all."""
+    """Call by call, each tensor taken out of `tensors` before the first call that names it: neither side holds all."""
     channel.send("pass", index=record.number, inputs=list(record.inputs))
     uses = Counter(key for call in record.calls for key in call.keys)
     for call in record.calls:
