@@ -16,7 +16,6 @@ first batch alone, in as many rounds as the growth has.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -26,13 +25,13 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 
-from rich.console import Console  # noqa: E402
 from speed import costs  # noqa: E402
 from speed.beside import Row, weights_beside_cat  # noqa: E402
 from speed.beside import beside as measure  # noqa: E402
 from speed.files import TINY, ZOO, find, read, real_models  # noqa: E402
 from speed.machine import described, machine  # noqa: E402
 from speed.memory import KIND  # noqa: E402
+from speed.tables import tell  # noqa: E402
 
 BATCHES = (1, 2, 4, 8, 16)
 READ = "VGG16"  # whose weights are listed
@@ -52,13 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     weights = weights_beside_cat(find([READ], options.zoo)[READ], options.rounds) if options.weights else None
     told = costs.as_json(rows, weights, before, KIND)
     tables, notes = [costs.costs(rows), costs.lines(rows)], _notes(told, rows, weights, left_out)
-    console = Console(width=None if sys.stdout.isatty() else 180)
-    for part in [*(table.rich() for table in tables if table.rows), *notes]:
-        console.print(part, markup=False, highlight=False)
-    if options.json:
-        options.json.write_text(json.dumps(told, indent=2) + "\n")
-    if options.markdown:
-        options.markdown.write_text("\n\n".join([*(t.markdown() for t in tables if t.rows), *notes]) + "\n")
+    tell(tables, notes, told, options)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -14,7 +14,6 @@ model's name in the folder REFCONV_MODELS (else ../shared/models), or a path. De
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -27,11 +26,11 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests")]
 
 import tensorflow as tf  # noqa: E402
-from rich.console import Console  # noqa: E402
 from speed import layer_costs  # noqa: E402
 from speed.files import ZOO, find, read  # noqa: E402
 from speed.layers import gpu, layers  # noqa: E402
 from speed.machine import described, machine  # noqa: E402
+from speed.tables import tell  # noqa: E402
 from speed.timed import Layer, Untimed  # noqa: E402
 
 
@@ -50,13 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         layer_costs.totals(told["types"], "type, ms"),
         layer_costs.slowest(timed, options.slowest),
     ]
-    console, notes = Console(width=None if sys.stdout.isatty() else 180), _notes(told, left_out)
-    for part in [*(table.rich() for table in tables if table.rows), *notes]:
-        console.print(part, markup=False, highlight=False)
-    if options.json:
-        options.json.write_text(json.dumps(told, indent=2) + "\n")
-    if options.markdown:
-        options.markdown.write_text("\n\n".join([*(t.markdown() for t in tables if t.rows), *notes]) + "\n")
+    tell(tables, _notes(told, left_out), told, options)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.table import Table as RichTable
 
 
@@ -28,3 +32,15 @@ class Table:
     def markdown(self) -> str:
         marks = ["---" if number < self.left else "--:" for number in range(len(self.heads))]
         return "\n".join("| " + " | ".join(line) + " |" for line in [self.heads, marks, *self.rows])
+
+
+def tell(tables: Sequence[Table], notes: Sequence[str], told: Mapping, options: argparse.Namespace) -> None:
+    """Print tables and notes; write what was measured to `options.json`, and both to `options.markdown`, if named."""
+    console = Console(width=None if sys.stdout.isatty() else 180)
+    filled = [table for table in tables if table.rows]
+    for part in [*(table.rich() for table in filled), *notes]:
+        console.print(part, markup=False, highlight=False)
+    if options.json:
+        options.json.write_text(json.dumps(told, indent=2) + "\n")
+    if options.markdown:
+        options.markdown.write_text("\n\n".join([*(table.markdown() for table in filled), *notes]) + "\n")
