@@ -32,7 +32,7 @@ def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> 
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
+            env={**_installed(), **(env or {})},
         )
         try:
             with Peak(process.pid) as peak:
@@ -44,6 +44,11 @@ def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> 
             raise
         output.seek(0)
         return Ran(seconds, peak.bytes, process.returncode, _last(output.read().decode(errors="replace")))
+
+
+def _installed() -> dict[str, str]:
+    """This environment, in which a second run finds what was compiled in the first, as an installed program does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def read_away(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Ran:

@@ -39,14 +39,17 @@ def command(
     With LAYER, one channel of its kernel is printed, stored beside effective: a QKeras layer multiplies by quantized
     weights, which `get_weights()` does not give.
     """
-    from refconv.inventory.weights import choose, weights
-    from refconv.report import weights as report
+    from refconv import formats
     from refconv.report.files import check_writable, write_arrays, write_text
 
     for option, file in (("--output", npz_file), ("--json", json_file)):
         if file is not None:
             check_writable(file, option)
-    found = weights(model, architecture)
+    graph = formats.load(model, architecture)
+    from refconv.inventory.weights import choose, of_graph  # while the file's checksum is being computed
+    from refconv.report import weights as report
+
+    found = of_graph(graph)
     if layer is not None:
         chosen = choose(found, layer)
         found = {chosen.layer: chosen}

@@ -218,7 +218,9 @@ def _pieces(tiles: int, panels: int, filters: int, threads: int) -> Iterator[tup
     """Tiles whose results stay in a core's own cache, and enough of them that reading b is worth it."""
     most = max(16, (1 << 17) // (filters * ROWS[0]))
     split = threads if tiles < 4 * threads and panels >= threads > 1 else 1
-    count = max(-(-tiles // most), 1 if split > 1 else threads)
+    count = -(-tiles // most)
+    if split == 1:
+        count = -(-count // threads) * threads  # or some would have nothing to do at the end
     step, width = -(-tiles // count), -(-panels // split)
     for left in range(0, panels, width):
         for first in range(0, tiles, step):
