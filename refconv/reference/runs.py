@@ -20,7 +20,7 @@ from refconv.reference.forward import forward, weights_of
 from refconv.reference.shadow import Shadow
 
 SHADOWS = 2  # runs with errors drawn, beside which `predict` is judged
-AHEAD = 64 << 20  # bytes of values that are held until the framework's arrive
+AHEAD = 32 << 20  # bytes of values that are held until the framework's arrive: more gains no time that can be measured
 
 
 @dataclass(frozen=True)
