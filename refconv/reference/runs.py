@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
@@ -20,7 +21,8 @@ from refconv.reference.forward import forward, weights_of
 from refconv.reference.shadow import Shadow
 
 SHADOWS = 2  # runs with errors drawn, beside which `predict` is judged
-AHEAD = 32 << 20  # bytes of values that are held until the framework's arrive: more gains no time that can be measured
+AHEAD = 32 << 20  # bytes of values that are held until the framework's arrive, if there are few weights
+SHARE = 4  # else this part of the weights, which take far more room in the framework
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,16 @@ class Runs:
         self._alone = replace(context, need=Need.VALUES)
         self._nodes = [node for node in graph.nodes if node.index not in graph.inputs]
         self._ahead: dict[int, Computed] = {}
+        self._most = max(AHEAD, _bytes_of_weights(graph) // SHARE)
 
     def ahead(self, ready: Callable[[Node], bool], stop: Callable[[], bool]) -> None:
-        """Compute node after node until `stop`, or one is not `ready`, or `AHEAD` bytes are held.
+        """Compute node after node until `stop`, or one is not `ready`, or as many bytes are held as may be.
 
         The errors of the runs that round are then drawn with the σ of the reference's own values.
         """
         held, probable = 0, replace(self._alone, need=Need.PROBABLE)
         for node in self._nodes:
-            if not ready(node) or held > AHEAD or stop():
+            if not ready(node) or held > self._most or stop():
                 return
             started, own = time.perf_counter(), self._chain.inputs(node)
             assert own is not None, "every node before it was computed"
@@ -96,3 +99,9 @@ class Runs:
     def _step(self, node: Node, weights: Weights, sigma: Sequence[Field]) -> None:
         for shadow in self._shadows:
             shadow.step(node, weights, self._alone, sigma)
+
+
+def _bytes_of_weights(graph: Graph) -> int:
+    """In float32; those of a shared layer once."""
+    shapes = {weight.path: weight.shape for node in graph.nodes for weight in node.weights.values()}
+    return sum(4 * prod(shape) for shape in shapes.values())

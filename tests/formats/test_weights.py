@@ -189,7 +189,7 @@ class TestArchives:
         assert (node.attrs is not None, dict(node.weights)) == (True, {})
 
     def test_large_weights_stay_in_the_file(self, tmp_path):
-        kernel = np.random.default_rng(0).random((1 << 19, 8), np.float32)  # 16 MiB
+        kernel = np.random.default_rng(0).random((1 << 21, 8), np.float32)  # 64 MiB
         path = self.archive(tmp_path, [dense(units=8, use_bias=False)], {"layers/dense/vars/0": kernel})
         tracemalloc.start()
         weight = load(path).nodes[1].weights["kernel"]
