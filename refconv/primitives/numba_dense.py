@@ -17,7 +17,7 @@ import numpy as np
 from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.numba_blocks import VALUES, lay_points, lay_rows, multiply, pack
 from refconv.primitives.numba_tile import LANES, ROWS, VECTORS
-from refconv.primitives.threads import Threads
+from refconv.primitives.threads import PIECE, Threads, worth
 
 TERMS = 384  # at most so many are summed in registers, and so in the pass's own format
 PACKED = 1 << 22  # elements of the packed kernel at a time: a large one is never copied whole
@@ -169,14 +169,14 @@ def _panels(filters: int, groups: int, group: int, lanes: int) -> np.ndarray:
 def _laid_points(x: np.ndarray, plan: Plan, p: Pass, threads: Threads) -> np.ndarray:
     flat, place = _room(plan, p)
     place[-1] = 0
-    threads.over(len(place), lambda a, b: lay_points(x, place, a, b, p.mode, p.x_scale))
+    threads.over(len(place), lambda a, b: lay_points(x, place, a, b, p.mode, p.x_scale), least=worth(place[0].size))
     return flat
 
 
 def _laid_rows(x: np.ndarray, plan: Plan, window: Canonical, p: Pass, threads: Threads) -> np.ndarray:
     flat, place = _room(plan, p)
-    rows, stride = prod(plan.place[:3]), window.strides[2]
-    threads.over(rows, lambda a, b: lay_rows(x, place, stride, window.before, a, b, p.mode, p.x_scale))
+    rows, stride, least = prod(plan.place[:3]), window.strides[2], worth(prod(plan.place[3:]))
+    threads.over(rows, lambda a, b: lay_rows(x, place, stride, window.before, a, b, p.mode, p.x_scale), least=least)
     return flat
 
 
@@ -192,16 +192,17 @@ def _multiply(x: np.ndarray, kernel: np.ndarray, plan: Plan, groups: int, p: Pas
     terms, filters = kernel.shape
     lanes = LANES if p.dtype == np.float64 else 2 * LANES
     panels = _panels(filters, groups, plan.group, lanes)
+    busy = threads.count if len(plan.tiles) * ROWS[0] * terms * filters >= PIECE else 1
     result = aligned(int(plan.tiles[:, 3].sum()) * filters, np.float64)
-    depth = -(-terms // -(-terms // TERMS))
+    depth, least = -(-terms // -(-terms // TERMS)), worth(terms * lanes * VECTORS[0])
     for some in _batches(panels, terms * lanes):
         b = aligned(int(some[:, 1].sum()) * terms * lanes, p.dtype)
-        threads.over(len(some), lambda s, e: pack(kernel, some, b, s, e, p.mode, p.w_scale))  # noqa: B023
+        threads.over(len(some), lambda s, e: pack(kernel, some, b, s, e, p.mode, p.w_scale), least=least)  # noqa: B023
 
         def work(first: int, last: int, left: int, right: int) -> None:
             multiply(x, plan.offsets, b, result, filters, plan.tiles, some[left:right], first, last, depth, p.scale)  # noqa: B023
 
-        threads.each(work, _pieces(len(plan.tiles), len(some), filters, threads.count))
+        threads.each(work, _pieces(len(plan.tiles), len(some), filters, busy))
     return result
 
 
