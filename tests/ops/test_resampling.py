@@ -17,7 +17,7 @@ from support.one import holds, run
 from refconv.compare.stage1 import deviate
 from refconv.numerics.enclosure import Enclosure, point
 from refconv.ops import taps as module
-from refconv.ops.filters import FILTERS, KEYS, horner
+from refconv.ops.filters import FILTERS, horner
 from refconv.ops.resampling import resample
 from refconv.ops.taps import taps
 

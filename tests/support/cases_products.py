@@ -76,8 +76,34 @@ def time_distributed(draw: st.DrawFn) -> Case:
     return Case({"layer": held}, (draw(of_rank(rank)),))
 
 
+@st.composite
+def pipeline(draw: st.DrawFn) -> Case:
+    """Up to three layers over an image, each a bounded, an exact or an idle one."""
+    shape = draw(of_rank(4))
+    parts = (
+        ("Rescaling", {"scale": 0.3, "offset": -0.2}),
+        ("Resizing", {"height": 3, "width": 5, "interpolation": "bicubic"}),
+        ("CenterCrop", {"height": 2, "width": 2}),
+        ("RandomFlip", {}),
+        ("ZeroPadding2D", {"padding": [1, 2]}),
+        ("Activation", {"activation": "sigmoid"}),
+    )
+    chosen = draw(st.lists(st.sampled_from(parts), min_size=1, max_size=3))
+    held = [
+        {
+            "module": "keras.layers",
+            "class_name": name,
+            "config": {"name": f"inner_{i}", **config},
+            "registered_name": None,
+        }
+        for i, (name, config) in enumerate(chosen)
+    ]
+    return Case({"layers": held}, (shape,), (3,))
+
+
 CASES: dict[str, st.SearchStrategy[Case]] = {
     "EinsumDense": einsum_dense(),
     "Dot": dot(),
     "TimeDistributed": time_distributed(),
+    "Pipeline": pipeline(),
 }

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from refconv.compare.counterfactuals.base import Case, Counterfactual
-from refconv.ops.embedding import Embedding
+from refconv.ops.embedding import Embedding, looks_up
 from refconv.ops.identity import Nothing
 from refconv.ops.merging import Concatenate, Merge
 from refconv.ops.padding import Cropping, Padding
@@ -130,7 +130,7 @@ ROWS = (
     Counterfactual("sides swapped", (Cropping,), _cropping_swapped, _uneven_cropping),
     Counterfactual("tiled instead of repeated", (UpSampling,), _tiled, _repeats),
     Counterfactual("the other interpolation", (UpSampling, Resizing), _other_interpolation, _interpolable),
-    Counterfactual("next row looked up", (Embedding,), _next_row),
+    Counterfactual("next row looked up", (Embedding,), _next_row, lambda case: looks_up(case.attrs)),
     Counterfactual("inputs in reverse order", (Concatenate,), _reversed, _several),
     Counterfactual("last operand missing", (Merge,), _without_last, _several),
     Counterfactual("operands swapped", (Merge,), _reversed, _subtracts),
