@@ -77,6 +77,21 @@ def time_distributed(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def spectrogram(draw: st.DrawFn) -> Case:
+    """Every mode but `angle`, frames that overlap or not, transforms longer than a frame."""
+    length = draw(st.integers(2, 9))
+    config = {
+        "mode": draw(st.sampled_from(["log", "magnitude", "psd", "real", "imag", "stft"])),
+        "frame_length": length,
+        "frame_step": draw(st.none() | st.integers(1, length)),
+        "fft_length": draw(st.sampled_from([None, 16])),
+        "padding": draw(st.sampled_from(["valid", "same"])),
+        "expand_dims": draw(st.booleans()),
+    }
+    return Case(config, ((draw(LENGTHS), length + draw(st.integers(0, 12)), draw(st.integers(1, 3))),), (3,))
+
+
+@st.composite
 def pipeline(draw: st.DrawFn) -> Case:
     """Up to three layers over an image, each a bounded, an exact or an idle one."""
     shape = draw(of_rank(4))
@@ -106,4 +121,5 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
     "Dot": dot(),
     "TimeDistributed": time_distributed(),
     "Pipeline": pipeline(),
+    "STFTSpectrogram": spectrogram(),
 }
