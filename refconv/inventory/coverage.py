@@ -29,7 +29,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "normalization": ("normalization", "layer_normalization", "unit_normalization", "rms_normalization"),
     "merging": ("merging", "dot"),
     "moving elements": ("padding", "shaping", "embedding", "reversible_embedding", "masking"),
-    "preprocessing": ("preprocessing", "resizing", "auto_contrast", "spectrogram"),
+    "preprocessing": ("preprocessing", "resizing", "auto_contrast", "local_contrast", "spectrogram"),
     "wrappers": ("time_distributed", "pipeline"),
     "acting in training only": ("identity",),
     "attention": ("attention", "multi_head"),

@@ -16,10 +16,6 @@ MEL = (
     "no reference yet: its transform's error is known only against a frame's energy, "
     "which in decibels bounds no quiet bin"
 )
-HISTOGRAMS = (
-    "no reference yet: pixels are cut down to whole numbers and counted, "
-    "and where a value_range is mapped first, rounding decides which"
-)
 BOXES = "changes bounding boxes, not the tensor that a model goes on with"
 
 UNCOVERED: Mapping[str, str] = {
@@ -45,5 +41,4 @@ UNCOVERED: Mapping[str, str] = {
     "MaxNumBoundingBoxes": BOXES,
     "Equalization": "no reference yet: documented to act at inference too, where Keras 3.15 gives back its input",
     "MelSpectrogram": MEL,
-    "ContrastLimitedAdaptiveHistogramEqualization": HISTOGRAMS,
 }

@@ -101,6 +101,17 @@ def auto_contrast(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def local_contrast(draw: st.DrawFn) -> Case:
+    """Tiles of every size, some filled up; small integers, of which few bins hold many, and pixels."""
+    shape = draw(st.tuples(st.integers(1, 3), st.integers(4, 9), st.integers(4, 9), st.integers(1, 3)))
+    config = {
+        "clip_limit": draw(st.sampled_from([4.0, 40.0, 0.0, 1e9])),
+        "tile_grid_size": draw(st.sampled_from([(1, 1), (2, 3), (3, 2), (4, 4)])),
+    }
+    return Case(config, (shape,), (3,), draw(st.none() | st.just(256)))
+
+
+@st.composite
 def layer_scale(draw: st.DrawFn) -> Case:
     shape = draw(SHAPES)
     return Case({"init_values": 0.5, "projection_dim": shape[-1]}, (shape,), package="applications.convnext")
@@ -166,6 +177,7 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
     "UnitNormalization": unit_normalization(),
     "RMSNormalization": rms_normalization(),
     "AutoContrast": auto_contrast(),
+    "ContrastLimitedAdaptiveHistogramEqualization": local_contrast(),
     "LayerScale": layer_scale(),
     "CustomScaleLayer": custom_scale(),
     "StochasticDepth": st.builds(
