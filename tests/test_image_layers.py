@@ -25,27 +25,27 @@ WAVE = np.random.default_rng(3).normal(size=(2, 40, 1)).astype(np.float32)
 BAD = (Verdict.MISMATCH, Verdict.SUSPECT)
 
 
-def resized(layers: Any, major: int) -> dict[str, Any]:
-    """Every way of resizing that the layers of one version have, by name."""
+def resized(major: int) -> list[tuple[str, str, dict[str, Any]]]:
+    """Every way of resizing that the layers of one version have: name, class and arguments."""
     methods = ["nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5"]
     methods += ["gaussian", "mitchellcubic"] if major == 2 else []
-    found = {f"to {m}": layers.Resizing(9, 20, interpolation=m) for m in methods}
-    found |= {f"up {m}": layers.UpSampling2D((2, 3), interpolation=m) for m in methods}
-    found["cropped"] = layers.Resizing(5, 9, interpolation="bicubic", crop_to_aspect_ratio=True)
+    size = {"height": 9, "width": 20}
+    found = [(f"to_{m}", "Resizing", {**size, "interpolation": m}) for m in methods]
+    found += [(f"up_{m}", "UpSampling2D", {"size": (2, 3), "interpolation": m}) for m in methods]
+    found += [("cropped", "Resizing", {**size, "interpolation": "bicubic", "crop_to_aspect_ratio": True})]
     if major == 3:
-        found |= {f"smooth {m}": layers.Resizing(9, 10, interpolation=m, antialias=True) for m in methods}
-        found["filled"] = layers.Resizing(9, 9, interpolation="lanczos3", pad_to_aspect_ratio=True, fill_value=7.0)
-    return {name: layer for name, layer in found.items()}
+        size = {"height": 9, "width": 10}
+        found += [(f"smooth_{m}", "Resizing", {**size, "interpolation": m, "antialias": True}) for m in methods]
+        filled = {"interpolation": "lanczos3", "pad_to_aspect_ratio": True, "fill_value": 7.0}
+        found += [("filled", "Resizing", {**size, **filled})]
+    return found
 
 
 def images(major: int) -> Any:
     keras = import_module(PACKAGES[major])
     layers = keras.layers
     start = layers.Input(X.shape[1:])
-    outputs = []
-    for name, layer in resized(layers, major).items():
-        layer._name = name.replace(" ", "_")
-        outputs.append(layer(start))
+    outputs = [getattr(layers, kind)(name=name, **config)(start) for name, kind, config in resized(major)]
     if major == 3:
         stretched = layers.AutoContrast(name="contrast")(start)
         local = layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(3, 4), name="local")(start)
@@ -106,7 +106,7 @@ IMAGE_FAULTS = {
     "up_lanczos5": attribute("up_lanczos5", "interpolation", "lanczos3"),
     "smooth_bilinear": attribute("smooth_bilinear", "antialias", False),
     "to_area": attribute("to_area", "interpolation", "bilinear"),
-    "filled": attribute("filled", "fill_value", 7.001),
+    "filled": attribute("filled", "fill_value", 7.1),
     "contrast": attribute("contrast", "value_range", [0, 254]),
     "local": attribute("local", "clip_limit", 3.9),
     "pipeline": scale_inside,
