@@ -34,6 +34,8 @@ def rms_normalization(
 ) -> Enclosure:
     """y = x·inv·scale, inv = 1/√(Σx²/n + ε), the mean over `axis`, along which the scale lies too.
 
+    Keras 3.15 multiplies by the scale along the last axes, whatever the axis: a mismatch where it is another.
+
     In units of u: each square rounds, which moves their mean by 1 at most; the root (INVERSE, `statistics`); the two
     products of y. x's radii r move x itself, and the mean by 2Σ|x|r/n + Σr²/n. A subnormal x counts times inv·scale,
     a subnormal x·inv times scale, the result once. Computed in float32 at least, and rounded once.
@@ -75,6 +77,5 @@ ROWS = (
         shapes,
         wide=True,
         source="keras.layers.RMSNormalization",
-        note="the scale lies along `axis`; Keras 3.15 multiplies it along the last axes, whatever the axis",
     ),
 )
