@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, pi
+from math import pi
 
 import numpy as np
 
+from refconv.ops.functions.base import DIVISION, EXP
+
 SIN = 8  # units of u|sin|: OpenCL's full profile, as in `functions.base`
-DIVISION, EXP = 5, 6
-SINC_SLOPE = 1.371  # largest |d/dx sin(πx)/(πx)|, 0.4362·π at πx = 2.0816
+# Largest |w''|: Keys's cubic 9x − 5 at 0; Mitchell's and the Gauss curve 4; Lanczos π²/3·(1 + 1/a²) + 2·1.371²/a, below
+# 4.92, because sin(πx)/(πx) is nowhere steeper than 1.371.
+BEND = 5.0
+NEAR = 1e-3  # below it a Lanczos kernel takes sin(x)/x for 1
 
 Valued = tuple[np.ndarray, np.ndarray]
 
@@ -25,14 +29,27 @@ class Filter:
     Attributes:
         weigh: (x ≥ 0, u) → w(x) before it is cut off, and the largest error of a kernel that is given exactly x.
         radius: where it ends.
-        slope: the largest |w'|.
-        jumps: position and height of every discontinuity.
     """
 
     weigh: Callable[[np.ndarray, float], Valued]
     radius: float
-    slope: float
-    jumps: tuple[tuple[float, float], ...] = ()
+
+    def __call__(self, x: np.ndarray, u: float) -> Valued:
+        value, error = self.weigh(np.minimum(x, self.radius), u)
+        return np.where(x < self.radius, value, 0.0), np.where(x < self.radius, error, 0.0)
+
+    def near(self, x: np.ndarray, drift: np.ndarray, u: float) -> Valued:
+        """w(x), and how far a kernel may lie from it whose x lies within `drift`.
+
+        Between the ends no piece of w leaves what the ends span by more than BEND·drift²/2, and a jump shows at one of
+        them; to which comes the kernel's own error, there or at an end.
+        """
+        value, error = self(x, u)
+        moved = np.zeros_like(value)
+        for end in (np.abs(x - drift), x + drift):
+            there, own = self(end, u)
+            moved, error = np.maximum(moved, np.abs(there - value)), np.maximum(error, own)
+        return value, error + moved + BEND / 2 * drift**2
 
 
 def horner(coefficients: Sequence[float], x: np.ndarray, u: float) -> Valued:
@@ -86,29 +103,21 @@ def _lanczos(a: int) -> Callable[[np.ndarray, float], Valued]:
     return weigh
 
 
-NEAR = 1e-3  # below it a Lanczos kernel takes sin(x)/x for 1
-
-
-def lanczos(a: int) -> Filter:
-    step = 1 - float(np.sinc(NEAR) * np.sinc(NEAR / a))
-    return Filter(_lanczos(a), float(a), SINC_SLOPE * (1 + 1 / a), ((NEAR, step),))
-
-
 KEYS_INNER, KEYS_OUTER = (1.5, -2.5, 0.0, 1.0), (-0.5, 2.5, -4.0, 2.0)
 MITCHELL_INNER, MITCHELL_OUTER = (7 / 6, -2.0, 0.0, 8 / 9), (-7 / 18, 2.0, -10 / 3, 16 / 9)
 
-TRIANGLE = Filter(_triangle, 1.0, 1.0)
+TRIANGLE = Filter(_triangle, 1.0)
 # R. G. Keys, Cubic convolution interpolation for digital image processing, 1981: a = −½.
-KEYS = Filter(_pieces(KEYS_INNER, KEYS_OUTER), 2.0, 25 / 18)
+KEYS = Filter(_pieces(KEYS_INNER, KEYS_OUTER), 2.0)
 # D. P. Mitchell and A. N. Netravali, Reconstruction filters in computer graphics, 1988: B = C = ⅓.
-MITCHELL = Filter(_pieces(MITCHELL_INNER, MITCHELL_OUTER), 2.0, 8 / 7)
-GAUSSIAN = Filter(_gaussian, 1.5, 2 * exp(-0.5), ((1.5, exp(-4.5)),))
+MITCHELL = Filter(_pieces(MITCHELL_INNER, MITCHELL_OUTER), 2.0)
+GAUSSIAN = Filter(_gaussian, 1.5)  # three standard deviations, where e⁻⁴·⁵ are left
 
 FILTERS = {
     "bilinear": TRIANGLE,
     "bicubic": KEYS,
-    "lanczos3": lanczos(3),
-    "lanczos5": lanczos(5),
+    "lanczos3": Filter(_lanczos(3), 3.0),
+    "lanczos5": Filter(_lanczos(5), 5.0),
     "gaussian": GAUSSIAN,
     "mitchellcubic": MITCHELL,
 }

@@ -58,8 +58,6 @@ def filtered(filter: Filter, length: int, target: int, *, antialias: bool, u: fl
 
     TensorFlow's ScaleAndTranslate. Positions: the scale rounds, and its inverse, and its product with i + ½; the
     distance and, if it is divided by s, that quotient in four steps. Ratios of a power of two round nothing.
-    A weight errs by its own error, by the filter's slope times that of the position, and by a jump where it may lie
-    on the other side.
     """
     centre, pixels = _centres(length, target), np.arange(length) + 0.5
     scale = max(length / target, 1.0) if antialias else 1.0
@@ -68,11 +66,7 @@ def filtered(filter: Filter, length: int, target: int, *, antialias: bool, u: fl
     drift = (gamma(3, u) * centre + gamma(1, u) * distance) / scale + (gamma(4, u) * x if scale > 1 else 0.0)
     drift = drift * (0.0 if _power_of_two(length, target) else SECOND_ORDER)
     taken = x <= filter.radius + drift
-    value, own = filter.weigh(np.where(taken, x, 0.0), u)
-    weights = np.where(x < filter.radius, value, 0.0)
-    error = own + filter.slope * drift
-    for at, height in filter.jumps:
-        error = error + np.where((np.abs(x - at) <= drift) & (drift > 0), height, 0.0)
+    weights, error = filter.near(np.where(taken, x, filter.radius + 1), np.where(taken, drift, 0.0), u)
     return _divided(weights, np.where(taken, error, 0.0), taken)
 
 
@@ -100,7 +94,7 @@ def tabled(length: int, target: int, u: float) -> Taps:
 
 def _keys(index: np.ndarray, length: int) -> np.ndarray:
     x = np.abs(index / STEPS - np.arange(length))
-    return np.where(x < KEYS.radius, KEYS.weigh(np.minimum(x, KEYS.radius), 0.0)[0], 0.0)
+    return KEYS(x, 0.0)[0]
 
 
 def averaged(length: int, target: int, u: float) -> Taps:

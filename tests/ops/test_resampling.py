@@ -17,7 +17,7 @@ from support.one import holds, run
 from refconv.compare.stage1 import deviate
 from refconv.numerics.enclosure import Enclosure, point
 from refconv.ops import taps as module
-from refconv.ops.filters import FILTERS, horner
+from refconv.ops.filters import BEND, FILTERS, GAUSSIAN, NEAR, TRIANGLE, horner
 from refconv.ops.resampling import resample
 from refconv.ops.taps import taps
 
@@ -94,15 +94,22 @@ def test_horner_by_hand() -> None:
 
 
 @pytest.mark.parametrize("method", FILTERS)
-def test_slopes_are_the_steepest(method: str) -> None:
-    """A jump aside, and not by far too steep."""
+def test_filters_bend_no_more_than_stated(method: str) -> None:
+    """Second differences, but across a jump or the triangle's edges."""
     f = FILTERS[method]
-    x = np.linspace(0, f.radius, 100_001)
+    x = np.linspace(NEAR * 1.1, f.radius * (1 - 1e-9), 20_001)
     w = f.weigh(x, U)[0]
-    steps = np.abs(np.diff(w)) / np.diff(x)
-    away = np.all([np.abs(x[1:] - at) > 1e-3 for at, _ in f.jumps] or [x[1:] > 0], axis=0)
-    steepest = steps[away].max()
-    assert steepest <= f.slope * (1 + 1e-6) and f.slope < 1.7 * steepest
+    assert np.max(np.abs(np.diff(w, 2))) / (x[1] - x[0]) ** 2 <= BEND * 1.01
+
+
+def test_what_a_drift_may_move() -> None:
+    """Along a slope by the slope times it; over the edge of the Gauss curve by e⁻⁴·⁵; nothing without one."""
+    at, drift = np.array([0.5]), np.array([1e-5])
+    assert TRIANGLE.near(at, drift, 0.0)[1] == pytest.approx(1e-5, rel=1e-4)
+    assert TRIANGLE.near(at, 0 * drift, 0.0)[1] == 0
+    assert GAUSSIAN.near(at + 1.0, drift, 0.0)[0] == 0
+    assert GAUSSIAN.near(at + 1.0, drift, 0.0)[1] == pytest.approx(exp(-4.5), rel=1e-3)
+    assert GAUSSIAN.near(at + 1.0, 0 * drift, 0.0)[1] == 0
 
 
 @given(st.sampled_from(METHODS), st.integers(1, 60), st.integers(1, 60), st.booleans())
@@ -117,7 +124,7 @@ def test_a_flat_line_only_rounds() -> None:
     for method in FILTERS:
         weights = taps(method, 10, 23, antialias=True, u=U)
         found = resample(point(np.full((1, 10), 5.0, dtype=np.float32)), 1, weights, CONTEXT.arithmetic)
-        assert np.all(np.asarray(found.worst) < 5 * 40 * U)
+        assert np.all(np.asarray(found.worst) < 5 * 50 * U)
         assert weights.spread.any()
 
 
@@ -162,7 +169,7 @@ FAULTS: dict[str, Callable[[str], np.ndarray]] = {
 def test_faults_are_outside(fault: str, method: str) -> None:
     if (fault, method) == ("not antialiased", "area"):
         pytest.skip("the same")
-    assert deviate(enclosure(method, (7, 9), True), FAULTS[fault](method)).outside.mean() > 0.5
+    assert deviate(enclosure(method, (7, 9), True), FAULTS[fault](method)).outside.mean() > 0.6
 
 
 def test_the_cubic_without_its_table_is_outside() -> None:

@@ -39,4 +39,4 @@ def test_other_norms_are_outside() -> None:
     centred = x - x.mean(axis=1, keepdims=True)
     assert holds(found, keras.ops.rms_normalization(x, epsilon=1e-6).numpy())
     assert not holds(found, centred / centred.std(axis=1, keepdims=True))
-    assert not holds(found, keras.ops.rms_normalization(x, epsilon=1e-5).numpy())
+    assert not holds(found, keras.ops.rms_normalization(x, epsilon=1e-4).numpy())
