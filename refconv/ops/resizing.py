@@ -97,8 +97,8 @@ def resizing(attrs: Resizing, weights: Weights, inputs: Sequence[Enclosure], con
         x = _filled(x, target, attrs.data_format, attrs.fill_value)
     if attrs.interpolation == "nearest":
         return moved(x, attrs.data_format, 2, lambda v: _gather(v, target))
-    how = {"method": attrs.interpolation, "antialias": attrs.antialias}
-    found = _interpolated(x, target, attrs.data_format, context, **how)
+    method, antialias = attrs.interpolation, attrs.antialias
+    found = _interpolated(x, target, attrs.data_format, context, method=method, antialias=antialias)
     return _as_integers(found, x.mid.dtype) if attrs.whole and x.mid.dtype.kind in "iu" else found
 
 

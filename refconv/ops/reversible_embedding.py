@@ -30,8 +30,8 @@ class ReversibleEmbedding(Embedding):
 
 
 def shapes(attrs: ReversibleEmbedding) -> dict[str, Shape]:
-    table = {"embeddings": (attrs.input_dim, attrs.output_dim)}
-    return table if attrs.tie_weights else {**table, "reverse_embeddings": (attrs.output_dim, attrs.input_dim)}
+    apart: dict[str, Shape] = {"reverse_embeddings": (attrs.output_dim, attrs.input_dim)}
+    return {"embeddings": (attrs.input_dim, attrs.output_dim), **({} if attrs.tie_weights else apart)}
 
 
 def reversible_embedding(

@@ -15,7 +15,7 @@ from refconv.ops.attributes import attribute, number
 from refconv.ops.axes import as_floats, position
 from refconv.ops.base import Context, Row, Shape, Weights
 from refconv.ops.functions.elementwise import radii
-from refconv.ops.layer_normalization import laid
+from refconv.ops.layer_normalization import over_axis
 from refconv.ops.statistics import inverse_root, sum_mean, wider
 
 
@@ -44,7 +44,7 @@ def rms_normalization(
     """
     arithmetic, x = context.arithmetic.wide, as_floats(inputs[0], context.arithmetic)
     axes = tuple(sorted(position(a, x.mid.ndim) for a in attrs.axis))
-    scale, fmt = laid("scale", weights["scale"], axes, x.mid.shape), arithmetic.format
+    scale, fmt = over_axis("scale", weights["scale"], axes, x.mid.shape), arithmetic.format
     square = sum_mean(x.mid**2, axes, arithmetic)
     moved = [
         (2 * np.abs(x.mid) * r + r * r).mean(axis=axes, keepdims=True) + fmt.u * square.mid + fmt.tiny for r in radii(x)

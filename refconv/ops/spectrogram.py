@@ -130,8 +130,8 @@ def _of_power(attrs: Spectrogram, parts: list[Enclosure], arithmetic: Arithmetic
     real, imaginary = (product(part, part, arithmetic) for part in parts)
     power = total(real, imaginary, arithmetic)
     if attrs.mode == "psd":
-        sizes = (np.asarray(v) * doubled for v in (power.mid, power.sigma, power.worst, power.floor))
-        return Enclosure(*sizes, power.overflow)
+        mid, sigma, worst, floor = (np.asarray(v) * doubled for v in power.full()[:4])
+        return Enclosure(mid, sigma, worst, floor, power.overflow)
     least = float(arithmetic.format.round(LEAST))
     magnitude = _above(power, least, np.sqrt, SQRT, arithmetic)
     return magnitude if attrs.mode == "magnitude" else _above(magnitude, least, np.log, LOG, arithmetic)

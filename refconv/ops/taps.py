@@ -112,7 +112,7 @@ def averaged(length: int, target: int, u: float) -> Taps:
         (pixel <= end + r) & (pixel + 1 >= end - r) & (r > 0) for end, r in zip((first, last), drift, strict=True)
     ]
     whole = (pixel + drift[0] < first) & (last < pixel + 1 - drift[1])
-    error = sum(np.where(at & ~whole, r, 0.0) for at, r in zip(touched, drift, strict=True))
+    error = np.sum([np.where(at & ~whole, r, 0.0) for at, r in zip(touched, drift, strict=True)], axis=0)
     return Taps(overlap / s, error / s, (overlap > 0) | (error > 0), np.zeros(target))
 
 

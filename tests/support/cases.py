@@ -206,7 +206,9 @@ def resizing(draw: st.DrawFn) -> Case:
     if "pad_to_aspect_ratio" in first:
         first["fill_value"] = draw(st.sampled_from([0.0, 2.5]))
     config["interpolation"], majors = draw(interpolated())
-    if majors == (2, 3) and draw(st.booleans()):
+    if majors == (2,):
+        first = {}
+    elif draw(st.booleans()):
         first["antialias"] = True
     shape = image(draw, "channels_last", (1, 1))
     integers = None if "fill_value" in first else draw(st.none() | st.just(256))
