@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refconv.numerics.enclosure import Enclosure, Z
-from refconv.numerics.formats import FLOAT32, Format, gamma
+from refconv.numerics.formats import Format, gamma
 from refconv.ops.attributes import Unknown, attribute, integers, number
 from refconv.ops.auto_contrast import PIXELS, value_range
 from refconv.ops.base import Context, Row, Weights
@@ -57,7 +57,7 @@ def local_contrast(attrs: LocalContrast, weights: Weights, inputs: Sequence[Encl
 
     Source: keras.layers.ContrastLimitedAdaptiveHistogramEqualization.
     """
-    fmt, x = context.arithmetic.wide.format, inputs[0].move(lambda v: channels_last(v, attrs.data_format, 2))
+    fmt, x = context.arithmetic.format, inputs[0].move(lambda v: channels_last(v, attrs.data_format, 2))
     height, width = x.mid.shape[1:-1]
     tile = tuple(-(-length // parts) for length, parts in zip((height, width), attrs.tile_grid_size, strict=True))
     bins, unknown = _bins(x)
@@ -72,8 +72,7 @@ def local_contrast(attrs: LocalContrast, weights: Weights, inputs: Sequence[Encl
     found = Enclosure(
         y, radius / Z, radius, np.broadcast_to(BLENDED * fmt.tiny, y.shape), unknown if unknown.any() else False
     )
-    found = _cut(found, x.mid.dtype) if x.mid.dtype.kind in "iu" else context.arithmetic.store(found, FLOAT32)
-    return restore(found, attrs.data_format)
+    return restore(_cut(found, x.mid.dtype) if x.mid.dtype.kind in "iu" else found, attrs.data_format)
 
 
 def _bins(x: Enclosure) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +146,7 @@ ROWS = (
         "ContrastLimitedAdaptiveHistogramEqualization",
         LocalContrast,
         local_contrast,
-        wide=True,
+        single=True,  # under XLA a 16-bit input may be another than was recorded, and fall into another bin
         source="keras.layers.ContrastLimitedAdaptiveHistogramEqualization",
     ),
 )
