@@ -23,6 +23,7 @@ from refconv.compare.counterfactuals.table import ROWS, applicable
 from refconv.compare.layer import judge
 from refconv.formats.architecture import Layer
 from refconv.formats.resolve import resolve
+from refconv.formats.spelling import IMPLIED
 from refconv.graph import Node, Origin
 from refconv.ops.activations import Activation
 from refconv.ops.base import Context
@@ -81,6 +82,7 @@ LAYERS = {
     "norm": Tried("BatchNormalization", {}),
     "norm of epsilon": Tried("BatchNormalization", {"epsilon": 1e-5}),
     "layer norm": Tried("LayerNormalization", {}),
+    "rms": Tried("RMSNormalization", {}),
     "group norm": Tried("GroupNormalization", {"groups": 3}),
     "activation": Tried("Activation", {"activation": "hard_sigmoid"}),
     "relu": Tried("ReLU", {"max_value": 1.0}),
@@ -98,6 +100,7 @@ LAYERS = {
     "larger volume": Tried("UpSampling3D", {}, VOLUME),
     "halved": Tried("Resizing", {"height": 6, "width": 4, "interpolation": "nearest"}),
     "resizing": Tried("Resizing", {"height": 7, "width": 9}),
+    "smoothed": Tried("Resizing", {"height": 7, "width": 9, "interpolation": "bicubic", "antialias": True}),
     "rescaling": Tried("Rescaling", {"scale": 0.5, "offset": 0.25}),
     "normalization": Tried("Normalization", {}),
     "embedding": Tried("Embedding", {"input_dim": 9, "output_dim": 4}, ((2, 7),), integers=9),
@@ -171,9 +174,8 @@ def _activation(value: Activation) -> Any:
 def computed(case: Case) -> tuple[np.ndarray, ...]:
     """What the framework gives for the case, faulty or not."""
     known = {f.name for f in fields(case.attrs)}
-    config = {name: _config(getattr(case.attrs, name)) for name in known}
-    if case.node.type == "LayerNormalization":
-        del config["fused"]
+    said = [name for name in known if (case.node.type, name) not in IMPLIED]
+    config = {name: _config(getattr(case.attrs, name)) for name in said}
     if case.node.type == "Softmax":
         config["axis"] = config["axis"][0]
     if case.node.type in ("ZeroPadding1D", "Cropping1D"):

@@ -167,7 +167,7 @@ class _Flattening:
         made = self._masks(inputs)
         reason = known.reason or problem(known, arguments, outer, self.dialect)
         hidden = "" if reason else under_a_mask(known, bool(made))
-        if own := made | ({len(self.nodes)} if makes_mask(known) else set()):
+        if own := made | ({len(self.nodes)} if makes_mask(known.type, attrs) else set()):
             self.masked[len(self.nodes)] = own
         node = Node(
             len(self.nodes),

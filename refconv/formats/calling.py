@@ -9,6 +9,7 @@ from typing import Any
 from refconv.formats.inbound import Call
 from refconv.formats.resolve import Resolved
 from refconv.graph import Ref
+from refconv.ops.embedding import looks_up
 from refconv.ops.identity import AUGMENTING
 
 # Words in the names of the layers that behave otherwise in training.
@@ -26,7 +27,7 @@ RECURRENT = (
 )
 MASK_READERS = ("Softmax", "GlobalAveragePooling1D", *ATTENDING, *RECURRENT)
 # Arguments of a call that a row's attributes hold, and those that are tensors, in the order of the signature.
-STEERING = ("use_causal_mask", "return_attention_scores")
+STEERING = ("use_causal_mask", "return_attention_scores", "reverse")
 HEADED, GIVEN = ("MultiHeadAttention", "GroupQueryAttention"), ("query", "value", "key")
 
 
@@ -95,9 +96,9 @@ def under_a_mask(known: Resolved, masked: bool) -> str:
     return f"no reference for {known.type} under a mask" if masked and reads else ""
 
 
-def makes_mask(known: Resolved) -> bool:
-    """True for a layer from which a mask starts."""
-    return known.type == "Masking" or getattr(known.attrs, "mask_zero", False) is True
+def makes_mask(kind: str, attrs: Any) -> bool:
+    """True for a layer from which a mask starts, called as its attributes say."""
+    return kind == "Masking" or (getattr(attrs, "mask_zero", False) is True and looks_up(attrs))
 
 
 def _matters(kind: str, name: str, dialect: str) -> bool:

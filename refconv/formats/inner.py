@@ -1,4 +1,4 @@
-"""Layers that hold one or two layers in their own configuration: what is inside, in canonical form."""
+"""Layers that hold others in their own configuration: what is inside, in canonical form."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from refconv.formats.model import Layer
 from refconv.formats.policies import dtype_policy
 from refconv.ops.attributes import Unknown
 
-# Class → the fields that hold a layer.
+# Class → the fields that hold a layer, or a list of layers.
 HOLDERS = {
     **dict.fromkeys(("Bidirectional", "QBidirectional"), ("layer", "backward_layer")),
     "TimeDistributed": ("layer",),
+    "Pipeline": ("layers",),
 }
 
 Translate = Callable[[Layer], tuple[str, dict[str, Any]]]
@@ -27,7 +28,13 @@ def opened(kind: str, fields: Mapping[str, Any], dtype: str, where: str, transla
         Unknown: a layer inside computes in another dtype than the one around it.
     """
     held = {name: fields[name] for name in HOLDERS.get(kind, ()) if fields.get(name) is not None}
-    return {**fields, **{name: _canonical(raw, dtype, f"{where}: {name}", translate) for name, raw in held.items()}}
+
+    def read(raw: Any, name: str) -> Any:
+        if isinstance(raw, list):
+            return [read(item, name) for item in raw]
+        return _canonical(raw, dtype, f"{where}: {name}", translate)
+
+    return {**fields, **{name: read(raw, name) for name, raw in held.items()}}
 
 
 def _canonical(raw: Any, dtype: str, where: str, translate: Translate) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from refconv.ops.table import TABLE
 
 OWN_PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
 INTERNALLY_REGISTERED = ("Custom>CustomScaleLayer",)  # InceptionResNetV2's, by Keras 2 itself, as users do theirs
+TERSE = ("Pipeline",)  # layers of Keras 3 that write of themselves what they hold, and no dtype policy
 OPERATIONS = ("keras.src.ops", "keras.ops", "keras_core.src.ops")
 
 
@@ -115,4 +116,5 @@ def _is_operation(layer: Layer) -> bool:
         isinstance(layer.raw.get("inbound_nodes"), list)
         and any(isinstance(node, dict) for node in layer.raw["inbound_nodes"])
         and "trainable" not in layer.config
+        and layer.class_name not in TERSE
     )

@@ -77,10 +77,12 @@ def configuration(kind: str, attrs: Any, keras: int, where: str) -> Fields:
     return {name: value for name, value in found.items() if (name, value) not in UNSAID}
 
 
-# What no configuration says, since each Keras computes it in its own way.
+# What no configuration says, since each Keras computes it in its own way, or a call says it.
 IMPLIED: Mapping[tuple[str, str], Mapping[int, Any]] = {
     ("LayerNormalization", "fused"): {2: True, 3: False},
     ("UnitNormalization", "least"): {2: 1e-6, 3: 1e-12},
+    ("Resizing", "whole"): {2: False, 3: True},
+    ("ReversibleEmbedding", "reverse"): {2: False, 3: False},
 }
 AS_TEXT = ("QActivation",)  # takes a quantizer as text, or as an object, and does not read a serialized one
 UNSAID = (("backward_layer", None), ("output_padding", None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,11 @@ class Embedding:
     input_dim: int = attribute(integer(1))
     output_dim: int = attribute(integer(1))
     mask_zero: bool = attribute(flag, default=False)
+
+
+def looks_up(attrs: Any) -> bool:
+    """True for a layer that takes integers, each a row of its table: not for one that is called in reverse."""
+    return isinstance(attrs, Embedding) and not getattr(attrs, "reverse", False)
 
 
 def shapes(attrs: Embedding) -> dict[str, Shape]:

@@ -69,8 +69,8 @@ def layer_normalization(
     """
     x = as_floats(inputs[0], context.arithmetic)
     axes = tuple(sorted(position(a, x.mid.ndim) for a in attrs.axis))
-    laid = {name: _laid(name, weights[name], attrs.axis, x.mid.shape) for name in layer_shapes(attrs)}
-    gamma, beta = laid.get("gamma", np.ones(())), laid.get("beta", np.zeros(()))
+    given = {name: over_axis(name, weights[name], attrs.axis, x.mid.shape) for name in layer_shapes(attrs)}
+    gamma, beta = given.get("gamma", np.ones(())), given.get("beta", np.zeros(()))
     fused = attrs.fused and attrs.epsilon >= FUSED_EPSILON and axes == tuple(range(axes[0], x.mid.ndim))
     narrow = fused and context.arithmetic.u > FLOAT32.u
     inner = (np.ones(()), np.zeros(())) if narrow else (gamma, beta)
@@ -98,7 +98,9 @@ def group_normalization(
     split = (*shape[:at], groups, shape[at] // groups, *shape[at + 1 :])
     grouped = Enclosure(*x.full()).move(lambda v: v.reshape(split))
     gamma, beta = (
-        _laid(name, weights[name], (at,), shape).reshape([n if a in (at, at + 1) else 1 for a, n in enumerate(split)])
+        over_axis(name, weights[name], (at,), shape).reshape(
+            [n if a in (at, at + 1) else 1 for a, n in enumerate(split)]
+        )
         if name in group_shapes(attrs)
         else default
         for name, default in (("gamma", np.ones(())), ("beta", np.zeros(())))
@@ -110,7 +112,7 @@ def group_normalization(
     return context.arithmetic.store(whole, FLOAT32)
 
 
-def _laid(name: str, weight: np.ndarray, axis: Axes, shape: tuple[int, ...]) -> np.ndarray:
+def over_axis(name: str, weight: np.ndarray, axis: Axes, shape: tuple[int, ...]) -> np.ndarray:
     """A weight over the axes, which Keras only reshapes: axes that are not in order are not put in order.
 
     Raises:

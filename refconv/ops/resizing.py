@@ -1,4 +1,4 @@
-"""Images made larger or smaller: nearest neighbour and bilinear, with half-pixel centres; and cut to a size."""
+"""Images made larger or smaller by every method of `tf.image.resize`, with half-pixel centres; and cut to a size."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from refconv.numerics.enclosure import Enclosure, widest
+from refconv.numerics.enclosure import Enclosure, Z, widest
 from refconv.numerics.formats import FLOAT32
-from refconv.ops.attributes import Unknown, attribute, flag, integer, number
+from refconv.ops.attributes import attribute, flag, integer, number
 from refconv.ops.axes import as_floats
 from refconv.ops.base import Context, Row, Weights
+from refconv.ops.filters import FILTERS
 from refconv.ops.interpolation import interpolate, nearest_indices
+from refconv.ops.resampling import resample
 from refconv.ops.spatial import CHANNELS_FIRST, axes, channels_last, data_format, moved, only, restore
+from refconv.ops.taps import taps
+
+METHODS = ("nearest", "area", *FILTERS)
 
 
 def _interpolation(default: str) -> Any:
-    return attribute(only("interpolation", "nearest", "bilinear"), default=default)
+    """Keras 2 reads names in any case, and writes what it was given."""
+    known = only("interpolation", *METHODS)
+    return attribute(lambda value: known(value.lower() if isinstance(value, str) else value), default=default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +53,8 @@ class UpSampling2D(up_sampling_of_rank(2)):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Resizing:
+    """`whole`: integers come out rounded to integers of their own type, as in Keras 3; Keras 2 returns floats."""
+
     height: int = attribute(integer(1))
     width: int = attribute(integer(1))
     interpolation: str = _interpolation("bilinear")
@@ -53,8 +62,9 @@ class Resizing:
     pad_to_aspect_ratio: bool = attribute(flag, default=False)
     fill_mode: str = attribute(only("fill_mode", "constant"), default="constant")
     fill_value: float = attribute(number, default=0.0)
-    antialias: bool = attribute(only("antialias", False), default=False)
+    antialias: bool = attribute(flag, default=False)
     data_format: str = data_format()
+    whole: bool = attribute(flag, default=True)
 
 
 @dataclass(frozen=True)
@@ -65,20 +75,20 @@ class Crop:
 
 
 def up_sampling(attrs: UpSampling, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
-    """Each spatial axis `size` times as long: elements repeated, or interpolated (`interpolation.interpolate`)."""
-    if getattr(attrs, "interpolation", "nearest") == "nearest":
+    """Each spatial axis `size` times as long: elements repeated, or interpolated as by `resizing`, into floats."""
+    method = getattr(attrs, "interpolation", "nearest")
+    if method == "nearest":
         return moved(inputs[0], attrs.data_format, len(attrs.size), lambda v: _repeat(v, attrs.size))
     height, width = channels_last(inputs[0].mid, attrs.data_format, 2).shape[1:-1]
-    return _bilinear(inputs[0], (height * attrs.size[0], width * attrs.size[1]), attrs.data_format, context)
+    target = (height * attrs.size[0], width * attrs.size[1])
+    return _interpolated(inputs[0], target, attrs.data_format, context, method=method)
 
 
 def resizing(attrs: Resizing, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
-    """To (height, width), by `interpolation.nearest_indices` or `interpolation.interpolate`, without antialiasing.
+    """To (height, width): by `interpolation.nearest_indices`, by `interpolation.interpolate`, or by `taps`.
 
-    Before that the image may be cut, or filled up on both sides alike, to the target's aspect ratio.
-
-    Raises:
-        Unknown: bilinear on integers, which Keras 2 returns as floats and Keras 3 rounds.
+    Before that the image may be cut, or filled up on both sides alike, to the target's aspect ratio. The nearest pixel
+    and areas are the same with and without antialiasing.
     """
     target, x = (attrs.height, attrs.width), inputs[0]
     if attrs.crop_to_aspect_ratio:
@@ -87,7 +97,9 @@ def resizing(attrs: Resizing, weights: Weights, inputs: Sequence[Enclosure], con
         x = _filled(x, target, attrs.data_format, attrs.fill_value)
     if attrs.interpolation == "nearest":
         return moved(x, attrs.data_format, 2, lambda v: _gather(v, target))
-    return _bilinear(x, target, attrs.data_format, context)
+    method, antialias = attrs.interpolation, attrs.antialias
+    found = _interpolated(x, target, attrs.data_format, context, method=method, antialias=antialias)
+    return _as_integers(found, x.mid.dtype) if attrs.whole and x.mid.dtype.kind in "iu" else found
 
 
 def center_crop(attrs: Crop, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
@@ -103,7 +115,7 @@ def random_crop(attrs: Crop, weights: Weights, inputs: Sequence[Enclosure], cont
     """At inference: the largest part with the target's aspect ratio, from the middle, resized to the target."""
     target = (attrs.height, attrs.width)
     part = _to_aspect_ratio(inputs[0], target, attrs.data_format)
-    return _bilinear(as_floats(part, context.arithmetic), target, attrs.data_format, context)
+    return _interpolated(as_floats(part, context.arithmetic), target, attrs.data_format, context)
 
 
 def _to_aspect_ratio(e: Enclosure, target: tuple[int, int], layout: str) -> Enclosure:
@@ -145,20 +157,44 @@ def _gather(v: np.ndarray, target: tuple[int, int]) -> np.ndarray:
     return v[:, rows[:, None], columns]
 
 
-def _bilinear(enclosure: Enclosure, target: tuple[int, int], layout: str, context: Context) -> Enclosure:
+def _interpolated(
+    e: Enclosure,
+    target: tuple[int, int],
+    layout: str,
+    context: Context,
+    *,
+    method: str = "bilinear",
+    antialias: bool = False,
+) -> Enclosure:
     """Both axes in both orders: the values agree, and the larger radius covers kernels that start with either.
 
     `tf.image.resize` computes in float32 whatever it is given; a narrower format rounds the result once.
     """
-    if enclosure.mid.dtype.kind != "f":
-        raise Unknown(f"bilinear resizing of {enclosure.mid.dtype} has no reference")
-    last = enclosure.move(lambda v: channels_last(v, layout, 2))
+    arithmetic = context.arithmetic.wide
+    last = as_floats(e, arithmetic).move(lambda v: channels_last(v, layout, 2))
 
     def along(e: Enclosure, axis: int) -> Enclosure:
-        return interpolate(e, axis, target[axis - 1], context.arithmetic.wide)
+        if method == "bilinear" and not antialias:
+            return interpolate(e, axis, target[axis - 1], arithmetic)
+        line = taps(method, e.mid.shape[axis], target[axis - 1], antialias=antialias, u=arithmetic.u)
+        return resample(e, axis, line, arithmetic)
 
     found = widest(along(along(last, 2), 1), along(along(last, 1), 2))
     return restore(context.arithmetic.store(found, FLOAT32), layout)
+
+
+def _as_integers(e: Enclosure, dtype: np.dtype) -> Enclosure:
+    """Rounded half to even and held inside the type: monotone, so that [y ± r] comes out as [R(y − r), R(y + r)]."""
+    limits = np.iinfo(dtype)
+
+    def rounded(v: np.ndarray) -> np.ndarray:
+        return np.clip(np.rint(v), limits.min, limits.max)
+
+    mid = rounded(e.mid)
+    probable, limit = (
+        np.max([np.abs(rounded(e.mid + side * r) - mid) for side in (-1, 1)], axis=0) for r in (e.probable, e.limit)
+    )
+    return Enclosure(mid.astype(dtype), probable / Z, limit)
 
 
 ROWS = (

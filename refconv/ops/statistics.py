@@ -40,7 +40,7 @@ def over_axes(x: Enclosure, axes: Axes, arithmetic: Arithmetic, *, raw: bool = F
     """
     own = sum_mean(x.mid, axes, arithmetic)
     moved = [_average(r, axes) for r in radii(x)]
-    middle = _wider(own, *moved)
+    middle = wider(own, *moved)
     d = x.mid - middle.mid
     squares = sum_mean(d * d, axes, arithmetic)
     reach = [
@@ -48,7 +48,7 @@ def over_axes(x: Enclosure, axes: Axes, arithmetic: Arithmetic, *, raw: bool = F
         for r, delta in zip(radii(x), radii(own), strict=True)
     ]
     u = arithmetic.sums.u
-    variance = _wider(squares, reach[0] + 2 * Z * u * squares.mid, reach[1] + 3 * u * squares.mid)
+    variance = wider(squares, reach[0] + 2 * Z * u * squares.mid, reach[1] + 3 * u * squares.mid)
     return Statistics(middle, _widest(variance, _raw(x, middle, axes, arithmetic)) if raw else variance)
 
 
@@ -105,10 +105,10 @@ def _raw(x: Enclosure, middle: Enclosure, axes: Axes, arithmetic: Arithmetic) ->
         2 * np.abs(middle.mid) * delta + delta * delta + u * (second.mid + square + np.abs(variance)) + r
         for delta, r in zip(radii(middle), moved, strict=True)
     ]
-    return _wider(second, *reach)
+    return wider(second, *reach)
 
 
-def _wider(e: Enclosure, probable: np.ndarray, limit: np.ndarray) -> Enclosure:
+def wider(e: Enclosure, probable: np.ndarray, limit: np.ndarray) -> Enclosure:
     """`e` with more to either radius; the two are not taken as independent."""
     return Enclosure(e.mid, np.asarray(e.sigma) + probable / Z, np.asarray(e.worst) + limit, e.floor, e.overflow)
 

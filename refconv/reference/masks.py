@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from refconv.graph import Graph, Node
-from refconv.ops.embedding import Embedding
+from refconv.ops.embedding import looks_up
 from refconv.ops.masking import Masking, kept
 
 
@@ -38,7 +38,7 @@ def _decided(node: Node, graph: Graph, hidden: Mapping[int, int | None]) -> Node
 def _hidden(node: Node, fed: Mapping[int, np.ndarray]) -> int | None:
     """How many steps of the model's inputs the mask of `node` hides; None where it is not made from an input alone."""
     x = fed.get(node.inputs[0].node) if node.inputs else None
-    if x is None or not isinstance(node.attrs, (Embedding, Masking)):
+    if x is None or not (looks_up(node.attrs) or isinstance(node.attrs, Masking)):
         return None
     shown = kept(node.attrs, x.astype(np.float64)) if isinstance(node.attrs, Masking) else x.astype(np.int64) != 0
     return int(np.sum(~shown))

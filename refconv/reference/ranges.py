@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from refconv.graph import Graph, Node
+from refconv.ops.embedding import looks_up
 
 PIXELS = 256
 FAR = 16.0  # what divides its input by more, or takes off more, is not made for numbers near 1
@@ -20,7 +21,7 @@ def index_ranges(graph: Graph) -> dict[str, int]:
     names = dict(zip(graph.inputs, (spec.name for spec in graph.specs), strict=True))
     limits: dict[str, int] = {}
     for node in graph.nodes:
-        if node.type == "Embedding" and node.attrs is not None:
+        if looks_up(node.attrs):
             for source in _sources(graph, node):
                 if source in names:
                     limits[names[source]] = min(limits.get(names[source], node.attrs.input_dim), node.attrs.input_dim)

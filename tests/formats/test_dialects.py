@@ -103,6 +103,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "Dot": (1,),
     "EinsumDense": ("ab,bc->ac", 3),
     "Embedding": (3, 4),
+    "ReversibleEmbedding": (3, 4),
     "RepeatVector": (2,),
     "Reshape": ((2, 3),),
     "Permute": ((2, 1),),
@@ -163,7 +164,11 @@ def test_the_row_knows_what_keras_writes_by_default(major, class_name):
         import tf_keras as keras
     if not hasattr(keras.layers, class_name):
         pytest.skip(f"Keras {major} has no {class_name}")
-    held = {"Bidirectional": lambda: keras.layers.LSTM(3), "TimeDistributed": lambda: keras.layers.Dense(3)}
+    held = {
+        "Bidirectional": lambda: keras.layers.LSTM(3),
+        "TimeDistributed": lambda: keras.layers.Dense(3),
+        "Pipeline": lambda: [keras.layers.Rescaling(2.0), keras.layers.RandomFlip()],
+    }
     arguments = (held[class_name](),) if class_name in held else ARGUMENTS.get(class_name, ())
     layer = getattr(keras.layers, class_name)(*arguments)
     config = json.loads(json.dumps(layer.get_config(), default=lambda value: value.tolist()))

@@ -126,3 +126,10 @@ def test_one_position_across_at_a_stride_of_two() -> None:
     kernel = np.array([10.0, 100.0]).reshape(1, 1, 2, 1, 1)
     config = {"filters": 1, "kernel_size": [1, 1, 2], "strides": [1, 1, 2], "padding": "same", "use_bias": False}
     assert run("Conv3D", config, x, kernel=kernel).mid.ravel().tolist() == [10, 20, 30, 40]
+
+
+def test_one_column_of_several_rows() -> None:
+    """y = 10·a + b of a row's first two of three. TensorFlow 2.21 with oneDNN writes the first row alone."""
+    x = np.arange(1.0, 7).reshape(1, 2, 3, 1)
+    config = {"filters": 1, "kernel_size": [1, 2], "strides": [1, 2], "use_bias": False}
+    assert run("Conv2D", config, x, kernel=np.array([10.0, 1]).reshape(1, 2, 1, 1)).mid.ravel().tolist() == [12, 45]

@@ -59,8 +59,13 @@ def convolutions(draw: st.DrawFn, rank: int) -> Case:
         fields["padding"] = "causal"
     shape = image(draw, fields["data_format"], least(fields), groups * draw(st.integers(1, 3)))
     filters = groups * draw(st.integers(1, 4))
-    if rank == 3 and shape[-2] == 1 and fields["data_format"] == "channels_last":
-        shape = (*shape[:-2], 2, shape[-1])  # one position across: oneDNN may be wrong (test_documented)
+    stride = fields["strides"][-1]
+    if rank > 1 and fields["data_format"] == "channels_last" and shape[-2] - least(fields)[-1] < stride:
+        shape = (
+            *shape[:-2],
+            shape[-2] + stride,
+            shape[-1],
+        )  # one position across: oneDNN may be wrong (test_documented)
     return Case({"filters": filters, "groups": groups, **fields, **draw(head())}, (shape,))
 
 
@@ -172,27 +177,47 @@ def cropping(draw: st.DrawFn, rank: int) -> Case:
     return Case({"cropping": cut if rank > 1 else cut[0], **layout}, (image(draw, data_format, needed),))
 
 
-INTERPOLATIONS = st.sampled_from(["nearest", "bilinear"])
+# What the layers of both Keras versions take; and, of Keras 2 alone, in any case of letters.
+INTERPOLATIONS = ("nearest", "bilinear", "bilinear", "bicubic", "area", "lanczos3", "lanczos5")
+OLD_INTERPOLATIONS = ("gaussian", "mitchellcubic", "Bicubic")
+
+
+@st.composite
+def interpolated(draw: st.DrawFn) -> tuple[str, tuple[int, ...]]:
+    """A method, and the Keras versions that have it."""
+    name = draw(st.sampled_from(INTERPOLATIONS + OLD_INTERPOLATIONS))
+    return name, (2,) if name in OLD_INTERPOLATIONS else (2, 3)
 
 
 @st.composite
 def up_sampling(draw: st.DrawFn, rank: int) -> Case:
     data_format, size = draw(FORMATS) if rank > 1 else "channels_last", draw(each(rank, 1, 5 if rank < 3 else 3))
     config = {"size": size, "data_format": data_format} if rank > 1 else {"size": size[0]}
-    how = {"interpolation": draw(INTERPOLATIONS)} if rank == 2 else {}
-    return Case({**config, **how}, (image(draw, data_format, (1,) * rank),))
+    shape = image(draw, data_format, (1,) * rank)
+    if rank != 2:
+        return Case(config, (shape,))
+    method, majors = draw(interpolated())
+    return Case({**config, "interpolation": method}, (shape,), majors)
 
 
 @st.composite
 def resizing(draw: st.DrawFn) -> Case:
-    """Padding to the aspect ratio is Keras 3's; both do not go together."""
+    """Padding to the aspect ratio and antialiasing are Keras 3's; both ratios do not go together.
+
+    Keras 3 rounds what it makes of integers.
+    """
     config = {name: draw(st.integers(1, 40)) for name in ("height", "width")}
-    first = draw(st.sampled_from([{}, {}, {"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True}]))
+    first = dict(draw(st.sampled_from([{}, {}, {"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True}])))
     if "pad_to_aspect_ratio" in first:
         first["fill_value"] = draw(st.sampled_from([0.0, 2.5]))
-    majors = (3,) if first else (2, 3)
+    config["interpolation"], majors = draw(interpolated())
+    if majors == (2,):
+        first = {}
+    elif draw(st.booleans()):
+        first["antialias"] = True
     shape = image(draw, "channels_last", (1, 1))
-    return Case({**config, **first, "interpolation": draw(INTERPOLATIONS)}, (shape,), majors)
+    integers = None if "fill_value" in first else draw(st.none() | st.just(256))
+    return Case({**config, **first}, (shape,), (3,) if first else majors, integers)
 
 
 @st.composite

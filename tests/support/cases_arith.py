@@ -84,6 +84,34 @@ def unit_normalization(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def rms_normalization(draw: st.DrawFn) -> Case:
+    """Axes at the end, where Keras 3.15 multiplies by the scale whatever the axis (test_rms_normalization)."""
+    shape = draw(SHAPES)
+    count = draw(st.integers(1, len(shape) - 1))
+    axis = draw(st.sampled_from([-1, len(shape) - 1, list(range(-count, 0))]))
+    return Case({"axis": axis, "epsilon": draw(st.sampled_from([1e-6, 1e-3]))}, (shape,), (3,))
+
+
+@st.composite
+def auto_contrast(draw: st.DrawFn) -> Case:
+    """Ranges that are mapped to 0…255 and back, and that one."""
+    shape = draw(st.lists(st.integers(1, 5), min_size=4, max_size=4).map(tuple))
+    limits = draw(st.sampled_from([(0, 255), (0, 1), (-1.0, 1.0), (0.1, 0.7)]))
+    return Case({"value_range": limits}, (shape,), (3,), draw(st.none() | st.just(256)))
+
+
+@st.composite
+def local_contrast(draw: st.DrawFn) -> Case:
+    """Tiles of every size, some filled up; small integers, of which few bins hold many, and pixels."""
+    shape = draw(st.tuples(st.integers(1, 3), st.integers(4, 9), st.integers(4, 9), st.integers(1, 3)))
+    config = {
+        "clip_limit": draw(st.sampled_from([4.0, 40.0, 0.0, 1e9])),
+        "tile_grid_size": draw(st.sampled_from([(1, 1), (2, 3), (3, 2), (4, 4)])),
+    }
+    return Case(config, (shape,), (3,), draw(st.none() | st.just(256)))
+
+
+@st.composite
 def layer_scale(draw: st.DrawFn) -> Case:
     shape = draw(SHAPES)
     return Case({"init_values": 0.5, "projection_dim": shape[-1]}, (shape,), package="applications.convnext")
@@ -147,6 +175,9 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
     "LayerNormalization": layer_normalization(),
     "GroupNormalization": group_normalization(),
     "UnitNormalization": unit_normalization(),
+    "RMSNormalization": rms_normalization(),
+    "AutoContrast": auto_contrast(),
+    "ContrastLimitedAdaptiveHistogramEqualization": local_contrast(),
     "LayerScale": layer_scale(),
     "CustomScaleLayer": custom_scale(),
     "StochasticDepth": st.builds(

@@ -76,8 +76,49 @@ def time_distributed(draw: st.DrawFn) -> Case:
     return Case({"layer": held}, (draw(of_rank(rank)),))
 
 
+@st.composite
+def spectrogram(draw: st.DrawFn) -> Case:
+    """Every mode but `angle`, frames that overlap or not, transforms longer than a frame."""
+    length = draw(st.integers(2, 9))
+    config = {
+        "mode": draw(st.sampled_from(["log", "magnitude", "psd", "real", "imag", "stft"])),
+        "frame_length": length,
+        "frame_step": draw(st.none() | st.integers(1, length)),
+        "fft_length": draw(st.sampled_from([None, 16])),
+        "padding": draw(st.sampled_from(["valid", "same"])),
+        "expand_dims": draw(st.booleans()),
+    }
+    return Case(config, ((draw(LENGTHS), length + draw(st.integers(0, 12)), draw(st.integers(1, 3))),), (3,))
+
+
+@st.composite
+def pipeline(draw: st.DrawFn) -> Case:
+    """Up to three layers over an image; none that draws, because a call outside of a model is training by default."""
+    shape = draw(of_rank(4))
+    parts = (
+        ("Rescaling", {"scale": 0.3, "offset": -0.2}),
+        ("Resizing", {"height": 3, "width": 5, "interpolation": "bicubic"}),
+        ("CenterCrop", {"height": 2, "width": 2}),
+        ("ZeroPadding2D", {"padding": [1, 2]}),
+        ("Activation", {"activation": "sigmoid"}),
+    )
+    chosen = draw(st.lists(st.sampled_from(parts), min_size=1, max_size=3))
+    held = [
+        {
+            "module": "keras.layers",
+            "class_name": name,
+            "config": {"name": f"inner_{i}", **config},
+            "registered_name": None,
+        }
+        for i, (name, config) in enumerate(chosen)
+    ]
+    return Case({"layers": held}, (shape,), (3,))
+
+
 CASES: dict[str, st.SearchStrategy[Case]] = {
     "EinsumDense": einsum_dense(),
     "Dot": dot(),
     "TimeDistributed": time_distributed(),
+    "Pipeline": pipeline(),
+    "STFTSpectrogram": spectrogram(),
 }

@@ -51,6 +51,14 @@ def embedding(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def reversible_embedding(draw: st.DrawFn) -> Case:
+    """As it is called without arguments."""
+    case = draw(embedding())
+    more = {"tie_weights": draw(st.booleans()), "logit_soft_cap": draw(st.sampled_from([None, 5.0]))}
+    return Case({**case.config, **more}, case.shapes, (3,), case.integers)
+
+
+@st.composite
 def concatenate(draw: st.DrawFn) -> Case:
     """Shapes that differ along one axis, never the batch."""
     shape = draw(SHAPES)
@@ -71,6 +79,7 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
     "Permute": permute(),
     "RepeatVector": repeat_vector(),
     "Embedding": embedding(),
+    "ReversibleEmbedding": reversible_embedding(),
     "Concatenate": concatenate(),
     "Dropout": with_rate(),
     "SpatialDropout1D": with_rate(3),

@@ -276,4 +276,16 @@ KERNELS: dict[str, Kernel] = {
         lambda c: ((1, 9, 9, c), {}),
         lambda x, w: tf.image.resize(x, (5, 7)),
     ),
+    "resizing by a cubic": Kernel(
+        "Resizing",
+        lambda c: {"height": 13, "width": 17, "interpolation": "bicubic"},
+        lambda c: ((1, 9, 9, c), {}),
+        lambda x, w: tf.image.resize(x, (13, 17), method="bicubic"),
+    ),
+    "resizing to less, antialiased": Kernel(
+        "Resizing",
+        lambda c: {"height": 5, "width": 7, "interpolation": "lanczos5", "antialias": True},
+        lambda c: ((1, 16, 23, c), {}),
+        lambda x, w: tf.image.resize(x, (5, 7), method="lanczos5", antialias=True),
+    ),
 }

@@ -23,6 +23,7 @@ from refconv.primitives.numpy_engine import ENGINE
 
 CONTEXT = Context(ENGINE)
 APART = ("MultiHeadAttention", "GroupQueryAttention")  # called on several tensors, not on a list of them
+BUILT_BY_CALLING = (*APART, "Pipeline")
 FIELDS = ("mid", "sigma", "worst", "floor")
 
 
@@ -111,7 +112,7 @@ def run_row(
     cls = getattr(layers, name)  # tf-keras builds an attention layer from what its configuration adds to the arguments
     layer = cls(**config) if name in APART else cls.from_config(dict(config))
     shapes = [x.shape for x in inputs]
-    if name in APART:
+    if name in BUILT_BY_CALLING:
         _call(layer, inputs)
     else:
         layer.build(shapes[0] if len(shapes) == 1 else shapes)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from refconv.compare.counterfactuals.base import Case, Counterfactual
-from refconv.ops.embedding import Embedding
+from refconv.ops.embedding import Embedding, looks_up
+from refconv.ops.filters import FILTERS
 from refconv.ops.identity import Nothing
 from refconv.ops.merging import Concatenate, Merge
 from refconv.ops.padding import Cropping, Padding
@@ -82,6 +83,16 @@ def _interpolable(case: Case) -> bool:
     return not same and case.inputs[0].dtype.kind == "f"
 
 
+def _other_smoothness(case: Case) -> Case:
+    return case.with_attrs(antialias=not case.attrs.antialias)
+
+
+def _smoothable(case: Case) -> bool:
+    """Where an image is made smaller, by a filter that is then as much wider."""
+    attrs, spatial = case.attrs, lengths(case.inputs[0].shape, case.attrs.data_format)
+    return attrs.interpolation in FILTERS and (attrs.height < spatial[0] or attrs.width < spatial[1])
+
+
 def _tiled(case: Case) -> Case:
     """x₀x₁x₀x₁ for x₀x₀x₁x₁, along every axis."""
     x, first = case.inputs[0], 2 if case.attrs.data_format == CHANNELS_FIRST else 1
@@ -130,7 +141,8 @@ ROWS = (
     Counterfactual("sides swapped", (Cropping,), _cropping_swapped, _uneven_cropping),
     Counterfactual("tiled instead of repeated", (UpSampling,), _tiled, _repeats),
     Counterfactual("the other interpolation", (UpSampling, Resizing), _other_interpolation, _interpolable),
-    Counterfactual("next row looked up", (Embedding,), _next_row),
+    Counterfactual("antialiased, or not", (Resizing,), _other_smoothness, _smoothable),
+    Counterfactual("next row looked up", (Embedding,), _next_row, lambda case: looks_up(case.attrs)),
     Counterfactual("inputs in reverse order", (Concatenate,), _reversed, _several),
     Counterfactual("last operand missing", (Merge,), _without_last, _several),
     Counterfactual("operands swapped", (Merge,), _reversed, _subtracts),

@@ -9,6 +9,7 @@ from refconv.ops.layer_normalization import GroupNormalization, LayerNormalizati
 from refconv.ops.normalization import BatchNormalization
 from refconv.ops.preprocessing import Normalization, Rescaling
 from refconv.ops.residual import CustomScale, LayerScale
+from refconv.ops.rms_normalization import RMSNormalization
 from refconv.ops.table import TABLE
 
 BATCH = (BatchNormalization,)
@@ -64,6 +65,10 @@ def _centers(case: Case) -> bool:
     return "beta" in case.weights
 
 
+def _unscaled(case: Case) -> Case:
+    return case.with_weights(scale=np.ones_like(case.weights["scale"]))
+
+
 def _one_group(case: Case) -> Case:
     return case.with_attrs(groups=1)
 
@@ -97,12 +102,13 @@ def _adapted(case: Case) -> bool:
 
 
 ROWS = (
-    Counterfactual("another epsilon", (*BATCH, *ITS_OWN), _epsilon),
+    Counterfactual("another epsilon", (*BATCH, *ITS_OWN, RMSNormalization), _epsilon),
     Counterfactual("mean and variance swapped", BATCH, _swapped),
     Counterfactual("gamma missing", (*BATCH, *ITS_OWN, LayerScale), _without_gamma, _scales),
     Counterfactual("beta missing", (*BATCH, *ITS_OWN), _without_beta, _centers),
     Counterfactual("one group", (GroupNormalization,), _one_group, _in_groups),
     Counterfactual("scale missing", (CustomScale,), _whole),
+    Counterfactual("scale missing", (RMSNormalization,), _unscaled),
     Counterfactual("means off by 1%", BATCH, _mean_off),
     Counterfactual("variances off by 1%", BATCH, _variance_off),
     Counterfactual("statistics of the batch", BATCH, _of_the_batch, _fed),

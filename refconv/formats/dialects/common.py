@@ -27,6 +27,8 @@ AUGMENTATION = {
     "num_ops", "saturation_factor", "scale", "sigma", "threshold_factor", "value_range", "width_factor", "x_factor",
     "y_factor",
 }  # fmt: skip
+# What a layer's weights were made from, which are in the file.
+INITIAL = {"STFTSpectrogram": {"window", "periodic", "scaling"}}
 # How a recurrent layer begins and loops: nothing of it is seen without a mask.
 LOOPING = {"unit_forget_bias", "implementation", "unroll", "zero_output_for_mask", "use_cudnn", "enable_caching_device"}
 # What a layer of Keras 2 was built for, and how it hides what a mask leaves out: there is none.
@@ -50,7 +52,7 @@ def inference_fields(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_inert(name: str, value: Any, kind: str = "") -> bool:
     """True for a field that the row of the class `kind` need not know."""
-    drawn = kind in AUGMENTING and name in AUGMENTATION
+    drawn = kind in AUGMENTING and name in AUGMENTATION or name in INITIAL.get(kind, ())
     return drawn or name in TRAINING_ONLY | LOOPING | BUILT or (name in NEUTRAL and value == NEUTRAL[name])
 
 

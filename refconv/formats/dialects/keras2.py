@@ -78,6 +78,11 @@ def _unit_normalization(fields: Fields) -> tuple[str, Fields]:
     return "UnitNormalization", {**fields, "least": 1e-6}
 
 
+def _resizing(fields: Fields) -> tuple[str, Fields]:
+    """Keras 2 returns floats whatever it is given."""
+    return "Resizing", {**fields, "whole": False}
+
+
 CHANGES: Mapping[str, Callable[[Fields], tuple[str, Fields]]] = {
     "LeakyReLU": _leaky_relu,
     "ThresholdedReLU": _thresholded_relu,
@@ -86,4 +91,5 @@ CHANGES: Mapping[str, Callable[[Fields], tuple[str, Fields]]] = {
     "Merge": merge,
     "LayerNormalization": _layer_normalization,
     "UnitNormalization": _unit_normalization,
+    "Resizing": _resizing,
 }
