@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from refconv.errors import UnreadableModel
 from refconv.numerics.arithmetic import Arithmetic
-from refconv.numerics.enclosure import Enclosure, point
+from refconv.numerics.enclosure import Enclosure, Z, point
 from refconv.ops.attributes import attribute, choice, flag
 from refconv.ops.axes import as_floats
 from refconv.ops.base import Context, Row, Shape, Weights
@@ -21,14 +22,33 @@ from refconv.ops.functions.table import FUNCTIONS
 from refconv.ops.pairwise import product, total
 
 Rule = Callable[[int, int], np.ndarray]  # lengths of queries and keys → which query may attend to which key
+ROLES = ("query", "value", "key", "attention")
+SUBTRACTED = 1e9  # from the scores of hidden keys, unless the format's largest number is less
+
+
+def roles(value: Any) -> tuple[str, ...]:
+    if not set(value) <= set(ROLES):
+        raise ValueError("masks of " + ", ".join(ROLES) + " are wanted")
+    return tuple(value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Called:
-    """How the layer is called: arguments of the call, which the configuration does not hold (`formats.calling`)."""
+    """How the layer is called: arguments of the call, which the configuration does not hold (`formats.calling`).
+
+    `masks` are the roles of the last inputs, true where they show: (N, steps) of a query, value or key, (N, queries,
+    keys) of "attention".
+    """
 
     use_causal_mask: bool = attribute(flag, default=False)
     return_attention_scores: bool = attribute(flag, default=False)
+    masks: tuple[str, ...] = attribute(roles, default=())
+
+    def parted(self, inputs: Sequence[Enclosure]) -> tuple[Sequence[Enclosure], dict[str, np.ndarray]]:
+        """The tensors, and the masks by their roles."""
+        count = len(inputs) - len(self.masks)
+        masks = (e.mid.astype(bool) for e in inputs[count:])
+        return inputs[:count], dict(zip(self.masks, masks, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +75,13 @@ def not_ahead(queries: int, keys: int) -> np.ndarray:
 
 
 def attend(
-    scores: Enclosure, value: Enclosure, allowed: Rule, context: Context, *, axes: int = 1
+    scores: Enclosure,
+    value: Enclosure,
+    allowed: Rule,
+    context: Context,
+    *,
+    shown: np.ndarray | None = None,
+    axes: int = 1,
 ) -> tuple[Enclosure, Enclosure]:
     """Σ_s softmax(scores)[b, t, s]·value[b, s, d], and the softmax.
 
@@ -64,22 +90,44 @@ def attend(
 
     Args:
         scores: (B, T, S); value: (B, S, D).
+        shown: which query may see which key besides, broadcast to the scores.
         axes: how many axes of the layer's inputs S stands for: over several Keras computes softmax in another way.
     """
-    seen = allowed(*scores.mid.shape[1:])
+    seen = allowed(*scores.mid.shape[1:])[None]
+    seen = np.broadcast_to(seen if shown is None else seen & shown, scores.mid.shape)
+    blind = ~seen.any(axis=-1, keepdims=True)
     joint = axes > 1
-    scores = scores if seen.all() else _hidden(scores, ~seen)
+    given = scores if seen.all() else _hidden(scores, ~seen, np.where(blind, 0.0, -np.inf))
     with np.errstate(all="ignore"):
-        given = scores.move(lambda v: v[..., None]) if joint else scores
+        given = given.move(lambda v: v[..., None]) if joint else given
         found = softmax(given, context.arithmetic, {"axis": (-2, -1) if joint else (-1,)})
     shares = found.move(lambda v: v[..., 0]) if joint else found
+    shares = _unseeing(scores, shares, blind, context.arithmetic) if blind.any() else shares
     return fed(Labels("bts", "bsd", "btd"), shares, value, context), shares
 
 
-def _hidden(scores: Enclosure, where: np.ndarray) -> Enclosure:
-    """−∞, which is exact."""
+def _hidden(scores: Enclosure, where: np.ndarray, value: np.ndarray) -> Enclosure:
+    """`value` there, which is exact."""
     mid, *rest = scores.full()
-    return Enclosure(np.where(where, -np.inf, mid), *(np.where(where, np.zeros((), r.dtype), r) for r in rest))
+    return Enclosure(np.where(where, value, mid), *(np.where(where, np.zeros((), r.dtype), r) for r in rest))
+
+
+def _unseeing(scores: Enclosure, shares: Enclosure, blind: np.ndarray, arithmetic: Arithmetic) -> Enclosure:
+    """The shares of a query that sees no key at all, which mean nothing: frameworks give zeros or equal shares.
+
+    Where they subtract, scores beyond half a unit in the last place of what they subtract are not quite gone: then it
+    is any share.
+    """
+    fmt, count = arithmetic.format, scores.mid.shape[-1]
+    subtracted = min(SUBTRACTED, float(fmt.max))
+    half, equal = float(fmt.spacing(subtracted)) / 2, min((1 + 8 * fmt.u) / count, 1.0)
+    farthest = [
+        np.max(np.abs(scores.mid) + radius, axis=-1, keepdims=True) for radius in (scores.probable, scores.limit)
+    ]
+    most = np.where(farthest[0] < half, equal, 1.0)
+    limit = np.where(farthest[1] < half, most / 2, 1.0)
+    new = (most / 2, most / 2 / Z, limit, 0.0, (farthest[0] >= half) & (farthest[0] + subtracted > fmt.max))
+    return Enclosure(*(np.where(blind, one, old) for one, old in zip(new, shares.full(), strict=True)))
 
 
 def shapes(attrs: Attention) -> dict[str, Shape]:
@@ -130,11 +178,12 @@ def _attention(
     context: Context,
     scores: Callable[[Enclosure, Enclosure], Enclosure],
 ) -> tuple[Enclosure, ...]:
-    """Axes before the last two are one batch.
+    """Axes before the last two are one batch. What a hidden query gets is zero.
 
     Raises:
         UnreadableModel: the inputs are not two or three tensors of at least three dimensions.
     """
+    inputs, masks = attrs.parted(inputs)
     if len(inputs) not in (2, 3) or min(e.mid.ndim for e in inputs) < 3:
         shapes = ", ".join(str(e.mid.shape) for e in inputs)
         raise UnreadableModel(f"a query, a value and perhaps a key are wanted, not {shapes}")
@@ -142,7 +191,11 @@ def _attention(
     flat = [_flat(as_floats(e, context.arithmetic)) for e in inputs]
     query, value, key = (*flat, flat[1])[:3]
     rule = not_ahead if attrs.use_causal_mask or attrs.causal else everywhere
-    found = attend(scores(query, key), value, rule, context)
+    shown = masks["value"][:, None, :] if "value" in masks else None
+    mixed, shares = attend(scores(query, key), value, rule, context, shown=shown)
+    if "query" in masks:
+        mixed = _hidden(mixed, ~masks["query"][..., None], np.zeros(()))
+    found = mixed, shares
     outputs = tuple(e.move(lambda v: v.reshape(*lead, *v.shape[1:])) for e in found)
     return outputs if attrs.return_attention_scores else outputs[:1]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -105,8 +106,11 @@ def multi_head(
     Raises:
         UnreadableModel: the inputs do not fit each other or the weights.
     """
+    inputs, masks = attrs.parted(inputs)
     if len(inputs) not in (2, 3):
         raise UnreadableModel(f"a query, a value and perhaps a key are wanted, not {len(inputs)} tensors")
+    if masks and inputs[0].mid.ndim != 3:
+        raise UnreadableModel("masks are known of attention over one axis alone")
     given = [as_floats(e, context.arithmetic) for e in inputs]
     order = _Axes.of(attrs.attention_axes, given[0].mid.shape)
     query, value, key = ([order.flat(e) for e in given] + [order.flat(given[1])])[:3]
@@ -117,7 +121,8 @@ def multi_head(
     scale = context.arithmetic.format.round(1 / np.sqrt(float(attrs.dims[0])))
     dots = fed(Labels("btd", "bsd", "bts"), q, k, context)
     scores = product(dots, spread_over(point(scale), dots.mid.shape), context.arithmetic)
-    mixed, shares = attend(scores, v, _rule(attrs), context, axes=len(order.attended))
+    shown = _shown(masks, attrs.heads[0])
+    mixed, shares = attend(scores, v, _rule(attrs), context, shown=shown, axes=len(order.attended))
     output = _joined(mixed, attrs.heads[0])
     if attrs.use_gate:
         gate = activate(Activation("sigmoid"), _projected("gate", query, weights, context), context.arithmetic)
@@ -184,6 +189,13 @@ def _rule(attrs: Heads) -> Rule:
         return first(queries, keys) & (np.abs(np.arange(queries)[:, None] - np.arange(keys)) < width)
 
     return near
+
+
+def _shown(masks: Mapping[str, np.ndarray], heads: int) -> np.ndarray | None:
+    """(B·heads, queries or 1, keys or 1): what every mask shows; None without masks."""
+    views = {"query": (-1,), "value": (-2,), "key": (-2,), "attention": ()}
+    found = [np.expand_dims(mask, views[role]) for role, mask in masks.items()]
+    return reduce(np.logical_and, found).repeat(heads, axis=0) if found else None
 
 
 def _projected(name: str, x: Enclosure, weights: Weights, context: Context) -> Enclosure:
