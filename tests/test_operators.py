@@ -88,7 +88,7 @@ def test_mixed_precision(major: int, policy: str, mode: str, tmp_path: Path) -> 
 
 @EVERY
 def test_every_operator_would_be_seen_to_fail(name: str) -> None:
-    """Outputs scaled by 1.001, integers moved by 1, truths turned: of operators at one depth at a time, whose inputs stay right."""
+    """Outputs scaled by 1.001, integers moved by 1, truths turned; one depth at a time, whose inputs stay right."""
     (_, graph), (_, trace) = made(name), traced(name, "graph")
     depths: dict[int, int] = {}
     for node in graph.nodes:

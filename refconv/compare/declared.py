@@ -93,11 +93,7 @@ def declare(node: Node, environment: Mapping[str, Any], mode: str, override: str
     if override:
         return Declared(override, NAMED[override])
     (row, attrs), fmt = TABLE[node.type].core(node.attrs), _format(node.dtype)
-    if (
-        fmt is None
-        or ((row.slots is not None or row.single) and fmt is not FLOAT32)
-        or (fmt is FLOAT64 and not row.exact)
-    ):
+    if fmt is None or (row.slots is not None and fmt is not FLOAT32) or (fmt is FLOAT64 and not row.exact):
         return Declared("", (), f"it computes in {node.dtype}, where no bound exists for {node.type}")
     gpu = accelerator(environment)
     if row.steps is not None and (fmt is not FLOAT32 or gpu is not None):
@@ -136,6 +132,8 @@ def _policy(row: Row, fmt: Format, gpu: Any, environment: Mapping[str, Any], mod
         found += (half_sums(fmt),)
     if mode == "xla":
         found += (unrounded(fmt),)
+    if row.attends:
+        found += tuple(replace(a, scores_wide=True) for a in found)
     if row.wide:
         found += (SINGLE,)  # Keras 2 hands on the float32 result of a resizing
     return found

@@ -40,6 +40,7 @@ class Arithmetic:
         bias_apart: a sum is stored before its bias is added, and again afterwards.
         fused: what one operation hands to the next may stay unrounded, as in XLA; inputs are known to u|x| only.
         algorithm: how a convolution is computed, where it can be computed so.
+        scores_wide: attention scales its scores and takes their softmax in float32, as Keras 3's kernel for it does.
         truncates: sums are cut off instead of rounded, as tensor cores may do: simulated only (NUMERICS).
     """
 
@@ -50,6 +51,7 @@ class Arithmetic:
     bias_apart: bool = True
     fused: bool = False
     algorithm: str = DIRECT
+    scores_wide: bool = False
     truncates: bool = False
 
     @property

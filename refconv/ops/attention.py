@@ -19,7 +19,7 @@ from refconv.ops.contraction import BOTH_INPUTS, Labels, fed, spread_over, summe
 from refconv.ops.functions.axis import softmax
 from refconv.ops.functions.elementwise import apply
 from refconv.ops.functions.table import FUNCTIONS
-from refconv.ops.pairwise import product, total
+from refconv.ops.pairwise import stored_product, stored_total
 
 Rule = Callable[[int, int], np.ndarray]  # lengths of queries and keys → which query may attend to which key
 ROLES = ("query", "value", "key", "attention")
@@ -97,13 +97,22 @@ def attend(
     seen = np.broadcast_to(seen if shown is None else seen & shown, scores.mid.shape)
     blind = ~seen.any(axis=-1, keepdims=True)
     joint = axes > 1
+    arithmetic, scores = context.arithmetic, _unrounded(scores, context.arithmetic)
     given = scores if seen.all() else _hidden(scores, ~seen, np.where(blind, 0.0, -np.inf))
     with np.errstate(all="ignore"):
         given = given.move(lambda v: v[..., None]) if joint else given
-        found = softmax(given, context.arithmetic, {"axis": (-2, -1) if joint else (-1,)})
+        by = arithmetic.wide if arithmetic.scores_wide else arithmetic
+        found = softmax(given, by, {"axis": (-2, -1) if joint else (-1,)})
+    found = arithmetic.store(found, by.format)
     shares = found.move(lambda v: v[..., 0]) if joint else found
-    shares = _unseeing(scores, shares, blind, context.arithmetic) if blind.any() else shares
+    shares = _unseeing(scores, shares, blind, arithmetic) if blind.any() else shares
     return fed(Labels("bts", "bsd", "btd"), shares, value, context), shares
+
+
+def _unrounded(e: Enclosure, arithmetic: Arithmetic) -> Enclosure:
+    """What XLA hands to the softmax may be what it was before it was rounded."""
+    blur = arithmetic.u * np.abs(e.mid) if arithmetic.fused else 0.0
+    return Enclosure(e.mid, np.asarray(e.sigma) + blur / Z, np.asarray(e.worst) + blur, e.floor, e.overflow)
 
 
 def _hidden(scores: Enclosure, where: np.ndarray, value: np.ndarray) -> Enclosure:
@@ -210,11 +219,11 @@ def _pairs(query: Enclosure, key: Enclosure, arithmetic: Arithmetic) -> Enclosur
     (batch, queries, depth), keys = query.mid.shape, key.mid.shape[1]
     shape = (batch, queries, keys, depth)
     one, other = query.move(lambda v: v[:, :, None]), key.move(lambda v: v[:, None])
-    return total(spread_over(one, shape), spread_over(other, shape), arithmetic)
+    return stored_total(spread_over(one, shape), spread_over(other, shape), arithmetic)
 
 
 def _times(e: Enclosure, factor: np.ndarray, arithmetic: Arithmetic) -> Enclosure:
-    return product(e, spread_over(point(factor), e.mid.shape), arithmetic)
+    return stored_product(e, spread_over(point(factor), e.mid.shape), arithmetic)
 
 
 def _tanh(e: Enclosure, arithmetic: Arithmetic) -> Enclosure:
@@ -229,7 +238,7 @@ ROWS = (
         attention,
         shapes,
         operands=BOTH_INPUTS,
-        single=True,
+        attends=True,
         source="keras.layers.Attention",
     ),
     Row(
@@ -238,7 +247,7 @@ ROWS = (
         additive_attention,
         additive_shapes,
         operands=BOTH_INPUTS,
-        single=True,
+        attends=True,
         source="keras.layers.AdditiveAttention; Bahdanau, Cho and Bengio 2015",
     ),
 )

@@ -142,7 +142,7 @@ class Row:
         algorithms: attrs → how a library may compute it but by adding up its products (`ops.fast_convolution`).
         together: what it computes depends on the batch as a whole, or on the calls before.
         wide: under a 16-bit policy it computes in float32 inside, on its weights as stored, and rounds once.
-        single: a bound is known for float32 alone.
+        attends: under a 16-bit policy it may take the softmax of its scores in float32 or in 16 bits.
         inside: attrs → row and attributes of the layer that this one applies, whose arithmetic is its own.
     """
 
@@ -160,7 +160,7 @@ class Row:
     algorithms: Callable[[Any], tuple[str, ...]] = direct_alone
     together: bool = False
     wide: bool = False
-    single: bool = False
+    attends: bool = False
     inside: Callable[[Any], tuple[Row, Any]] | None = None
 
     def core(self, attrs: Any) -> tuple[Row, Any]:

@@ -11,12 +11,11 @@ from support.laws import CONTEXT, Run, draw_inputs, run_row
 from support.laws import Case as Drawn
 from support.one import run
 
-from refconv.compare.declared import declare
 from refconv.compare.stage1 import deviate
 from refconv.errors import UnreadableModel
 from refconv.formats.calling import with_call, with_states
 from refconv.formats.resolve import Resolved
-from refconv.graph import Node, Origin, Ref
+from refconv.graph import Ref
 from refconv.numerics.enclosure import Enclosure, bounded, point
 from refconv.ops.attention import attend, everywhere, not_ahead
 from refconv.ops.attributes import build
@@ -165,12 +164,6 @@ def test_arguments_of_the_call() -> None:
     assert causal.use_causal_mask and rest == {"attention_mask": value}
     dense = build(TABLE["Dense"].attributes, {"units": 1}, "x")
     assert with_call(dense, {"use_causal_mask": True}) == (dense, {"use_causal_mask": True})
-
-
-def test_no_bound_is_claimed_for_16_bits() -> None:
-    attrs = build(TABLE["Attention"].attributes, {}, "x")
-    node = Node(1, "layer", "Attention", attrs, (), Origin("Attention", "keras3"), dtype="mixed_float16")
-    assert "no bound exists for Attention" in declare(node, {}, "graph").reason
 
 
 def test_keras_3_adds_a_bias_of_depth_one_along_the_time() -> None:
