@@ -20,7 +20,8 @@ ATTENDING = ("Attention", "AdditiveAttention", *HEADED)
 CONVOLUTIONAL = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 STEPPING = tuple(f"{q}{name}" for q in ("", "Q") for name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"))
 RECURRENT = (*STEPPING, *CONVOLUTIONAL)
-READERS = ("Softmax", "GlobalAveragePooling1D", *ATTENDING, *RECURRENT)
+MEAN = "GlobalAveragePooling1D"
+READERS = ("Softmax", MEAN, *ATTENDING, *RECURRENT)
 # Layers that give the mask of their input on, in every version of Keras.
 KEEPING = (
     "Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "BatchNormalization", "LayerNormalization",
@@ -77,8 +78,7 @@ class Masks:
         makers = frozenset[int]().union(*(one.makers for one in found.values()))
         makers = makers.union(*(self.of(ref).makers for ref in inputs))
         held = {role: one for role, one in found.items() if one.makers}
-        covered = known.type in (*ATTENDING, *STEPPING) and getattr(known.attrs, "attention_axes", None) is None
-        if not covered or any(one.surely is None for one in held.values()):
+        if not _covered(known) or any(one.surely is None for one in held.values()):
             return Under(makers)
         return Under(makers, tuple((role, one.surely) for role, one in held.items() if one.surely is not None))
 
@@ -155,8 +155,17 @@ def makes_mask(known: Resolved) -> bool:
     return known.type == "Masking" or getattr(known.attrs, "mask_zero", False) is True
 
 
+def _covered(known: Resolved) -> bool:
+    """Whether there is a reference for a call under masks that hide something: not for attention over several axes."""
+    if known.type == MEAN:
+        return known.dtype == "float32"  # in 16 bits the number of steps rounds too
+    return known.type in (*ATTENDING, *STEPPING) and getattr(known.attrs, "attention_axes", None) is None
+
+
 def _ends(known: Resolved) -> bool:
-    """Whether a layer gives no mask on: one of the last step has no steps."""
+    """Whether a layer gives no mask on: where one of the last step, or a mean of them, has no steps."""
+    if known.type == MEAN:
+        return True
     layer = getattr(known.attrs, "layer", None)
     last = layer.attrs if known.type.endswith("Bidirectional") and layer else known.attrs
     return known.type in RECURRENT and getattr(last, "return_sequences", True) is False

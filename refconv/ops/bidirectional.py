@@ -16,8 +16,8 @@ from refconv.numerics.enclosure import Enclosure, join, point
 from refconv.ops import qkeras_recurrent, recurrent
 from refconv.ops.attributes import Unknown, attribute, build, choice, optional
 from refconv.ops.base import Close, Context, Row, Shape, States, Steps, Weights
+from refconv.ops.masking import only_mask
 from refconv.ops.pairwise import product, total
-from refconv.ops.recurrent import only_mask
 from refconv.ops.slots import Slot, in_words
 
 LAYERS = {row.keras: row for family in (recurrent, qkeras_recurrent) for row in family.ROWS}

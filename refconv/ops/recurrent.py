@@ -15,19 +15,10 @@ from refconv.ops.activations import Activation, activation
 from refconv.ops.attributes import Reader, Unknown, attribute, flag, integer
 from refconv.ops.base import Close, Context, Forward, Row, Shape, States, Steps, Weights
 from refconv.ops.cells import Before, Cell
+from refconv.ops.masking import only_mask
 
 TANH, SIGMOID = Activation("tanh"), Activation("sigmoid")
 OWN_COLUMNS = ("kernel", "recurrent_kernel", "bias")  # their last axis is gates × units
-
-
-MASK = "mask"
-
-
-def only_mask(value: Any) -> tuple[str, ...]:
-    """The reader of `masks`, which no configuration holds."""
-    if tuple(value) not in ((), (MASK,)):
-        raise ValueError("a mask of steps is wanted, or none")
-    return tuple(value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from refconv.compare.counterfactuals.base import Case, Counterfactual
 from refconv.ops.attention import Called
 from refconv.ops.bidirectional import Bidirectional
+from refconv.ops.global_pooling import GlobalPooling
 from refconv.ops.recurrent import Recurrent
 
 
@@ -19,4 +20,4 @@ def _masked(case: Case) -> bool:
     return bool(case.attrs.masks)
 
 
-ROWS = (Counterfactual("mask left out", (Called, Recurrent, Bidirectional), _bare, _masked),)
+ROWS = (Counterfactual("mask left out", (Called, Recurrent, Bidirectional, GlobalPooling), _bare, _masked),)
