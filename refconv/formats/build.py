@@ -100,7 +100,10 @@ class _Flattening:
     nodes: list[Node] = field(default_factory=list)
     calls: Counter[Path] = field(default_factory=Counter)
     roots: dict[str, int] = field(default_factory=dict)
-    masks: Masks = field(default_factory=Masks)
+    masks: Masks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.masks = Masks(self.dialect)
 
     def run(self, model: Model, path: Path, given: Sequence[Ref] | None, outer: Mapping[str, Any]) -> list[Ref]:
         """Emit one call of `model` on `given` (None for the root); the refs of its outputs.

@@ -64,8 +64,9 @@ class Under:
 
 @dataclass
 class Masks:
-    """The masks of a graph's tensors, node by node."""
+    """The masks of a graph's tensors, node by node, of a file of one dialect."""
 
+    dialect: str
     _carried: dict[int, Carried] = field(default_factory=dict)
 
     def of(self, ref: Ref) -> Carried:
@@ -109,7 +110,10 @@ class Masks:
             return {}
         given = named.get("mask")
         given = given[0] if isinstance(given, list) else given  # the initial states behind a sequence have none
-        return {"mask": self.of(inputs[0]) if given is None else _named(given)}
+        if given is not None:
+            return {"mask": _named(given)}
+        unseen = self.dialect == "keras3" and known.type in RECURRENT and len(inputs) > 1
+        return {} if unseen else {"mask": self.of(inputs[0])}  # Keras 3 finds the mask of an only tensor
 
     def _of_heads(self, known: Resolved, inputs: Sequence[Ref], named: Mapping[str, Any]) -> dict[str, Carried]:
         """Keras 3's MultiHeadAttention leaves out a query's mask that is named and does not come with the query."""
@@ -125,7 +129,7 @@ class Masks:
     def _handed_on(self, known: Resolved, inputs: Sequence[Ref], named: Mapping[str, Any]) -> int | None:
         roles = self._roles(known, inputs, named)
         if known.type in (*KEEPING, *STEPPING):
-            return roles["mask"].surely if "mask" in roles else None
+            return roles.get("mask", self.of(inputs[0])).surely if inputs else None
         if known.type in ATTENDING:
             return roles["query"].surely if "query" in roles else None
         each = {self.of(ref).surely for ref in inputs}
