@@ -74,8 +74,9 @@ def _remasked(node: Node, found: Mapping[int, int], shapes: Mapping[int, Shape])
     if not node.masks:
         return node
     new = {index: -1 if index in shapes else found.get(index, -1) for index in node.masks}
-    hides = None if node.hides is None else tuple((role, new[index]) for role, index in node.hides)
-    return replace(node, masks=tuple(new.values()), hides=None if hides and min(i for _, i in hides) < 0 else hides)
+    hides = tuple((role, tuple(new[index] for index in nodes)) for role, nodes in node.hides or ())
+    known = node.hides is not None and all(min(nodes) >= 0 for _, nodes in hides)
+    return replace(node, masks=tuple(new.values()), hides=hides if known else None)
 
 
 def _used(graph: Graph, shapes: Mapping[int, Shape]) -> set[int]:

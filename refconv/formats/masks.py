@@ -39,11 +39,12 @@ class Carried:
 
     Attributes:
         makers: the nodes that it may be made from; none where there is no mask.
-        surely: the one whose mask it is, element for element; None where versions of Keras differ, or it is not known.
+        surely: those whose mask it is, element for element, if all of them have the same one; none where versions of
+            Keras differ, or it is not known.
     """
 
     makers: frozenset[int] = frozenset()
-    surely: int | None = None
+    surely: frozenset[int] = frozenset()
 
 
 NONE = Carried()
@@ -55,11 +56,11 @@ class Under:
 
     Attributes:
         makers: the nodes that they may be made from.
-        roles: what each hides, and the node whose mask it is; None where that is not known for all of them.
+        roles: what each hides, and the nodes whose mask it is; None where that is not known for all of them.
     """
 
     makers: frozenset[int] = frozenset()
-    roles: tuple[tuple[str, int], ...] | None = None
+    roles: tuple[tuple[str, tuple[int, ...]], ...] | None = None
 
 
 @dataclass
@@ -79,23 +80,34 @@ class Masks:
         makers = frozenset[int]().union(*(one.makers for one in found.values()))
         makers = makers.union(*(self.of(ref).makers for ref in inputs))
         held = {role: one for role, one in found.items() if one.makers}
-        if not _covered(known) or any(one.surely is None for one in held.values()):
+        if not _covered(known) or not all(one.surely for one in held.values()):
             return Under(makers)
-        return Under(makers, tuple((role, one.surely) for role, one in held.items() if one.surely is not None))
+        return Under(makers, tuple((role, tuple(sorted(one.surely))) for role, one in held.items()))
 
     def put(self, index: int, known: Resolved, inputs: Sequence[Ref], named: Mapping[str, Any]) -> None:
         """Set what comes with the outputs of node `index`."""
         before = self.under(known, inputs, named).makers
         if makes_mask(known):
-            self._carried[index] = Carried(before | {index}, index)
+            self._carried[index] = Carried(before | {index}, frozenset([index]))
         elif before and not _ends(known):
             self._carried[index] = Carried(before, self._handed_on(known, inputs, named))
+        if self.dialect == "keras3" and known.type == HEADED[0]:
+            self._taken(inputs)
 
     def enter(self, inputs: Sequence[Ref], mask: Any) -> None:
         """A model is called on `inputs` under a mask that the call names: Keras 3 names those that come with them."""
         makers = frozenset(ref.node for ref in _refs(mask))
         for ref in inputs if makers else ():
             if not self.of(ref).makers:  # then somebody named another
+                self._carried[ref.node] = Carried(makers)
+
+    def _taken(self, inputs: Sequence[Ref]) -> None:
+        """Keras 3's MultiHeadAttention takes the masks off its inputs when it runs: whoever comes later finds none.
+
+        Not where its policy had them cast, and not in every version.
+        """
+        for ref in inputs:
+            if makers := self.of(ref).makers:
                 self._carried[ref.node] = Carried(makers)
 
     def _roles(self, known: Resolved, inputs: Sequence[Ref], named: Mapping[str, Any]) -> dict[str, Carried]:
@@ -126,14 +138,18 @@ class Masks:
             found[role] = Carried(given.makers) if unseen else given
         return found
 
-    def _handed_on(self, known: Resolved, inputs: Sequence[Ref], named: Mapping[str, Any]) -> int | None:
+    def _handed_on(self, known: Resolved, inputs: Sequence[Ref], named: Mapping[str, Any]) -> frozenset[int]:
+        """Whose mask comes with the output. Sums join masks by "and" or by "or": all one, where they are equal."""
         roles = self._roles(known, inputs, named)
-        if known.type in (*KEEPING, *STEPPING):
-            return roles.get("mask", self.of(inputs[0])).surely if inputs else None
+        if known.type in (*KEEPING, *STEPPING) or (self.dialect == "keras3" and known.type == "TimeDistributed"):
+            return roles.get("mask", self.of(inputs[0])).surely if inputs else NONE.surely
         if known.type in ATTENDING:
-            return roles["query"].surely if "query" in roles else None
-        each = {self.of(ref).surely for ref in inputs}
-        return each.pop() if isinstance(known.attrs, Merge) and len(each) == 1 else None
+            return roles.get("query", NONE).surely
+        each = [self.of(ref) for ref in inputs]
+        if self.dialect != "keras3":  # where one of them has no mask, the sum has none
+            each = [one for one in each if one.makers]
+        joined = isinstance(known.attrs, Merge) and all(one.surely for one in each)
+        return frozenset[int]().union(*(one.surely for one in each)) if joined else NONE.surely
 
 
 def parted(known: Resolved, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -163,7 +179,7 @@ def _covered(known: Resolved) -> bool:
     """Whether there is a reference for a call under masks that hide something: not for attention over several axes."""
     if known.type == MEAN:
         return known.dtype == "float32"  # in 16 bits the number of steps rounds too
-    return known.type in (*ATTENDING, *STEPPING) and getattr(known.attrs, "attention_axes", None) is None
+    return known.type in (*ATTENDING, *STEPPING) and getattr(known.attrs, "attention_axes", None) in (None, (1,))
 
 
 def _ends(known: Resolved) -> bool:
@@ -179,7 +195,8 @@ def _named(value: Any) -> Carried:
     """A mask that a call names: what an operator gives."""
     if not isinstance(value, Ref):
         return NONE
-    return Carried(frozenset([value.node]), value.node if value.output == 0 else None)
+    made = frozenset([value.node])
+    return Carried(made, made if value.output == 0 else NONE.surely)
 
 
 def _given(value: Any) -> list[Any]:

@@ -74,6 +74,7 @@ KERAS3: dict[str, Signature] = {
     "Any": Signature("ops.any"),
     "All": Signature("ops.all"),
     "Cast": Signature("ops.cast"),
+    "ConvertToTensor": Signature("ops.identity"),
 }
 
 _X = {"x": "x", "input": "x", "features": "x", "logits": "x", "tensor": "x", "input_tensor": "x", "value": "x"}

@@ -55,9 +55,9 @@ def _decided(node: Node, graph: Graph, made: Mapping[int, np.ndarray | None]) ->
         return node, []
     if all(_hides_nothing(made.get(index)) for index in node.masks):
         return replace(node, attrs=node.unmasked, reason="", masks=()), []
-    if node.hides is None or not all(_fits(role, made.get(index)) for role, index in node.hides):
+    if node.hides is None or not all(_fits(role, [made.get(index) for index in same]) for role, same in node.hides):
         return replace(node, reason=f"{node.reason}: {_said(node, graph, made)}"), []
-    hiding = [(role, index) for role, index in node.hides if not _hides_nothing(made[index])]
+    hiding = [(role, same[0]) for role, same in node.hides if not _hides_nothing(made[same[0]])]
     attrs = replace(node.unmasked, masks=tuple(role for role, _ in hiding)) if hiding else node.unmasked
     return replace(node, attrs=attrs, reason="", masks=()), [Ref(index) for _, index in hiding]
 
@@ -66,8 +66,11 @@ def _hides_nothing(mask: np.ndarray | None) -> bool:
     return mask is not None and bool(mask.all())
 
 
-def _fits(role: str, mask: np.ndarray | None) -> bool:
-    return mask is not None and mask.ndim == AXES.get(role, 2)
+def _fits(role: str, masks: Sequence[np.ndarray | None]) -> bool:
+    """Whether all are known, the same, and of the shape that such a mask has."""
+    first = masks[0]
+    alike = first is not None and all(mask is not None and np.array_equal(first, mask) for mask in masks)
+    return alike and first is not None and first.ndim == AXES.get(role, 2)
 
 
 def _said(node: Node, graph: Graph, made: Mapping[int, np.ndarray | None]) -> str:
