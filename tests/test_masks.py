@@ -77,7 +77,8 @@ class Saved:
         self.major, self.model, self.path = major, make(import_module(PACKAGES[major])), folder / "model.keras"
         rng = np.random.default_rng(3)
         weights = self.model.get_weights()
-        self.model.set_weights([np.abs(rng.normal(0, 0.5, w.shape)).astype(np.float32) for w in weights])
+        drawn = (rng.normal(0, 0.5, w.shape) if w.ndim > 1 else rng.uniform(0.1, 1, w.shape) for w in weights)
+        self.model.set_weights([w.astype(np.float32) for w in drawn])
         self.model.save(self.path)
         self.graph = formats.load(self.path)
 
@@ -173,7 +174,7 @@ def test_a_fault_under_a_mask_is_found(major: int, models: dict[int, Saved]) -> 
 def test_power_tells_of_a_mask_left_out(major: int, met: dict[int, Saved]) -> None:
     result = met[major].checked(HIDDEN, PADDED, power=True)
     caught = {layer.name for layer in result.layers if layer.power and LEFT_OUT in layer.power.caught}
-    assert caught == set(readers(major))
+    assert caught == set(readers(major)) - {"self"}  # whose causal mask hides what the other does
     idle = met[major].checked(X, TOKENS, power=True)
     assert not any(LEFT_OUT in layer.power.caught for layer in idle.layers if layer.power)
 
@@ -184,8 +185,9 @@ def unknown(keras: Any) -> Any:
     values, tokens = layers.Input(X.shape[1:], name="values"), layers.Input((5,), name="tokens", dtype="int32")
     x = layers.Masking(name="masking")(layers.Dense(3, activation="relu", name="dense")(values))
     x = layers.LSTM(4, name="lstm")(x)
-    y = layers.Embedding(7, 5, mask_zero=True, name="embedding")(tokens)  # (N, 5) has to broadcast to (N, 5, 5)
-    return keras.Model([values, tokens], [x, layers.Softmax(name="softmax")(y)])
+    y = layers.Embedding(7, 3, mask_zero=True, name="embedding")(tokens)
+    mean = layers.GlobalAveragePooling1D(dtype="mixed_float16", name="mean")(y)  # the number of steps rounds too
+    return keras.Model([values, tokens], [x, mean])
 
 
 @BOTH
@@ -193,10 +195,10 @@ def test_what_is_not_known_is_said(major: int, tmp_path: Path) -> None:
     saved = Saved(major, unknown, tmp_path)
     result = saved.checked(X, PADDED)
     said = reasons(result)
-    assert result.verdict == "incomplete" and set(said) == {"lstm", "softmax"}
+    assert result.verdict == "incomplete" and set(said) == {"lstm", "mean"}
     assert said["lstm"].startswith("no reference for LSTM under a mask: ") and said["lstm"].endswith("may hide steps")
-    assert said["softmax"].startswith("no reference for Softmax under a mask: ")
-    assert said["softmax"].endswith("hides 2 steps")
+    assert said["mean"].startswith("no reference for GlobalAveragePooling1D under a mask: ")
+    assert said["mean"].endswith("hides 2 steps")
     assert "a layer has no reference, so predict is not judged" in result.notes
 
 
