@@ -101,7 +101,7 @@ def attend(
     given = scores if seen.all() else _hidden(scores, ~seen, np.where(blind, 0.0, -np.inf))
     with np.errstate(all="ignore"):
         given = given.move(lambda v: v[..., None]) if joint else given
-        by = arithmetic.wide if arithmetic.scores_wide else arithmetic
+        by = arithmetic.wide if arithmetic.softmax_wide else arithmetic
         found = softmax(given, by, {"axis": (-2, -1) if joint else (-1,)})
     found = arithmetic.store(found, by.format)
     shares = found.move(lambda v: v[..., 0]) if joint else found
