@@ -106,8 +106,8 @@ FAULTS: dict[str, Callable[[Any], None]] = {
     "self": uncaused,
     "causal": uncaused,
     "attention": scaled(0, 2),
-    "concat": scaled(1, 1.5),
-    "additive": scaled(0, 1.5),
+    "concat": scaled(1, 4),
+    "additive": scaled(0, 4),
 }
 
 

@@ -83,7 +83,7 @@ IMPLIED: Mapping[tuple[str, str], Mapping[int, Any]] = {
     ("UnitNormalization", "least"): {2: 1e-6, 3: 1e-12},
 }
 AS_TEXT = ("QActivation",)  # takes a quantizer as text, or as an object, and does not read a serialized one
-UNSAID = (("backward_layer", None), ("output_padding", None), ("masks", []))
+UNSAID: tuple[tuple[str, Any], ...] = (("backward_layer", None), ("output_padding", None), ("masks", []))
 LAID_OUT = re.compile("Conv|Pool|Flatten|[23]D$")  # Keras 2's layers that take a data format
 
 

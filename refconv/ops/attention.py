@@ -95,7 +95,7 @@ def attend(
     """
     seen = allowed(*scores.mid.shape[1:])[None]
     seen = np.broadcast_to(seen if shown is None else seen & shown, scores.mid.shape)
-    blind = ~seen.any(axis=-1, keepdims=True)
+    blind = np.logical_not(seen.any(axis=-1, keepdims=True))
     joint = axes > 1
     arithmetic, scores = context.arithmetic, _unrounded(scores, context.arithmetic)
     given = scores if seen.all() else _hidden(scores, ~seen, np.where(blind, 0.0, -np.inf))

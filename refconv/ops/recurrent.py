@@ -115,7 +115,7 @@ def _where(shown: np.ndarray | None, one: Enclosure, other: Enclosure) -> Enclos
     """One where shown, else the other; `shown` lacks their last axis."""
     if shown is None:
         return one
-    return join(lambda parts: np.where(shown[..., None], *parts), (one, other))
+    return join(lambda parts: np.where(shown[..., None], parts[0], parts[1]), (one, other))
 
 
 def _left(attrs: Any, e: Enclosure, shown: np.ndarray | None) -> Enclosure:
