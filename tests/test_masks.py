@@ -123,6 +123,13 @@ def test_masks_of_several_layers_meet(major: int, inputs: tuple[np.ndarray, ...]
 
 
 @BOTH
+@pytest.mark.slow
+def test_masks_in_xla(major: int, met: dict[int, Saved]) -> None:
+    """Its loops go on with states of their own, which it rounds in another way than those that it hands out."""
+    passes(met[major].checked(HIDDEN, PADDED, mode="xla"))
+
+
+@BOTH
 def test_every_sample_is_judged_by_its_own_mask(major: int, met: dict[int, Saved]) -> None:
     """Slices of one sample, of which the second hides nothing."""
     saved = met[major]

@@ -27,7 +27,7 @@ SUBTRACTED = 1e9  # from the scores of hidden keys, unless the format's largest 
 
 
 def roles(value: Any) -> tuple[str, ...]:
-    if not set(value) <= set(ROLES):
+    if not isinstance(value, (list, tuple)) or any(role not in ROLES for role in value):
         raise ValueError("masks of " + ", ".join(ROLES) + " are wanted")
     return tuple(value)
 
@@ -122,7 +122,7 @@ def _hidden(scores: Enclosure, where: np.ndarray, value: np.ndarray) -> Enclosur
 
 
 def _unseeing(scores: Enclosure, shares: Enclosure, blind: np.ndarray, arithmetic: Arithmetic) -> Enclosure:
-    """The shares of a query that sees no key at all, which mean nothing: frameworks give zeros or equal shares.
+    """The shares of a query that sees no key at all, which mean nothing: frameworks give equal shares or zeros.
 
     Where they subtract, scores beyond half a unit in the last place of what they subtract are not quite gone: then it
     is any share.
@@ -133,9 +133,9 @@ def _unseeing(scores: Enclosure, shares: Enclosure, blind: np.ndarray, arithmeti
     farthest = [
         np.max(np.abs(scores.mid) + radius, axis=-1, keepdims=True) for radius in (scores.probable, scores.limit)
     ]
-    most = np.where(farthest[0] < half, equal, 1.0)
-    limit = np.where(farthest[1] < half, most / 2, 1.0)
-    new = (most / 2, most / 2 / Z, limit, 0.0, (farthest[0] >= half) & (farthest[0] + subtracted > fmt.max))
+    probable, limit = (np.where(reach < half, equal, 1.0) for reach in farthest)
+    overflow = (farthest[0] >= half) & (farthest[0] + subtracted > fmt.max)
+    new = (1 / count, probable / Z, limit, 0.0, overflow)
     return Enclosure(*(np.where(blind, one, old) for one, old in zip(new, shares.full(), strict=True)))
 
 

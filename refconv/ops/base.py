@@ -97,7 +97,8 @@ class Steps:
         widths: attrs → the tensors that a step leaves, such as an LSTM's h and c, and how many numbers each has. What
             the framework recorded under such a name is (N, steps, width), in the order in which the steps were run.
         enclose: (attrs, weights, inputs, recorded, context) → the enclosure of every recorded tensor, all its steps.
-        outputs: (attrs, inputs, recorded, context) → the layer's outputs, given what its steps left.
+        outputs: (attrs, inputs, recorded, enclosed, context) → the layer's outputs, given what its steps left and what
+            `enclose` made of that.
         explain: (attrs, weights, inputs, recorded, name, index, context, close) → the enclosure of one element, its
             sums closed by `close` from their terms (stage 2); None where that is not to be had.
         tail: (attrs, shape of the input) → what follows (N, steps) in the shape of what steps leave; None where that
@@ -106,7 +107,7 @@ class Steps:
 
     widths: Callable[[Any], Mapping[str, int]]
     enclose: Callable[[Any, Weights, Sequence[Enclosure], States, Context], dict[str, Enclosure]]
-    outputs: Callable[[Any, Sequence[Enclosure], States, Context], tuple[Enclosure, ...]]
+    outputs: Callable[[Any, Sequence[Enclosure], States, States, Context], tuple[Enclosure, ...]]
     explain: Callable[
         [Any, Weights, Sequence[Enclosure], States, str, tuple[int, ...], Context, Close], Enclosure | None
     ]

@@ -121,12 +121,12 @@ def _enclose(
 
 
 def _outputs(
-    attrs: Bidirectional, inputs: Sequence[Enclosure], recorded: States, context: Context
+    attrs: Bidirectional, inputs: Sequence[Enclosure], recorded: States, enclosed: States, context: Context
 ) -> tuple[Enclosure, ...]:
-    got = [
-        _steps(one).outputs(one.attrs, _given(attrs, inputs, name), _own(recorded, f"{name} "), context)
-        for name, one in attrs.both.items()
-    ]
+    got = []
+    for name, one in attrs.both.items():
+        own = (_own(states, f"{name} ") for states in (recorded, enclosed))
+        got.append(_steps(one).outputs(one.attrs, _given(attrs, inputs, name), *own, context))
     return _merged(attrs, got, context)
 
 

@@ -16,7 +16,7 @@ from refconv.ops.base import Context, Row, Weights
 
 def only_mask(value: Any) -> tuple[str, ...]:
     """The reader of `masks`: whether the last input is a mask of steps. No configuration holds it."""
-    if tuple(value) not in ((), ("mask",)):
+    if not isinstance(value, (list, tuple)) or list(value) not in ([], ["mask"]):
         raise ValueError("a mask of steps is wanted, or none")
     return tuple(value)
 

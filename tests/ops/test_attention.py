@@ -99,9 +99,9 @@ def test_a_query_that_sees_no_key() -> None:
     """Frameworks give zeros or the mean; where what is subtracted is no more than a score's rounding, any share."""
     value, blind = point(np.float32([[[2], [4]]])), np.zeros((1, 1, 2), bool)
     found, shares = attend(point(np.float32([[[0, 1]]])), value, everywhere, CONTEXT, shown=blind)
-    reaches = (deviate(found, np.full((1, 1, 1), y, np.float32)).impossible.item() for y in (0, 3, -0.1, 3.1))
-    assert list(reaches) == [False, False, True, True]
-    assert deviate(shares, np.float32([[[0.6, 0.4]]])).impossible.any()
+    reaches = (deviate(found, np.full((1, 1, 1), y, np.float32)).impossible.item() for y in (0, 3, -0.1, 6.1))
+    assert found.mid.item() == 3 and list(reaches) == [False, False, True, True]
+    assert deviate(shares, np.float32([[[1.1, -0.1]]])).impossible.all()
     found, shares = attend(point(np.float32([[[0, 40]]])), value, everywhere, CONTEXT, shown=blind)
     assert not deviate(shares, np.float32([[[0, 1]]])).impossible.any()  # 40 − 10⁹ is 64 more than −10⁹ in float32
 

@@ -251,8 +251,8 @@ def test_steps_under_a_mask_are_judged_on_the_last_one_shown() -> None:
     assert found.mid.ravel().tolist() == [0, 2, 2, 10]
     assert deviate(found, np.float32([[[0], [2], [2], [11]]])).outside.ravel().tolist() == [False, False, False, True]
     assert deviate(found, np.float32([[[0], [2], [4], [10]]])).outside.ravel().tolist() == [False, False, True, False]
-    y, h = row.steps.outputs(attrs, inputs, recorded, CONTEXT)
-    assert y.mid.item() == h.mid.item() == 11
+    y, h = row.steps.outputs(attrs, inputs, recorded, {"h": found}, CONTEXT)
+    assert y.mid.item() == h.mid.item() == 11 and y.exact
 
 
 def test_both_directions_of_a_masked_sequence() -> None:
