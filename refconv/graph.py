@@ -72,7 +72,8 @@ class Node:
     `layer` is the layer's path, "/" between nested models (`mobilenet/conv1`); `call` counts the calls of a
     shared layer. `attrs` is the frozen attribute class of the row of `ops.table` whose Keras class is
     `type`; it is None where there is no reference, and `reason` says why. Where that is a mask alone, `masks` are the
-    nodes that make it, and `unmasked` the attributes that hold if they hide nothing.
+    nodes that make it, and `unmasked` the attributes that hold if they hide nothing; `hides` says of what ("query" …)
+    which nodes' mask it is, if they all make the same one; None where that is not known.
     """
 
     index: int
@@ -88,6 +89,7 @@ class Node:
     reason: str = ""
     masks: tuple[int, ...] = ()
     unmasked: Any = None
+    hides: tuple[tuple[str, tuple[int, ...]], ...] | None = None
 
     @property
     def name(self) -> str:

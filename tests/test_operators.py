@@ -88,7 +88,7 @@ def test_mixed_precision(major: int, policy: str, mode: str, tmp_path: Path) -> 
 
 @EVERY
 def test_every_operator_would_be_seen_to_fail(name: str) -> None:
-    """Outputs scaled by 1.001, integers moved by 1: of operators at one depth at a time, whose inputs stay right."""
+    """Outputs scaled by 1.001, integers moved by 1, truths turned; one depth at a time, whose inputs stay right."""
     (_, graph), (_, trace) = made(name), traced(name, "graph")
     depths: dict[int, int] = {}
     for node in graph.nodes:
@@ -103,6 +103,8 @@ def test_every_operator_would_be_seen_to_fail(name: str) -> None:
 
 
 def spoiled(values: np.ndarray) -> np.ndarray:
+    if values.dtype == bool:
+        return ~values
     return values + 1 if values.dtype.kind in "iu" else values * values.dtype.type(1.001)
 
 

@@ -136,13 +136,26 @@ def _policy(row: Row, fmt: Format, gpu: Any, environment: Mapping[str, Any], mod
         found += (half_sums(fmt),)
     if mode == "xla":
         found += (unrounded(fmt),)
+    if row.attends:
+        found = _attending(found, narrow=gpu is not None or mode == "xla" or not _in_onednn(fmt, environment))
     if row.wide:
         found += (SINGLE,)  # Keras 2 hands on the float32 result of a resizing
     return found
 
 
+def _attending(found: Candidates, *, narrow: bool) -> Candidates:
+    """Scores scaled before their product or after it, in float32; and their softmax in 16 bits where it may be."""
+    wide = tuple(replace(a, softmax_wide=True) for a in found)
+    return (*(replace(a, scores_wide=True) for a in wide), *(found if narrow else wide))
+
+
 def _sums_in_float32(row: Row, fmt: Format, environment: Mapping[str, Any]) -> bool:
-    """Whether partial sums are float32 on this CPU outside XLA: oneDNN computes bfloat16 given AVX-512."""
+    """Whether partial sums are float32 on this CPU outside XLA."""
+    return row.keras in WIDE_SUMS[fmt] or _in_onednn(fmt, environment)
+
+
+def _in_onednn(fmt: Format, environment: Mapping[str, Any]) -> bool:
+    """Whether oneDNN computes products and softmax, in float32 inside: bfloat16 given AVX-512."""
     onednn = (environment.get("onednn") or {}).get("enabled")
     sets = (environment.get("cpu") or {}).get("instruction_sets") or ()
-    return row.keras in WIDE_SUMS[fmt] or bool(fmt is BFLOAT16 and onednn and "avx512f" in sets)
+    return bool(fmt is BFLOAT16 and onednn and "avx512f" in sets)

@@ -83,11 +83,12 @@ def probed(node: Node, result: LayerResult, call: Call | None, trace: Trace, con
 
 
 def bare(node: Node) -> Node:
-    """The node as its clone computes it: no activation, no quantizer (worker/probes.py)."""
+    """The node as its clone computes it: no activation, no quantizer, no mask (worker/probes.py)."""
     names = [f.name for f in fields(node.attrs)]
     without: dict[str, Any] = {name: None for name in names if name.endswith("_quantizer")}
     linear = {"activation": LINEAR} if "activation" in names else {}
-    return replace(node, attrs=replace(node.attrs, **without, **linear))
+    unmasked = {"masks": ()} if "masks" in names else {}
+    return replace(node, attrs=replace(node.attrs, **without, **linear, **unmasked))
 
 
 def certain(node: Node, enclosure: Enclosure, dtype: str, shape: tuple[int, ...]) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +32,19 @@ def seen_of(node: Node, call: Call, trace: Trace) -> Seen:
     )
     weights, steps = ({name: trace.tensors[key] for name, key in named} for named in (call.weights, call.steps))
     return Seen(inputs, outputs, weights, steps)
+
+
+def under_masks(node: Node, call: Call, masks: Mapping[int, np.ndarray], trace: Trace) -> Call:
+    """The call with the masks that it was made under as its last inputs: they are known, and in no record.
+
+    Args:
+        masks: by the node that stands for each; they become tensors of `trace`.
+    """
+    refs = [ref for ref in node.inputs if ref.node in masks]
+    keys = {ref.node: f"mask:{ref.node}" for ref in refs}
+    trace.tensors.update({key: masks[index] for index, key in keys.items()})
+    given = call.inputs[: len(node.inputs) - len(refs)]
+    return replace(call, inputs=(*given, *(keys[ref.node] for ref in refs))) if refs else call
 
 
 def judge_call(

@@ -193,7 +193,7 @@ def _statistics(case: Case, chosen: np.ndarray) -> Case:
 def _steps(case: Case) -> tuple[list[str], Case]:
     """The first steps of a sequence: each is judged on the framework's own state before it."""
     attrs = case.attrs
-    if not isinstance(attrs, Recurrent) or attrs.go_backwards or case.inputs[0].shape[1] <= STEPS:
+    if not isinstance(attrs, Recurrent) or attrs.go_backwards or attrs.masks or case.inputs[0].shape[1] <= STEPS:
         return [], case
     steps = {name: v[:, :STEPS] for name, v in case.steps.items()}
     shorter = replace(case.with_input(case.inputs[0][:, :STEPS]), steps=steps)

@@ -12,12 +12,13 @@ from typing import Any
 from refconv.errors import UnreadableModel
 from refconv.formats import hdf5_weights, zip_weights
 from refconv.formats.architecture import is_subclassed, read_model, read_opaque
-from refconv.formats.calling import inherited, makes_mask, meaningful, problem, under_a_mask, with_call, with_states
+from refconv.formats.calling import inherited, meaningful, problem, with_call, with_states
 from refconv.formats.execution import execution_order
 from refconv.formats.inbound import Call, TensorRef, map_references
 from refconv.formats.keras1_structure import completed
 from refconv.formats.keras1_weights import converted
 from refconv.formats.leaves import Leaf, Path, find_leaves
+from refconv.formats.masks import Masks, hidden_by, parted
 from refconv.formats.matching import Variable, match
 from refconv.formats.model import Layer, Model, at, own_classes
 from refconv.formats.operators import Operation, dtype_of, read_operation
@@ -89,8 +90,8 @@ def _weights(leaf: Leaf, variables: Sequence[Variable], source: Source) -> dict[
 class _Flattening:
     """Nodes as they are emitted.
 
-    `calls` counts the calls of each layer over the whole model, `roots` are the model's own InputLayers, and `masked`
-    are the nodes whose outputs a mask comes with, each with the nodes that made it.
+    `calls` counts the calls of each layer over the whole model, `roots` are the model's own InputLayers, and `masks`
+    are those that come with the nodes' outputs.
     """
 
     dialect: str
@@ -99,7 +100,10 @@ class _Flattening:
     nodes: list[Node] = field(default_factory=list)
     calls: Counter[Path] = field(default_factory=Counter)
     roots: dict[str, int] = field(default_factory=dict)
-    masked: dict[int, frozenset[int]] = field(default_factory=dict)
+    masks: Masks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.masks = Masks(self.dialect)
 
     def run(self, model: Model, path: Path, given: Sequence[Ref] | None, outer: Mapping[str, Any]) -> list[Ref]:
         """Emit one call of `model` on `given` (None for the root); the refs of its outputs.
@@ -151,7 +155,9 @@ class _Flattening:
         inputs = tuple(_resolve(ref, made, where) for ref in call.inputs)
         call = Call(call.inputs, arguments, tuple(positional))
         if layer.model is not None:
-            return self.run(layer.model, path, inputs, inherited(call, outer))
+            given = inherited(call, outer)
+            self.masks.enter(inputs, given.pop("mask", None))
+            return self.run(layer.model, path, inputs, given)
         if self.leaves[path].resolved.operation:
             return self._emit(self._operator(path, inputs, call)).node
         inner = inherited(call, outer) if "training" in call.arguments else outer
@@ -164,11 +170,13 @@ class _Flattening:
         known = leaf.resolved
         inputs, arguments = with_states(known, inputs, arguments)
         attrs, arguments = with_call(known.attrs, arguments)
-        made = self._masks(inputs)
-        reason = known.reason or problem(known, arguments, outer, self.dialect)
-        hidden = "" if reason else under_a_mask(known, bool(made))
-        if own := made | ({len(self.nodes)} if makes_mask(known.type, attrs) else set()):
-            self.masked[len(self.nodes)] = own
+        known = replace(known, attrs=attrs)
+        masks, rest = parted(known, arguments)
+        outer = {name: value for name, value in outer.items() if name not in masks}
+        reason = known.reason or problem(known, rest, outer, self.dialect)
+        under = self.masks.under(known, inputs, masks)
+        hidden = "" if reason else hidden_by(known, under)
+        self.masks.put(len(self.nodes), known, inputs, masks)
         node = Node(
             len(self.nodes),
             "/".join(path),
@@ -181,8 +189,9 @@ class _Flattening:
             arguments,
             known.dtype,
             reason or hidden,
-            tuple(sorted(made)) if hidden else (),
+            tuple(sorted(under.makers)) if hidden else (),
             attrs if hidden else None,
+            under.roles if hidden else None,
         )
         self.calls[path] += 1
         return node
@@ -197,8 +206,8 @@ class _Flattening:
         except Unknown as error:
             found = Operation(known.type, None, inputs)
             known = replace(known, reason=error.what)
-        if made := self._masks(found.inputs):
-            self.masked[len(self.nodes)] = made
+        if self.dialect != "keras3":  # whose operators give no mask on
+            self.masks.put(len(self.nodes), known, found.inputs, {})
         origin = Origin(leaf.layer.class_name, self.dialect, leaf.layer.config)
         call_number = self.calls[path]
         self.calls[path] += 1
@@ -209,10 +218,6 @@ class _Flattening:
             dtype=known.dtype,
             reason=known.reason,
         )
-
-    def _masks(self, inputs: Sequence[Ref]) -> frozenset[int]:
-        """The nodes that made the masks of `inputs`."""
-        return frozenset[int]().union(*(self.masked.get(ref.node, ()) for ref in inputs))
 
     def _emit(self, node: Node) -> Ref:
         if len(self.nodes) >= MAX_NODES:

@@ -1,4 +1,4 @@
-"""Ways of calling a layer for which there is no reference: with arguments, in training mode, under a mask."""
+"""Ways of calling a layer for which there is no reference: with arguments, in training mode."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from refconv.formats.inbound import Call
+from refconv.formats.masks import HEADED, RECURRENT
 from refconv.formats.resolve import Resolved
 from refconv.graph import Ref
-from refconv.ops.embedding import looks_up
 from refconv.ops.identity import AUGMENTING
 
 # Words in the names of the layers that behave otherwise in training.
@@ -17,18 +17,9 @@ TRAINED_DIFFERENTLY = ("Dropout", "Noise", "BatchNorm", "Batchnorm")
 # With these Keras 2 draws where the call says training=True; Keras 3 goes by how the model is called, and writes
 # training=True, their default, into every call.
 DRAWING = (*AUGMENTING, "RandomCrop")
-# Layers with a row that take the mask of their input, which Keras hands on unseen.
-ATTENDING = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
-RECURRENT = (
-    *(f"{q}{name}" for q in ("", "Q") for name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional")),
-    "ConvLSTM1D",
-    "ConvLSTM2D",
-    "ConvLSTM3D",
-)
-MASK_READERS = ("Softmax", "GlobalAveragePooling1D", *ATTENDING, *RECURRENT)
 # Arguments of a call that a row's attributes hold, and those that are tensors, in the order of the signature.
 STEERING = ("use_causal_mask", "return_attention_scores", "reverse")
-HEADED, GIVEN = ("MultiHeadAttention", "GroupQueryAttention"), ("query", "value", "key")
+GIVEN = ("query", "value", "key")
 
 
 def meaningful(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,18 +78,6 @@ def problem(known: Resolved, own: Mapping[str, Any], outer: Mapping[str, Any], d
         name = sorted(given)[0]
         return f"no reference for {known.type} called with {name} = {_short(given[name])}"
     return ""
-
-
-def under_a_mask(known: Resolved, masked: bool) -> str:
-    """Why a call has no reference unless the mask that comes with its inputs hides nothing; "" where it reads none."""
-    inside = known.row.core(known.attrs)[0].keras if known.row else known.type
-    reads = known.type in MASK_READERS or inside in MASK_READERS
-    return f"no reference for {known.type} under a mask" if masked and reads else ""
-
-
-def makes_mask(kind: str, attrs: Any) -> bool:
-    """True for a layer from which a mask starts, called as its attributes say."""
-    return kind == "Masking" or (getattr(attrs, "mask_zero", False) is True and looks_up(attrs))
 
 
 def _matters(kind: str, name: str, dialect: str) -> bool:

@@ -65,8 +65,18 @@ def _kept(graph: Graph, shapes: Mapping[int, Shape]) -> tuple[dict[int, int], li
         found[node.index] = len(nodes)
         made = _entry(node, shapes[node.index], layers) if entered else node
         inputs, arguments = _mapped(made.inputs, found), _mapped(made.arguments, found)
-        nodes.append(replace(made, index=len(nodes), inputs=inputs, arguments=arguments))
+        nodes.append(_remasked(replace(made, index=len(nodes), inputs=inputs, arguments=arguments), found, shapes))
     return found, nodes
+
+
+def _remasked(node: Node, found: Mapping[int, int], shapes: Mapping[int, Shape]) -> Node:
+    """The node with the makers of its masks by their new indices, -1 where one was taken out."""
+    if not node.masks:
+        return node
+    new = {index: -1 if index in shapes else found.get(index, -1) for index in node.masks}
+    hides = tuple((role, tuple(new[index] for index in nodes)) for role, nodes in node.hides or ())
+    known = node.hides is not None and all(min(nodes) >= 0 for _, nodes in hides)
+    return replace(node, masks=tuple(new.values()), hides=hides if known else None)
 
 
 def _used(graph: Graph, shapes: Mapping[int, Shape]) -> set[int]:

@@ -44,7 +44,16 @@ OPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "ClipByValue": ("ops.clip", ("x", "low", "high")),
     "DepthToSpace": ("ops.depth_to_space", ("x",)),
     "SpaceToDepth": ("ops.space_to_depth", ("x",)),
-    **{name: (f"ops.{name.lower()}", ("x", "axis")) for name in ("Mean", "Sum", "Max", "Min")},
+    **{name: (f"ops.{name.lower()}", ("x", "axis")) for name in ("Mean", "Sum", "Max", "Min", "Any", "All")},
+    "Equal": ("ops.equal", ("x", "y")),
+    "NotEqual": ("ops.not_equal", ("x", "y")),
+    "Less": ("ops.less", ("x", "y")),
+    "LessEqual": ("ops.less_equal", ("x", "y")),
+    "Greater": ("ops.greater", ("x", "y")),
+    "GreaterEqual": ("ops.greater_equal", ("x", "y")),
+    "LogicalAnd": ("ops.logical_and", ("x", "y")),
+    "LogicalOr": ("ops.logical_or", ("x", "y")),
+    "LogicalNot": ("ops.logical_not", ("x",)),
 }  # fmt: skip
 # Attribute → the row's field, and where it stands in the AttrValue.
 ATTRIBUTES: Mapping[str, tuple[str, str]] = {

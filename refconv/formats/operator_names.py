@@ -29,10 +29,13 @@ IGNORED: Mapping[str, Any] = {
     "data_format": "NHWC",
     "beta": 1.0,
 }
-BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "squared_difference")
+BINARY = (
+    "add", "subtract", "multiply", "divide", "maximum", "minimum", "squared_difference", "equal", "not_equal", "less",
+    "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
+)  # fmt: skip
 UNARY = (
     "relu6", "sigmoid", "tanh", "silu", "softplus", "softsign", "selu", "hard_sigmoid", "hard_silu", "log_sigmoid",
-    "abs", "negative", "square", "sqrt", "rsqrt", "exp", "log", "reciprocal",
+    "abs", "negative", "square", "sqrt", "rsqrt", "exp", "log", "reciprocal", "logical_not",
 )  # fmt: skip
 
 
@@ -68,7 +71,10 @@ KERAS3: dict[str, Signature] = {
     "Sum": Signature("ops.sum"),
     "Max": Signature("ops.max"),
     "Min": Signature("ops.min"),
+    "Any": Signature("ops.any"),
+    "All": Signature("ops.all"),
     "Cast": Signature("ops.cast"),
+    "ConvertToTensor": Signature("ops.identity"),
 }
 
 _X = {"x": "x", "input": "x", "features": "x", "logits": "x", "tensor": "x", "input_tensor": "x", "value": "x"}
@@ -132,7 +138,7 @@ KERAS2: dict[str, Signature] = {
     **_shaped("clip", "clip_by_value"),
     **{
         f"{prefix}{kind}": Signature(_REDUCE.row.format(kind), _REDUCE.parameters, _REDUCE.renamed)
-        for kind in ("mean", "sum", "max", "min")
+        for kind in ("mean", "sum", "max", "min", "any", "all")
         for prefix in ("math.reduce_", "compat.v1.reduce_", "reduce_")
     },
 }

@@ -85,7 +85,7 @@ IMPLIED: Mapping[tuple[str, str], Mapping[int, Any]] = {
     ("ReversibleEmbedding", "reverse"): {2: False, 3: False},
 }
 AS_TEXT = ("QActivation",)  # takes a quantizer as text, or as an object, and does not read a serialized one
-UNSAID = (("backward_layer", None), ("output_padding", None))
+UNSAID: tuple[tuple[str, Any], ...] = (("backward_layer", None), ("output_padding", None), ("masks", []))
 LAID_OUT = re.compile("Conv|Pool|Flatten|[23]D$")  # Keras 2's layers that take a data format
 
 

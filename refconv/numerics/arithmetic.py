@@ -40,6 +40,8 @@ class Arithmetic:
         bias_apart: a sum is stored before its bias is added, and again afterwards.
         fused: what one operation hands to the next may stay unrounded, as in XLA; inputs are known to u|x| only.
         algorithm: how a convolution is computed, where it can be computed so.
+        softmax_wide: attention computes the softmax of its scores in float32, as oneDNN does.
+        scores_wide: it scales its scores in float32, after their product, as Keras 3's kernel for it does.
         truncates: sums are cut off instead of rounded, as tensor cores may do: simulated only (NUMERICS).
     """
 
@@ -50,6 +52,8 @@ class Arithmetic:
     bias_apart: bool = True
     fused: bool = False
     algorithm: str = DIRECT
+    softmax_wide: bool = False
+    scores_wide: bool = False
     truncates: bool = False
 
     @property

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from refconv.errors import UnreadableModel
 from refconv.numerics.arithmetic import Arithmetic
-from refconv.numerics.enclosure import Enclosure, point
+from refconv.numerics.enclosure import Enclosure, Z, point
 from refconv.ops.attributes import attribute, choice, flag
 from refconv.ops.axes import as_floats
 from refconv.ops.base import Context, Row, Shape, Weights
@@ -18,17 +19,36 @@ from refconv.ops.contraction import BOTH_INPUTS, Labels, fed, spread_over, summe
 from refconv.ops.functions.axis import softmax
 from refconv.ops.functions.elementwise import apply
 from refconv.ops.functions.table import FUNCTIONS
-from refconv.ops.pairwise import product, total
+from refconv.ops.pairwise import stored_product, stored_total
 
 Rule = Callable[[int, int], np.ndarray]  # lengths of queries and keys → which query may attend to which key
+ROLES = ("query", "value", "key", "attention")
+SUBTRACTED = 1e9  # from the scores of hidden keys, unless the format's largest number is less
+
+
+def roles(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or any(role not in ROLES for role in value):
+        raise ValueError("masks of " + ", ".join(ROLES) + " are wanted")
+    return tuple(value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Called:
-    """How the layer is called: arguments of the call, which the configuration does not hold (`formats.calling`)."""
+    """How the layer is called: arguments of the call, which the configuration does not hold (`formats.calling`).
+
+    `masks` are the roles of the last inputs, true where they show: (N, steps) of a query, value or key, (N, queries,
+    keys) of "attention".
+    """
 
     use_causal_mask: bool = attribute(flag, default=False)
     return_attention_scores: bool = attribute(flag, default=False)
+    masks: tuple[str, ...] = attribute(roles, default=())
+
+    def parted(self, inputs: Sequence[Enclosure]) -> tuple[Sequence[Enclosure], dict[str, np.ndarray]]:
+        """The tensors, and the masks by their roles."""
+        count = len(inputs) - len(self.masks)
+        masks = (e.mid.astype(bool) for e in inputs[count:])
+        return inputs[:count], dict(zip(self.masks, masks, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +75,13 @@ def not_ahead(queries: int, keys: int) -> np.ndarray:
 
 
 def attend(
-    scores: Enclosure, value: Enclosure, allowed: Rule, context: Context, *, axes: int = 1
+    scores: Enclosure,
+    value: Enclosure,
+    allowed: Rule,
+    context: Context,
+    *,
+    shown: np.ndarray | None = None,
+    axes: int = 1,
 ) -> tuple[Enclosure, Enclosure]:
     """Σ_s softmax(scores)[b, t, s]·value[b, s, d], and the softmax.
 
@@ -64,22 +90,53 @@ def attend(
 
     Args:
         scores: (B, T, S); value: (B, S, D).
+        shown: which query may see which key besides, broadcast to the scores.
         axes: how many axes of the layer's inputs S stands for: over several Keras computes softmax in another way.
     """
-    seen = allowed(*scores.mid.shape[1:])
+    seen = allowed(*scores.mid.shape[1:])[None]
+    seen = np.broadcast_to(seen if shown is None else seen & shown, scores.mid.shape)
+    blind = np.logical_not(seen.any(axis=-1, keepdims=True))
     joint = axes > 1
-    scores = scores if seen.all() else _hidden(scores, ~seen)
+    arithmetic, scores = context.arithmetic, _unrounded(scores, context.arithmetic)
+    given = scores if seen.all() else _hidden(scores, ~seen, np.where(blind, 0.0, -np.inf))
     with np.errstate(all="ignore"):
-        given = scores.move(lambda v: v[..., None]) if joint else scores
-        found = softmax(given, context.arithmetic, {"axis": (-2, -1) if joint else (-1,)})
+        given = given.move(lambda v: v[..., None]) if joint else given
+        by = arithmetic.wide if arithmetic.softmax_wide else arithmetic
+        found = softmax(given, by, {"axis": (-2, -1) if joint else (-1,)})
+    found = arithmetic.store(found, by.format)
     shares = found.move(lambda v: v[..., 0]) if joint else found
+    shares = _unseeing(scores, shares, blind, arithmetic) if blind.any() else shares
     return fed(Labels("bts", "bsd", "btd"), shares, value, context), shares
 
 
-def _hidden(scores: Enclosure, where: np.ndarray) -> Enclosure:
-    """−∞, which is exact."""
+def _unrounded(e: Enclosure, arithmetic: Arithmetic) -> Enclosure:
+    """What XLA hands to the softmax may be what it was before it was rounded."""
+    blur = arithmetic.u * np.abs(e.mid) if arithmetic.fused else 0.0
+    return Enclosure(e.mid, np.asarray(e.sigma) + blur / Z, np.asarray(e.worst) + blur, e.floor, e.overflow)
+
+
+def _hidden(scores: Enclosure, where: np.ndarray, value: np.ndarray) -> Enclosure:
+    """`value` there, which is exact."""
     mid, *rest = scores.full()
-    return Enclosure(np.where(where, -np.inf, mid), *(np.where(where, np.zeros((), r.dtype), r) for r in rest))
+    return Enclosure(np.where(where, value, mid), *(np.where(where, np.zeros((), r.dtype), r) for r in rest))
+
+
+def _unseeing(scores: Enclosure, shares: Enclosure, blind: np.ndarray, arithmetic: Arithmetic) -> Enclosure:
+    """The shares of a query that sees no key at all, which mean nothing: frameworks give equal shares or zeros.
+
+    Where they subtract, scores beyond half a unit in the last place of what they subtract are not quite gone: then it
+    is any share.
+    """
+    fmt, count = arithmetic.format, scores.mid.shape[-1]
+    subtracted = min(SUBTRACTED, float(fmt.max))
+    half, equal = float(fmt.spacing(subtracted)) / 2, min((1 + 8 * fmt.u) / count, 1.0)
+    farthest = [
+        np.max(np.abs(scores.mid) + radius, axis=-1, keepdims=True) for radius in (scores.probable, scores.limit)
+    ]
+    probable, limit = (np.where(reach < half, equal, 1.0) for reach in farthest)
+    overflow = (farthest[0] >= half) & (farthest[0] + subtracted > fmt.max)
+    new = (1 / count, probable / Z, limit, 0.0, overflow)
+    return Enclosure(*(np.where(blind, one, old) for one, old in zip(new, shares.full(), strict=True)))
 
 
 def shapes(attrs: Attention) -> dict[str, Shape]:
@@ -130,11 +187,12 @@ def _attention(
     context: Context,
     scores: Callable[[Enclosure, Enclosure], Enclosure],
 ) -> tuple[Enclosure, ...]:
-    """Axes before the last two are one batch.
+    """Axes before the last two are one batch. What a hidden query gets is zero.
 
     Raises:
         UnreadableModel: the inputs are not two or three tensors of at least three dimensions.
     """
+    inputs, masks = attrs.parted(inputs)
     if len(inputs) not in (2, 3) or min(e.mid.ndim for e in inputs) < 3:
         shapes = ", ".join(str(e.mid.shape) for e in inputs)
         raise UnreadableModel(f"a query, a value and perhaps a key are wanted, not {shapes}")
@@ -142,7 +200,11 @@ def _attention(
     flat = [_flat(as_floats(e, context.arithmetic)) for e in inputs]
     query, value, key = (*flat, flat[1])[:3]
     rule = not_ahead if attrs.use_causal_mask or attrs.causal else everywhere
-    found = attend(scores(query, key), value, rule, context)
+    shown = masks["value"][:, None, :] if "value" in masks else None
+    mixed, shares = attend(scores(query, key), value, rule, context, shown=shown)
+    if "query" in masks:
+        mixed = _hidden(mixed, ~masks["query"][..., None], np.zeros(()))
+    found = mixed, shares
     outputs = tuple(e.move(lambda v: v.reshape(*lead, *v.shape[1:])) for e in found)
     return outputs if attrs.return_attention_scores else outputs[:1]
 
@@ -157,11 +219,11 @@ def _pairs(query: Enclosure, key: Enclosure, arithmetic: Arithmetic) -> Enclosur
     (batch, queries, depth), keys = query.mid.shape, key.mid.shape[1]
     shape = (batch, queries, keys, depth)
     one, other = query.move(lambda v: v[:, :, None]), key.move(lambda v: v[:, None])
-    return total(spread_over(one, shape), spread_over(other, shape), arithmetic)
+    return stored_total(spread_over(one, shape), spread_over(other, shape), arithmetic)
 
 
 def _times(e: Enclosure, factor: np.ndarray, arithmetic: Arithmetic) -> Enclosure:
-    return product(e, spread_over(point(factor), e.mid.shape), arithmetic)
+    return stored_product(e, spread_over(point(factor), e.mid.shape), arithmetic)
 
 
 def _tanh(e: Enclosure, arithmetic: Arithmetic) -> Enclosure:
@@ -176,7 +238,7 @@ ROWS = (
         attention,
         shapes,
         operands=BOTH_INPUTS,
-        single=True,
+        attends=True,
         source="keras.layers.Attention",
     ),
     Row(
@@ -185,7 +247,7 @@ ROWS = (
         additive_attention,
         additive_shapes,
         operands=BOTH_INPUTS,
-        single=True,
+        attends=True,
         source="keras.layers.AdditiveAttention; Bahdanau, Cho and Bengio 2015",
     ),
 )

@@ -97,7 +97,8 @@ class Steps:
         widths: attrs → the tensors that a step leaves, such as an LSTM's h and c, and how many numbers each has. What
             the framework recorded under such a name is (N, steps, width), in the order in which the steps were run.
         enclose: (attrs, weights, inputs, recorded, context) → the enclosure of every recorded tensor, all its steps.
-        outputs: (attrs, recorded, context) → the layer's outputs, given what its steps left.
+        outputs: (attrs, inputs, recorded, enclosed, context) → the layer's outputs, given what its steps left and what
+            `enclose` made of that.
         explain: (attrs, weights, inputs, recorded, name, index, context, close) → the enclosure of one element, its
             sums closed by `close` from their terms (stage 2); None where that is not to be had.
         tail: (attrs, shape of the input) → what follows (N, steps) in the shape of what steps leave; None where that
@@ -106,7 +107,7 @@ class Steps:
 
     widths: Callable[[Any], Mapping[str, int]]
     enclose: Callable[[Any, Weights, Sequence[Enclosure], States, Context], dict[str, Enclosure]]
-    outputs: Callable[[Any, States, Context], tuple[Enclosure, ...]]
+    outputs: Callable[[Any, Sequence[Enclosure], States, States, Context], tuple[Enclosure, ...]]
     explain: Callable[
         [Any, Weights, Sequence[Enclosure], States, str, tuple[int, ...], Context, Close], Enclosure | None
     ]
@@ -143,6 +144,7 @@ class Row:
         together: what it computes depends on the batch as a whole, or on the calls before.
         wide: under a 16-bit policy it computes in float32 inside, on its weights as stored, and rounds once.
         single: a bound is known for float32 alone.
+        attends: under a 16-bit policy it may take the softmax of its scores in float32 or in 16 bits.
         inside: attrs → row and attributes of the layer that this one applies, whose arithmetic is its own.
     """
 
@@ -161,6 +163,7 @@ class Row:
     together: bool = False
     wide: bool = False
     single: bool = False
+    attends: bool = False
     inside: Callable[[Any], tuple[Row, Any]] | None = None
 
     def core(self, attrs: Any) -> tuple[Row, Any]:

@@ -16,6 +16,7 @@ from refconv.numerics.enclosure import Enclosure, join, point
 from refconv.ops import qkeras_recurrent, recurrent
 from refconv.ops.attributes import Unknown, attribute, build, choice, optional
 from refconv.ops.base import Close, Context, Row, Shape, States, Steps, Weights
+from refconv.ops.masking import only_mask
 from refconv.ops.pairwise import product, total
 from refconv.ops.slots import Slot, in_words
 
@@ -46,11 +47,15 @@ def direction(value: Any) -> Direction:
 
 @dataclass(frozen=True)
 class Bidirectional:
-    """Without `backward_layer` that is `layer`, run the other way."""
+    """Without `backward_layer` that is `layer`, run the other way. `masks` are those of `Recurrent`.
+
+    Layers that return sequences leave zeros at hidden steps here, and others what the last step did that was shown.
+    """
 
     layer: Direction = attribute(direction)
     merge_mode: str | None = attribute(choice("sum", "mul", "concat", "ave", None), default="concat")
     backward_layer: Direction | None = attribute(optional(direction), default=None)
+    masks: tuple[str, ...] = attribute(only_mask, default=())
 
     @property
     def words(self) -> dict[str, str]:
@@ -59,7 +64,11 @@ class Bidirectional:
     @property
     def both(self) -> dict[str, Direction]:
         turned = replace(self.layer.attrs, go_backwards=not self.layer.attrs.go_backwards)
-        return {"forward": self.layer, "backward": self.backward_layer or replace(self.layer, attrs=turned)}
+        sides = {"forward": self.layer, "backward": self.backward_layer or replace(self.layer, attrs=turned)}
+        return {name: replace(one, attrs=self._under_masks(one.attrs)) for name, one in sides.items()}
+
+    def _under_masks(self, attrs: Any) -> Any:
+        return replace(attrs, masks=self.masks, zero_output_for_mask=attrs.return_sequences) if self.masks else attrs
 
 
 def shapes(attrs: Bidirectional) -> dict[str, Shape]:
@@ -111,8 +120,13 @@ def _enclose(
     return found
 
 
-def _outputs(attrs: Bidirectional, recorded: States, context: Context) -> tuple[Enclosure, ...]:
-    got = [_steps(one).outputs(one.attrs, _own(recorded, f"{name} "), context) for name, one in attrs.both.items()]
+def _outputs(
+    attrs: Bidirectional, inputs: Sequence[Enclosure], recorded: States, enclosed: States, context: Context
+) -> tuple[Enclosure, ...]:
+    got = []
+    for name, one in attrs.both.items():
+        left, found = (_own(states, f"{name} ") for states in (recorded, enclosed))
+        got.append(_steps(one).outputs(one.attrs, _given(attrs, inputs, name), left, found, context))
     return _merged(attrs, got, context)
 
 
@@ -142,11 +156,13 @@ def _own(named: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _given(attrs: Bidirectional, inputs: Sequence[Enclosure], side: str) -> Sequence[Enclosure]:
-    """The sequence and, of the initial states after it, this layer's half: the forward one's come first."""
-    states, half = inputs[1:], len(inputs) // 2
+    """The sequence; of the initial states after it, this layer's half: the forward one's come first; and a mask."""
+    masks = inputs[len(inputs) - len(attrs.masks) :]
+    states = inputs[1 : len(inputs) - len(masks)]
+    half = len(states) // 2
     if len(states) % 2:
         raise UnreadableModel(f"{len(states)} initial states are given to two layers")
-    return (inputs[0], *(states[:half] if side == "forward" else states[half:]))
+    return (inputs[0], *(states[:half] if side == "forward" else states[half:]), *masks)
 
 
 def _merged(attrs: Bidirectional, got: Sequence[tuple[Enclosure, ...]], context: Context) -> tuple[Enclosure, ...]:

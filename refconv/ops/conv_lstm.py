@@ -229,7 +229,7 @@ def _tail(attrs: ConvLSTM, shape: tuple[int, ...]) -> tuple[int, ...]:
 STEPS = Steps(
     lambda attrs: dict.fromkeys(STATES, attrs.filters),
     enclose,
-    lambda attrs, states, context: _returned(attrs, states),
+    lambda attrs, inputs, states, enclosed, context: _returned(attrs, states),
     explain,
     _tail,
 )

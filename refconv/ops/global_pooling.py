@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +12,7 @@ from refconv.errors import UnreadableModel
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import attribute, flag
 from refconv.ops.base import Context, Row, Terms, Weights
+from refconv.ops.masking import only_mask
 from refconv.ops.mean import mean
 from refconv.ops.spatial import CHANNELS_FIRST, data_format
 from refconv.primitives.sums import spatial_moments
@@ -19,8 +20,11 @@ from refconv.primitives.sums import spatial_moments
 
 @dataclass(frozen=True)
 class GlobalPooling:
+    """`masks` says that the last input is a mask (N, steps) of the call, which no configuration holds."""
+
     data_format: str = data_format()
     keepdims: bool = attribute(flag, default=False)
+    masks: tuple[str, ...] = attribute(only_mask, default=())
 
 
 def global_max(
@@ -34,10 +38,19 @@ def global_max(
 def global_average(
     attrs: GlobalPooling, weights: Weights, inputs: Sequence[Enclosure], context: Context, *, rank: int
 ) -> Enclosure:
-    """Mean over the spatial axes, which keep length 1 with `keepdims`."""
+    """Mean over the spatial axes, which keep length 1 with `keepdims`; of the steps that a mask shows.
+
+    Zeros in place of hidden steps add no rounding: a sum has as many terms as are shown, and their number divides it.
+    """
     x = inputs[0].mid
     axes = _axes(attrs, x, rank)
-    result = mean(spatial_moments(x, axes, context.need), context.arithmetic)
+    if attrs.masks:
+        shown = _shown(attrs, inputs[-1].mid)
+        moments = spatial_moments(np.where(shown, x, 0), axes, context.need)
+        moments = replace(moments, n=shown.sum(axis=axes, keepdims=True))
+    else:
+        moments = spatial_moments(x, axes, context.need)
+    result = mean(moments, context.arithmetic)
     return result if attrs.keepdims else result.move(lambda v: v.squeeze(axes))
 
 
@@ -55,7 +68,13 @@ def average_terms(
     channel = index[1] if channels_first else index[-1]
     sample = inputs[0][index[0]]
     values = (sample[channel] if channels_first else sample[..., channel]).astype(np.float64)
-    return Terms(values, None, lambda enclosure: enclosure, scale=1.0 / values.size)
+    values = values[inputs[-1][index[0]].astype(bool)] if attrs.masks else values
+    return Terms(values, None, lambda enclosure: enclosure, scale=1.0 / max(values.size, 1))
+
+
+def _shown(attrs: GlobalPooling, mask: np.ndarray) -> np.ndarray:
+    """(N, steps), with an axis for the channels."""
+    return np.expand_dims(mask.astype(bool), 1 if attrs.data_format == CHANNELS_FIRST else 2)
 
 
 def _axes(attrs: GlobalPooling, x: np.ndarray, rank: int) -> tuple[int, ...]:

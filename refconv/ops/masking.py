@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,13 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.formats import FLOAT32
 from refconv.ops.attributes import attribute, number
 from refconv.ops.base import Context, Row, Weights
+
+
+def only_mask(value: Any) -> tuple[str, ...]:
+    """The reader of `masks`: whether the last input is a mask of steps. No configuration holds it."""
+    if not isinstance(value, (list, tuple)) or list(value) not in ([], ["mask"]):
+        raise ValueError("a mask of steps is wanted, or none")
+    return tuple(value)
 
 
 @dataclass(frozen=True)

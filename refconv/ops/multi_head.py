@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from refconv.errors import UnreadableModel
+from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, point
+from refconv.numerics.formats import FLOAT32
 from refconv.ops.activations import Activation, activate
 from refconv.ops.attention import Called, Rule, attend, everywhere, not_ahead
 from refconv.ops.attributes import attribute, flag, integer, optional
 from refconv.ops.axes import as_floats
 from refconv.ops.base import Context, Row, Shape, Weights
 from refconv.ops.contraction import Labels, einsum, fed, spread_over
-from refconv.ops.pairwise import product
+from refconv.ops.pairwise import stored_product
 
+SCORES = Labels("btd", "bsd", "bts")
 KERNELS = ("query_kernel", "key_kernel", "gate_kernel", "value_kernel", "output_kernel")
 
 
@@ -99,14 +103,16 @@ def multi_head(
 ) -> tuple[Enclosure, ...]:
     """y = Σ_h (softmax(q_h·k_hᵀ/√d)·v_h)·O_h + o, with q = query·Q + q₀ and so on, in every head h.
 
-    Inputs are query, value and perhaps key, (N, …, D). Keras scales the query before the product or the scores after
-    it: the sum's γ(n + 1) for n terms has room for either.
+    Inputs are query, value and perhaps key, (N, …, D).
 
     Raises:
         UnreadableModel: the inputs do not fit each other or the weights.
     """
+    inputs, masks = attrs.parted(inputs)
     if len(inputs) not in (2, 3):
         raise UnreadableModel(f"a query, a value and perhaps a key are wanted, not {len(inputs)} tensors")
+    if masks and inputs[0].mid.ndim != 3:
+        raise UnreadableModel("masks are known of attention over one axis alone")
     given = [as_floats(e, context.arithmetic) for e in inputs]
     order = _Axes.of(attrs.attention_axes, given[0].mid.shape)
     query, value, key = ([order.flat(e) for e in given] + [order.flat(given[1])])[:3]
@@ -114,14 +120,13 @@ def multi_head(
         name: _projected(name, x, weights, context) for name, x in (("query", query), ("key", key), ("value", value))
     }
     q, k, v = (_by_head(e, attrs.heads[0]) for e in projected.values())
-    scale = context.arithmetic.format.round(1 / np.sqrt(float(attrs.dims[0])))
-    dots = fed(Labels("btd", "bsd", "bts"), q, k, context)
-    scores = product(dots, spread_over(point(scale), dots.mid.shape), context.arithmetic)
-    mixed, shares = attend(scores, v, _rule(attrs), context, axes=len(order.attended))
+    scores = _scores(q, k, 1 / np.sqrt(float(attrs.dims[0])), context)
+    shown = _shown(masks, attrs.heads[0])
+    mixed, shares = attend(scores, v, _rule(attrs), context, shown=shown, axes=len(order.attended))
     output = _joined(mixed, attrs.heads[0])
     if attrs.use_gate:
         gate = activate(Activation("sigmoid"), _projected("gate", query, weights, context), context.arithmetic)
-        output = product(output, gate, context.arithmetic)
+        output = stored_product(output, gate, context.arithmetic)
     y = order.back(_output(output, weights, context))
     return (y, order.scores(shares, attrs.heads[0])) if attrs.return_attention_scores else (y,)
 
@@ -186,6 +191,29 @@ def _rule(attrs: Heads) -> Rule:
     return near
 
 
+def _scores(q: Enclosure, k: Enclosure, scale: float, context: Context) -> Enclosure:
+    """q·kᵀ·scale. Keras scales the query before the product or the scores after it.
+
+    The sum's γ(n + 1) for n terms has room for either in float32. In 16 bits it scales the query, with a scale of 16
+    bits, unless the scores are scaled and go on in float32.
+    """
+    arithmetic = context.arithmetic
+
+    def scaled(e: Enclosure, by: Arithmetic) -> Enclosure:
+        return stored_product(e, spread_over(point(np.asarray(by.format.round(scale))), e.mid.shape), by)
+
+    if arithmetic.u <= FLOAT32.u or arithmetic.scores_wide:
+        return scaled(fed(SCORES, q, k, context), arithmetic.wide)
+    return fed(SCORES, scaled(q, arithmetic), k, context)
+
+
+def _shown(masks: Mapping[str, np.ndarray], heads: int) -> np.ndarray | None:
+    """(B·heads, queries or 1, keys or 1): what every mask shows; None without masks."""
+    views = {"query": (-1,), "value": (-2,), "key": (-2,), "attention": ()}
+    found = [np.expand_dims(mask, views[role]) for role, mask in masks.items()]
+    return reduce(np.logical_and, found).repeat(heads, axis=0) if found else None
+
+
 def _projected(name: str, x: Enclosure, weights: Weights, context: Context) -> Enclosure:
     """(B, T, D) → (B, T, heads, depth)."""
     kernel, bias = weights[f"{name}_kernel"], weights.get(f"{name}_bias")
@@ -225,7 +253,7 @@ ROWS = (
         multi_head,
         shapes,
         operands=KERNELS,
-        single=True,
+        attends=True,
         source="keras.layers.MultiHeadAttention; Vaswani et al. 2017",
     ),
     Row(
@@ -234,7 +262,7 @@ ROWS = (
         multi_head,
         shapes,
         operands=KERNELS,
-        single=True,
+        attends=True,
         source="keras.layers.GroupQueryAttention; Ainslie et al. 2023",
     ),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, Z
-from refconv.numerics.formats import Format
+from refconv.numerics.formats import FLOAT32, Format
 from refconv.ops.functions.elementwise import radii
 
 
@@ -15,7 +17,7 @@ def product(a: Enclosure, b: Enclosure, arithmetic: Arithmetic) -> Enclosure:
 
     After a quantizer the radii are the lattice's, so the product of neighbours is inside. A subnormal factor may be
     read as 0, which loses at most tiny·(max(|a|, |b|) + r), and a subnormal product is flushed (TRAPS 33). The product
-    of exact factors that float32 can hold has no radius at all.
+    of exact factors that the format can hold has no radius at all.
     """
     with np.errstate(all="ignore"):
         fmt, y = arithmetic.format, a.mid * b.mid
@@ -29,12 +31,30 @@ def product(a: Enclosure, b: Enclosure, arithmetic: Arithmetic) -> Enclosure:
 
 
 def total(a: Enclosure, b: Enclosure, arithmetic: Arithmetic) -> Enclosure:
-    """a + b: one rounding, and both radii. The sum of exact terms that float32 can hold has no radius at all."""
+    """a + b: one rounding, and both radii. The sum of exact terms that the format can hold has no radius at all."""
     with np.errstate(all="ignore"):
         fmt, y = arithmetic.format, a.mid + b.mid
     spread = [_unless_exact(ra + rb, ra, rb) for ra, rb in zip(radii(a), radii(b), strict=True)]
     small = _is_subnormal(a.mid, fmt) | _is_subnormal(b.mid, fmt)
     return _rounded(y, spread, small, np.full_like(y, 3 * fmt.tiny), a, b, fmt)
+
+
+def stored_product(a: Enclosure, b: Enclosure, arithmetic: Arithmetic) -> Enclosure:
+    """a·b as an operation of its own: in 16 bits computed in float32 and rounded once."""
+    return _stored(product, a, b, arithmetic)
+
+
+def stored_total(a: Enclosure, b: Enclosure, arithmetic: Arithmetic) -> Enclosure:
+    """a + b likewise."""
+    return _stored(total, a, b, arithmetic)
+
+
+def _stored(
+    combine: Callable[[Enclosure, Enclosure, Arithmetic], Enclosure], a: Enclosure, b: Enclosure, arithmetic: Arithmetic
+) -> Enclosure:
+    if arithmetic.fused:  # then it may not be rounded at all
+        return combine(a, b, arithmetic)
+    return arithmetic.store(combine(a, b, arithmetic.wide), FLOAT32)
 
 
 def complement(a: Enclosure, arithmetic: Arithmetic) -> Enclosure:
@@ -54,7 +74,7 @@ def _rounded(
 ) -> Enclosure:
     """One rounding of a result that lies within y ± spread; `small`: an operand is subnormal."""
     with np.errstate(all="ignore"):
-        held = y.astype(np.float32).astype(np.float64)
+        held = y.astype(np.float32).astype(np.float64) if fmt is FLOAT32 else fmt.round(y)
     exact = (held == y) & ~_is_subnormal(y, fmt) & ~small & (spread[1] == 0) | ~np.isfinite(y)
     probable, limit = (np.where(exact, 0.0, r + fmt.u * (np.abs(y) + r)) for r in spread)
     overflow = (

@@ -29,7 +29,7 @@ from refconv.pipeline.rebuilding import runnable
 from refconv.pipeline.slices import Slices
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
-from refconv.reference.masks import without_idle_masks
+from refconv.reference.masks import with_known_masks
 from refconv.reference.ranges import index_ranges
 from refconv.reference.slicing import slice_size
 from refconv.result import CheckResult, ModelInfo
@@ -78,10 +78,10 @@ def check(
     keras = graph.keras if options.keras == "auto" else int(options.keras)
     with frameworks.Worker(keras) as worker, runnable(graph, inputs, options, keras, draw_inputs) as runs:
         arrays = runs.parts.arrays
-        left = without_idle_masks(runs.parts.graph, arrays)
+        left, known = with_known_masks(runs.parts.graph, arrays)
         Thread(target=lambda: left.sha256, daemon=True).start()  # 0.3 s for 550 MB
         context = Context(engines.get(options.engine), seeded=inputs is None)  # imported beside the framework
-        size = slice_size(left, arrays, context)
+        size = slice_size(left, known, context)
         source = worker.stream(
             runs.path,
             arrays,
@@ -97,7 +97,7 @@ def check(
             names=runs.names,
             architecture="" if options.rebuild else options.architecture,
         )
-        slices = Slices(left, source, arrays, size, context, options, select(left, options.layers))
+        slices = Slices(left, source, known, size, context, options, select(left, options.layers))
         result = _result(slices, progress, on_layer)
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
 
@@ -139,7 +139,7 @@ def verify(
     `seeded` says that they were drawn at random: only then are a tensor's errors also judged together.
     """
     selected = select(graph, options.layers) if selected is None else selected
-    graph = without_idle_masks(graph, arrays)
+    graph, arrays = with_known_masks(graph, arrays)
     context = Context(engines.get(options.engine), seeded=seeded)
     slices = Slices(graph, frameworks.Whole(trace), arrays, len(arrays[0]), context, options, selected)
     return _result(slices, progress, on_layer)
@@ -172,5 +172,4 @@ def run(graph: Graph, x: Given, *, engine: str = "numba") -> Run:
     Raises:
         UnreadableModel: a layer has no reference.
     """
-    arrays = draw_inputs(graph, x, Options())
-    return run_alone(without_idle_masks(graph, arrays), arrays, Context(engines.get(engine)))
+    return run_alone(*with_known_masks(graph, draw_inputs(graph, x, Options())), Context(engines.get(engine)))

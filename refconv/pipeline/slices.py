@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from refconv.compare.merge import merge
 from refconv.compare.plain import Ends
 from refconv.compare.probe import probed
+from refconv.compare.recorded import under_masks
 from refconv.compare.remarks import draws
 from refconv.frameworks import Stream, Whole
 from refconv.graph import Graph
@@ -18,6 +19,7 @@ from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
 from refconv.pipeline.layer import Checking
 from refconv.pipeline.options import OnLayer, Options, Progress
+from refconv.reference.masks import MASK
 from refconv.reference.runs import Runs
 from refconv.result import FAILING, LayerResult
 
@@ -66,7 +68,7 @@ class Slices:
             if number and not self.source.following():
                 break
             checking = self._begin(start)
-            for result in self._layers(checking, _part(progress, number, len(starts))):
+            for result in self._layers(checking, self._masks(start), _part(progress, number, len(starts))):
                 results = found[result.index]
                 results.append(result)
                 failed = self.options.fail_fast and result.verdict in FAILING
@@ -92,7 +94,12 @@ class Slices:
         self.source.all() if self.options.thorough else self.source.more()  # probes are the last to arrive
         return checking
 
-    def _layers(self, checking: Checking, progress: Progress) -> Iterator[LayerResult]:
+    def _masks(self, start: int) -> dict[int, np.ndarray]:
+        """By their nodes, the masks of the slice from sample `start` on: inputs that no framework is fed."""
+        each = zip(self.graph.inputs, self.arrays, strict=True)
+        return {index: x[start : start + self.size] for index, x in each if self.graph.nodes[index].type == MASK}
+
+    def _layers(self, checking: Checking, masks: Mapping[int, np.ndarray], progress: Progress) -> Iterator[LayerResult]:
         """The results of the selected layers, up to the first that fails where no more are wanted."""
         calls, graph = Calls(self.graph, self.source), self.graph
         for node in graph.nodes:
@@ -100,6 +107,7 @@ class Slices:
                 continue
             progress(f"verifying {node.name}", node.index / len(graph.nodes))
             call = calls.of(node)
+            call = under_masks(node, call, masks, self.source.trace) if call else None
             result = checking.layer(node, call, self.source.trace, wanted=node.index in self.selected)
             if node.index in self.selected:
                 yield (result := probed(node, result, call, self.source.trace, checking.context))

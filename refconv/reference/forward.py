@@ -93,7 +93,7 @@ def stepwise(
     states = {name: point(value) for name, value in recorded.items()}
     with _blaming(node, given):
         enclosed = steps.enclose(node.attrs, weights, given, states, context)
-        return Stepwise(enclosed, steps.outputs(node.attrs, states, context))
+        return Stepwise(enclosed, steps.outputs(node.attrs, given, states, enclosed, context))
 
 
 @contextmanager

@@ -11,12 +11,11 @@ from support.laws import CONTEXT, Run, draw_inputs, run_row
 from support.laws import Case as Drawn
 from support.one import run
 
-from refconv.compare.declared import declare
 from refconv.compare.stage1 import deviate
 from refconv.errors import UnreadableModel
 from refconv.formats.calling import with_call, with_states
 from refconv.formats.resolve import Resolved
-from refconv.graph import Node, Origin, Ref
+from refconv.graph import Ref
 from refconv.numerics.enclosure import Enclosure, bounded, point
 from refconv.ops.attention import attend, everywhere, not_ahead
 from refconv.ops.attributes import build
@@ -69,6 +68,42 @@ def test_a_window_hides_what_is_far_away() -> None:
     x = floats(1, 4, 3)
     _, shares = outputs("MultiHeadAttention", config, x, x, **kernels, output_kernel=floats(1, 2, 3))
     assert np.array_equal(shares.mid[0, 0] > 0, np.tri(4, k=1, dtype=bool) & np.tri(4, k=1, dtype=bool).T)
+
+
+def test_masks_of_queries_and_values() -> None:
+    """Equal scores: the mean of the values that are shown, and zero for a query that is not."""
+    value = np.float32([[[1], [3], [100]]])
+    config = {"masks": ["query", "value"], "return_attention_scores": True}
+    masks = np.array([[True, False]]), np.array([[True, True, False]])
+    found, shares = outputs("Attention", config, np.zeros((1, 2, 1), np.float32), value, *masks)
+    assert found.mid.tolist() == [[[2], [0]]] and shares.mid.tolist() == [[[0.5, 0.5, 0]] * 2]
+    assert np.asarray(found.limit).ravel()[1] == 0
+
+
+def test_masks_of_heads() -> None:
+    """Two samples, two heads: keys by the value's mask, by the key's and by one of pairs, all of which must show."""
+    weights: dict[str, Any] = {f"{name}_kernel": np.zeros((1, 2, 1)) for name in ("query", "key")}
+    weights |= {"value_kernel": [[[1.0], [2.0]]], "output_kernel": [[[1.0]], [[10.0]]]}
+    config = {"num_heads": 2, "key_dim": 1, "use_bias": False, "masks": ["value", "key", "attention"]}
+    value = np.float32([[[1], [3], [5], [7]]] * 2)
+    masks = (
+        np.array([[True, True, True, False], [True] * 4]),
+        np.array([[True] * 4, [False, True, True, True]]),
+        np.array([[[False, True, True, True]], [[True, True, True, False]]]),
+    )
+    (found,) = outputs("MultiHeadAttention", config, np.zeros((2, 1, 1), np.float32), value, value, *masks, **weights)
+    assert found.mid.ravel().tolist() == [21 * 4, 21 * 4]  # the mean of 3 and 5, of either sample
+
+
+def test_a_query_that_sees_no_key() -> None:
+    """Frameworks give zeros or the mean; where what is subtracted is no more than a score's rounding, any share."""
+    value, blind = point(np.float32([[[2], [4]]])), np.zeros((1, 1, 2), bool)
+    found, shares = attend(point(np.float32([[[0, 1]]])), value, everywhere, CONTEXT, shown=blind)
+    reaches = (deviate(found, np.full((1, 1, 1), y, np.float32)).impossible.item() for y in (0, 3, -0.1, 6.1))
+    assert found.mid.item() == 3 and list(reaches) == [False, False, True, True]
+    assert deviate(shares, np.float32([[[1.1, -0.1]]])).impossible.all()
+    found, shares = attend(point(np.float32([[[0, 40]]])), value, everywhere, CONTEXT, shown=blind)
+    assert not deviate(shares, np.float32([[[0, 1]]])).impossible.any()  # 40 − 10⁹ is 64 more than −10⁹ in float32
 
 
 def test_errors_of_scores_and_values_travel() -> None:
@@ -129,12 +164,6 @@ def test_arguments_of_the_call() -> None:
     assert causal.use_causal_mask and rest == {"attention_mask": value}
     dense = build(TABLE["Dense"].attributes, {"units": 1}, "x")
     assert with_call(dense, {"use_causal_mask": True}) == (dense, {"use_causal_mask": True})
-
-
-def test_no_bound_is_claimed_for_16_bits() -> None:
-    attrs = build(TABLE["Attention"].attributes, {}, "x")
-    node = Node(1, "layer", "Attention", attrs, (), Origin("Attention", "keras3"), dtype="mixed_float16")
-    assert "no bound exists for Attention" in declare(node, {}, "graph").reason
 
 
 def test_keras_3_adds_a_bias_of_depth_one_along_the_time() -> None:

@@ -11,6 +11,7 @@ from refconv.compare.stage1 import deviate
 from refconv.errors import UnreadableModel
 from refconv.numerics.enclosure import Enclosure, point
 from refconv.numerics.formats import BFLOAT16
+from refconv.ops.attributes import build
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
 from refconv.primitives.numpy_engine import ENGINE
@@ -27,6 +28,20 @@ def test_by_hand(kind: str, expected: list[float]) -> None:
     assert run(name, {"data_format": "channels_first"}, first).mid.tolist() == [expected]
     kept = run(name, {"data_format": "channels_first", "keepdims": True}, first)
     assert kept.mid.tolist() == [[[[value]] for value in expected]]
+
+
+def test_the_mean_of_what_a_mask_shows() -> None:
+    """Of 0, 2, 4 and 1, 3, 5 the first two steps; of the second sample none, and 0/0 is NaN."""
+    x, mask = np.arange(12.0).reshape(2, 3, 2), np.array([[True, True, False], [False] * 3])
+    found = run("GlobalAveragePooling1D", {"masks": ["mask"]}, x, mask).mid
+    np.testing.assert_array_equal(found, [[1, 2], [np.nan] * 2])
+    first = {"masks": ["mask"], "data_format": "channels_first"}
+    np.testing.assert_array_equal(run("GlobalAveragePooling1D", first, x.transpose(0, 2, 1), mask).mid, found)
+    terms = TABLE["GlobalAveragePooling1D"].terms
+    assert terms is not None
+    attrs = build(TABLE["GlobalAveragePooling1D"].attributes, {"masks": ["mask"]}, "x")
+    one = terms(attrs, {}, [x, mask], (0, 1), Context(ENGINE))
+    assert one.products.tolist() == [1, 3] and one.scale == 0.5
 
 
 def test_axes_are_not_mixed_up() -> None:

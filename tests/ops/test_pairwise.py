@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refconv.compare.declared import mixed
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, bounded, point
+from refconv.numerics.formats import FLOAT16
 from refconv.ops.pairwise import complement, product, total
 from refconv.ops.quantizing import quantize
 from refconv.quantizers.read import read
@@ -106,3 +108,12 @@ def test_not_finite_values_pass_through() -> None:
     with np.errstate(all="ignore"):
         found = total(point(np.array([np.inf, np.nan])), point(np.array([-np.inf, 1.0])), A)
     assert np.isnan(found.mid).all()
+
+
+def test_what_float32_holds_and_float16_does_not_is_rounded() -> None:
+    """(1 + 2⁻¹⁰)² = 1 + 2⁻⁹ + 2⁻²⁰ needs 21 bits; 1 + 2⁻¹¹ needs 12, and float16 has 11."""
+    half = mixed(FLOAT16)[0]
+    near = one(1 + 2.0**-10)
+    assert product(near, near, A).exact and not product(near, near, half).exact
+    assert product(one(1.5), one(1.5), half).exact
+    assert total(one(1.0), one(2.0**-11), A).exact and not total(one(1.0), one(2.0**-11), half).exact

@@ -220,3 +220,48 @@ def test_stage_2_explains_what_an_order_does_to_a_long_sum() -> None:
     again = row.steps.explain(*given, "h", (0, 0, 0), CONTEXT, lambda terms: stage2(terms, CONTEXT.arithmetic))
     assert again is not None
     assert not deviate(again, got[0, 0, 0]).outside.any()
+
+
+def test_a_hidden_step_leaves_what_the_last_one_shown_did() -> None:
+    """h = x + h: of 1, 2, 4, 8 the second and the fourth are seen. Before the first that is seen a step leaves zeros,
+    also where there is an initial state, which is all the same where the sequence goes on from.
+    """
+    config = {"units": 1, "activation": "linear", "use_bias": False, "return_sequences": True, "return_state": True}
+    weights, x = {"kernel": [[1]], "recurrent_kernel": [[1]]}, [[[1], [2], [4], [8]]]
+    masked = {**config, "masks": ["mask"]}
+    assert values("SimpleRNN", masked, weights, x, [[0, 1, 0, 1]]) == [[0, 2, 2, 10], [10]]
+    assert values("SimpleRNN", {**masked, "go_backwards": True}, weights, x, [[0, 1, 0, 1]]) == [[8, 8, 10, 10], [10]]
+    assert values("SimpleRNN", masked, weights, x, [[5]], [[0, 1, 0, 0]]) == [[0, 7, 7, 7], [7]]
+    assert values("SimpleRNN", masked, weights, x, [[5]], [[0, 0, 0, 0]]) == [[0, 0, 0, 0], [5]]
+    zeros = {**masked, "zero_output_for_mask": True}
+    assert values("SimpleRNN", zeros, weights, x, [[0, 1, 1, 0]]) == [[0, 2, 6, 0], [6]]
+    assert values("SimpleRNN", {**zeros, "return_sequences": False}, weights, x, [[0, 1, 1, 0]]) == [[0], [6]]
+
+
+def test_steps_under_a_mask_are_judged_on_the_last_one_shown() -> None:
+    """Recorded 0, 2, 2, 11: the third must be what the second left, the fourth is 8 + 2 within a rounding."""
+    row = TABLE["SimpleRNN"]
+    config = {"units": 1, "activation": "linear", "use_bias": False, "return_state": True, "masks": ["mask"]}
+    attrs = build(row.attributes, config, "x")
+    weights = {"kernel": np.float32([[1]]), "recurrent_kernel": np.float32([[1]])}
+    inputs = [point(np.float32([[[1], [2], [4], [8]]])), point(np.array([[False, True, False, True]]))]
+    recorded = {"h": point(np.float32([[[0], [2], [2], [11]]]))}
+    assert row.steps is not None
+    found = row.steps.enclose(attrs, weights, inputs, recorded, CONTEXT)["h"]
+    assert found.mid.ravel().tolist() == [0, 2, 2, 10]
+    assert deviate(found, np.float32([[[0], [2], [2], [11]]])).outside.ravel().tolist() == [False, False, False, True]
+    assert deviate(found, np.float32([[[0], [2], [4], [10]]])).outside.ravel().tolist() == [False, False, True, False]
+    y, h = row.steps.outputs(attrs, inputs, recorded, {"h": found}, CONTEXT)
+    assert y.mid.item() == h.mid.item() == 11 and y.exact
+
+
+def test_both_directions_of_a_masked_sequence() -> None:
+    """Forwards 0, 2, ·, 10 and backwards 10, ·, 8, 8 of 1, 2, 4, 8: what is hidden is zero in a sequence."""
+    layer = {"class_name": "SimpleRNN", "config": {"units": 1, "activation": "linear", "use_bias": False}}
+    weights = {f"{side}_{name}": [[1]] for side in ("forward", "backward") for name in ("kernel", "recurrent_kernel")}
+    x, mask = [[[1], [2], [4], [8]]], [[0, 1, 0, 1]]
+    found = values("Bidirectional", {"layer": layer, "masks": ["mask"]}, weights, x, mask)
+    assert found == [[10, 10]]
+    layer["config"]["return_sequences"] = True  # type: ignore[index]
+    found = values("Bidirectional", {"layer": layer, "masks": ["mask"]}, weights, x, mask)
+    assert found == [[0, 0, 2, 10, 0, 0, 10, 8]]

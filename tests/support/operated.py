@@ -70,6 +70,10 @@ KERAS3: Mapping[str, Callable[[Any], Any]] = {
     "sum of one array": lambda x: ops.sum(x, axis=(1, 2, 3)),
     "max and min": lambda x: ops.max(x, axis=1) - ops.min(x, axis=1),
     "cast": lambda x: ops.cast(ops.cast(x * 4.0, "int32"), "float32"),
+    "either": lambda x: ops.logical_or(ops.equal(x, x[:, ::-1]), ops.less(x, 0.5)),
+    "both": lambda x: ops.logical_and(ops.less_equal(x, 1.0), ops.greater(x, -1.0)),
+    "not all": lambda x: ops.logical_not(ops.all(ops.greater_equal(x, -0.5), axis=-1)),
+    "any": lambda x: ops.any(ops.not_equal(x, 0.0), axis=-1, keepdims=True),
 }
 
 KERAS2: Mapping[str, Callable[[Any], Any]] = {
@@ -117,6 +121,10 @@ KERAS2: Mapping[str, Callable[[Any], Any]] = {
     "space": lambda x: tf.nn.depth_to_space(x, 2) * 2.0,
     "depth": lambda x: tf.nn.space_to_depth(x, 2),
     "unit": lambda x: tf.math.l2_normalize(x, axis=-1),
+    "either": lambda x: tf.math.logical_or(tf.math.equal(x, x[:, ::-1]), tf.math.less(x, 0.5)),
+    "both": lambda x: tf.math.logical_and(tf.math.less_equal(x, 1.0), tf.math.greater(x, -1.0)),
+    "not all": lambda x: tf.math.logical_not(tf.reduce_all(tf.math.greater_equal(x, -0.5), axis=-1)),
+    "any": lambda x: tf.reduce_any(tf.math.not_equal(x, 0.0), axis=-1, keepdims=True),
 }
 
 FLOAT = {"T": {"type": "DT_FLOAT"}}
@@ -142,6 +150,7 @@ NODES: Mapping[str, tuple[dict[str, Any], dict[int, Any]]] = {
     "Pack": ({**FLOAT, "N": {"i": "2"}, "axis": {"i": "2"}}, {}),
     "PadV2": ({**FLOAT, "Tpaddings": {"type": "DT_INT32"}}, {1: np.array([[0, 0], [1, 2], [0, 0], [3, 0]]),
                                                              2: np.float32(-1.5)}),
+    "NotEqual": ({**FLOAT, "incompatible_shape_error": {"b": True}}, {1: np.float32(0.5)}),
     "BiasAdd": ({**FLOAT, "data_format": {"s": "TkhXQw=="}}, {1: ROW}),
 }  # fmt: skip
 

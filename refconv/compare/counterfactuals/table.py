@@ -7,6 +7,7 @@ from refconv.compare.counterfactuals import (
     attention,
     kernels,
     local,
+    masks,
     moving,
     normalization,
     operators,
@@ -20,6 +21,7 @@ from refconv.compare.counterfactuals.base import Case, Counterfactual
 FAMILIES = (
     kernels,
     local,
+    masks,
     windows,
     activations,
     normalization,

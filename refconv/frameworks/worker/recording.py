@@ -10,7 +10,7 @@ from refconv.frameworks.worker.quantized import drawn_once, effective_weights
 from refconv.frameworks.worker.steps import Steps
 
 # Arguments that steer a call and are no data of its equation.
-STEERING = ("mask", "training")
+STEERING = ("mask", "training", "query_mask", "value_mask", "key_mask", "attention_mask")
 
 
 class Reached(BaseException):

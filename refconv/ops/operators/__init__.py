@@ -6,7 +6,7 @@ among them as Operands.
 
 from __future__ import annotations
 
-from refconv.ops.operators import arithmetic, elementwise, moving, reducing
+from refconv.ops.operators import arithmetic, elementwise, logic, moving, reducing
 
-FAMILIES = (arithmetic, elementwise, moving, reducing)
+FAMILIES = (arithmetic, elementwise, moving, reducing, logic)
 ROWS = tuple(row for family in FAMILIES for row in family.ROWS)

@@ -52,12 +52,12 @@ def total(attrs: Reduction, weights: Weights, inputs: Sequence[Enclosure], conte
 
 def _mean(attrs: Reduction, inputs: Sequence[Enclosure], context: Context) -> tuple[Enclosure, tuple[int, ...]]:
     x = as_floats(taken(attrs.x, inputs, context.arithmetic), context.arithmetic)
-    axes = _axes(attrs, x.mid.ndim)
+    axes = axes_of(attrs, x.mid.ndim)
     inner = replace(context.arithmetic, format=context.arithmetic.sums)
     return carry(sum_mean(x.mid, axes, inner), x, lambda r: r.mean(axis=axes, keepdims=True)), axes
 
 
-def _axes(attrs: Reduction, rank: int) -> tuple[int, ...]:
+def axes_of(attrs: Reduction, rank: int) -> tuple[int, ...]:
     return tuple(range(rank)) if attrs.axis is None else tuple(sorted(position(a, rank) for a in attrs.axis))
 
 
@@ -70,7 +70,7 @@ def extreme(choose: np.ufunc) -> Forward:
 
     def run(attrs: Reduction, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
         x = taken(attrs.x, inputs, context.arithmetic)
-        axes = _axes(attrs, x.mid.ndim)
+        axes = axes_of(attrs, x.mid.ndim)
         mid = choose.reduce(x.mid, axis=axes, keepdims=True)
         rest = (np.asarray(v).max(axis=axes, keepdims=True) for v in x.full()[1:])
         return _reduced(Enclosure(mid, *rest), axes, attrs)
