@@ -16,8 +16,10 @@ from support.live import PACKAGES, capture_live
 from support.one import run
 
 from refconv import formats
+from refconv.formats.cut import cut
 from refconv.graph import Graph
 from refconv.pipeline import Options, verify
+from refconv.reference.masks import with_known_masks
 from refconv.result import CheckResult, Verdict
 
 RNG = np.random.default_rng(8)
@@ -257,6 +259,41 @@ def test_a_mask_enters_a_nested_model(major: int, tmp_path: Path) -> None:
     vars(layer)["call"] = without_mask(layer.call)
     result = saved.checked(PADDED, mode="eager")
     assert [found.name for found in result.layers if found.verdict in BAD] == ["inner/rnn"]
+
+
+def blocks(keras: Any) -> Any:
+    """Two embeddings of the same tokens added up, attention to itself, and attention to the sum with that."""
+    layers, tokens = keras.layers, keras.layers.Input((5,), name="tokens", dtype="int32")
+    x = layers.Add(name="sum")([layers.Embedding(7, 4, mask_zero=True)(tokens) for _ in range(2)])
+    y = layers.MultiHeadAttention(2, 3, name="first")(x, x)
+    z = layers.Add(name="residual")([x, y])
+    return keras.Model(tokens, layers.MultiHeadAttention(2, 3, name="second")(z, z))
+
+
+@BOTH
+def test_a_mask_that_is_taken_off(major: int, tmp_path: Path) -> None:
+    """Keras 3's MultiHeadAttention takes it off its inputs, so that the sum with its output has none."""
+    saved = Saved(major, blocks, tmp_path)
+    assert saved.checked(TOKENS).verdict == "pass"
+    result = saved.checked(PADDED)
+    assert set(reasons(result)) == ({"second"} if major == 3 else set())
+    assert result.verdict == ("incomplete" if major == 3 else "pass")
+    assert all(said.endswith("hides 2 steps") for said in reasons(result).values())
+
+
+def test_makers_are_known_by_their_new_numbers_in_a_part_of_the_graph(met: dict[int, Saved]) -> None:
+    """Without one Dense the masks behind it are known still; without the Embedding they are not."""
+    graph = met[2].graph
+    index = {node.layer: node.index for node in graph.nodes}
+    left = cut(graph, {index["copy"]: (None, 5, 4)}).graph
+    (heads,) = (node for node in left.nodes if node.layer == "heads")
+    assert {left.nodes[i].layer for i in heads.masks} == {"masking", "embedding"}
+    left = cut(graph, {index["embedding"]: (None, 5, 3)}).graph
+    (heads,) = (node for node in left.nodes if node.layer == "heads")
+    assert heads.hides is None and -1 in heads.masks
+    known, _ = with_known_masks(left, [np.zeros((2, *spec.shape[1:]), np.float32) for spec in left.specs])
+    (heads,) = (node for node in known.nodes if node.layer == "heads")
+    assert heads.attrs is None and heads.reason.endswith("a layer that was left out may hide steps")
 
 
 def test_keras_3_holds_masks_as_operations(met: dict[int, Saved]) -> None:
