@@ -125,8 +125,8 @@ def _outputs(
 ) -> tuple[Enclosure, ...]:
     got = []
     for name, one in attrs.both.items():
-        own = (_own(states, f"{name} ") for states in (recorded, enclosed))
-        got.append(_steps(one).outputs(one.attrs, _given(attrs, inputs, name), *own, context))
+        left, found = (_own(states, f"{name} ") for states in (recorded, enclosed))
+        got.append(_steps(one).outputs(one.attrs, _given(attrs, inputs, name), left, found, context))
     return _merged(attrs, got, context)
 
 
