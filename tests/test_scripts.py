@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PYTEST = "pytest --numprocesses auto --dist loadfile"
 
 # Serves as the base interpreter and, copied, as the one of the environment. What it was asked goes to $LOG.
 PRETENDER = """#!/usr/bin/env bash
@@ -160,12 +161,12 @@ def test_one_failing_sample_fails_after_all_were_checked(tree: Tree) -> None:
 def test_test_runs_every_step_and_ends_with_pytest(tree: Tree) -> None:
     done = tree.run("test", "tests/ops", "-k", "dense")
     assert done.returncode == 0, done.stderr
-    assert tree.did()[2:] == ["ruff check", "ruff format --check", "mypy ", "pytest tests/ops -k dense"]
+    assert tree.did()[2:] == ["ruff check", "ruff format --check", "mypy ", f"{PYTEST} tests/ops -k dense"]
 
 
 def test_slow_tests_have_their_own_command(tree: Tree) -> None:
     tree.run("test", "--slow", "-x")
-    assert tree.did()[-1] == "pytest -m slow -x"
+    assert tree.did()[-1] == f"{PYTEST} -m slow -x"
 
 
 @pytest.mark.parametrize(
@@ -175,4 +176,4 @@ def test_failed_step_fails_and_pytest_runs_all_the_same(tree: Tree, variable: st
     done = tree.run("test", **{variable: value})
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"==> failed: {step}"
-    assert tree.did()[-1] == "pytest "
+    assert tree.did()[-1] == f"{PYTEST} "
