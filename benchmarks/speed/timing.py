@@ -13,7 +13,7 @@ from speed.shapes import Shape
 
 DGEMM, SIDE = "dgemm", 1024  # float64 matrices of SIDE²: what the machine's BLAS makes of all its cores
 SHORT = 0.02  # seconds that one measurement should last at least
-REST = 0.05  # seconds before each: the threads of some pools spin on after their work and would disturb the next
+REST = 0.12  # seconds before each: threads of OpenBLAS spin for 80 ms after their work, on the next one's core
 AGREE = 1e-3  # of the largest value: float32 peers round, a wrong layer is further off
 
 
