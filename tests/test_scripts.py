@@ -176,4 +176,4 @@ def test_failed_step_fails_and_pytest_runs_all_the_same(tree: Tree, variable: st
     done = tree.run("test", **{variable: value})
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"==> failed: {step}"
-    assert tree.did()[-1] == f"{PYTEST} "
+    assert tree.did()[-1] == PYTEST
