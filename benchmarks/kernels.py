@@ -10,19 +10,17 @@ those that are not installed are named. `--only` takes the layers whose name con
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 
-from rich.console import Console  # noqa: E402
 from speed import summary  # noqa: E402
 from speed.machine import described, machine  # noqa: E402
 from speed.peers import PEERS, REFCONV  # noqa: E402
 from speed.shapes import SHAPES, Shape  # noqa: E402
-from speed.tables import Table  # noqa: E402
+from speed.tables import Table, tell  # noqa: E402
 from speed.timing import DGEMM, SIDE, Measured, measure  # noqa: E402
 
 
@@ -31,21 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shapes = [shape for shape in SHAPES if options.only in shape.name]
     if not shapes:
         raise SystemExit(f"no layer's name contains {options.only!r}")
-    console, rows = Console(width=None if sys.stdout.isatty() else 180), []
+    rows = []
     for shape in shapes:
         rows.append((shape, measure(shape, options.batch, 2 if options.quick else 9)))
         print(f"{len(rows)} of {len(shapes)}: {shape.name}", file=sys.stderr)
     told = summary.as_json(rows, options.batch, machine())
     names = [peer.name for peer in PEERS if peer.there]
     table = Table(["GFLOP/s", "of dgemm", *names, DGEMM], [_cells(*row, names, options.batch) for row in rows])
-    console.print(table.rich())
-    notes = _notes(told)
-    for note in notes:
-        console.print(note)
-    if options.json:
-        options.json.write_text(json.dumps(told, indent=2) + "\n")
-    if options.markdown:
-        options.markdown.write_text(table.markdown() + "\n\n" + "\n".join(notes) + "\n")
+    tell([table], _notes(told), told, options)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

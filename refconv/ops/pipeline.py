@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from refconv.numerics.enclosure import Enclosure
-from refconv.ops.attributes import Unknown, attribute, build
+from refconv.ops.attributes import Unknown, attribute
 from refconv.ops.base import Context, Row, Weights
-from refconv.ops.time_distributed import Inner
+from refconv.ops.time_distributed import Inner, inner
+
+_layer = inner("Pipeline", lambda row: row.together)
 
 
-def inner(value: Any) -> Inner:
-    """Reader of {"class_name", "config"}, whose config a dialect has already translated.
+def layers(value: Any) -> tuple[Inner, ...]:
+    """Reader of a list of layers.
 
     Raises:
-        Unknown: no row, or one of a layer that holds weights, steps or other layers: a file names those otherwise.
+        Unknown: one of them has no reference here, or holds weights: a file names those otherwise.
     """
-    from refconv.ops.table import TABLE  # which holds this module's row
-
-    if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
-        raise ValueError("a layer is wanted")
-    name = str(value.get("class_name"))
-    row = TABLE.get(name)
-    if row is None or row.steps or row.slots or row.inside or row.together:
-        raise Unknown(f"no reference for {name} inside Pipeline")
-    attrs = build(row.attributes, value["config"], name)
-    if row.weights(attrs):
-        raise Unknown(f"no reference for {name}, which has weights, inside Pipeline")
-    return Inner(row, attrs)
-
-
-def inners(value: Any) -> tuple[Inner, ...]:
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("a list of layers is wanted")
-    return tuple(inner(item) for item in value)
+    found = tuple(_layer(item) for item in value)
+    for one in found:
+        if one.row.weights(one.attrs):
+            raise Unknown(f"no reference for {one.row.keras}, which has weights, inside Pipeline")
+    return found
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    layers: tuple[Inner, ...] = attribute(inners)
+    layers: tuple[Inner, ...] = attribute(layers)
 
 
 def pipeline(attrs: Pipeline, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,26 +23,31 @@ class Inner:
     attrs: Any
 
 
-def inner(value: Any) -> Inner:
+def inner(around: str, refused: Callable[[Row], bool]) -> Callable[[Any], Inner]:
     """Reader of {"class_name", "config"}, whose config a dialect has already translated.
 
-    Raises:
-        Unknown: no row, or one of a layer that has several outputs, steps or quantized weights.
+    Raises, when it reads:
+        Unknown: no row, or one of a layer that has steps, quantized weights or another layer inside, or is `refused`
+            inside the layer `around` it.
     """
-    from refconv.ops.table import TABLE  # which holds this module's row
 
-    if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
-        raise ValueError("a layer is wanted")
-    name = str(value.get("class_name"))
-    row = TABLE.get(name)
-    if row is None or row.steps or row.slots or row.inside or name in LEFT_OUT:
-        raise Unknown(f"no reference for {name} inside TimeDistributed")
-    return Inner(row, build(row.attributes, value["config"], name))
+    def read(value: Any) -> Inner:
+        from refconv.ops.table import TABLE  # which holds this module's row
+
+        if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
+            raise ValueError("a layer is wanted")
+        name = str(value.get("class_name"))
+        row = TABLE.get(name)
+        if row is None or row.steps or row.slots or row.inside or refused(row):
+            raise Unknown(f"no reference for {name} inside {around}")
+        return Inner(row, build(row.attributes, value["config"], name))
+
+    return read
 
 
 @dataclass(frozen=True)
 class TimeDistributed:
-    layer: Inner = attribute(inner)
+    layer: Inner = attribute(inner("TimeDistributed", lambda row: row.keras in LEFT_OUT))
 
 
 def shapes(attrs: TimeDistributed) -> dict[str, Shape]:
