@@ -14,6 +14,7 @@ _R0, _R1, _R2, _R3 = ROWS
 _V0, _V1, _V2 = VECTORS
 VALUES, MAGNITUDES, SQUARES = 0, 1, 2  # what a pass sees of an operand v: v, |v|, (scale·v)²
 _STRIP = 64  # channels turned at a time: as many cache lines are written to in turn
+_TURNED = 16  # rows of a kernel packed at a time: read along the rows, and written in runs
 _LARGEST = max(ROWS) * max(VECTORS) * 2 * LANES
 _T00, _T01, _T02 = tile(_R0, _V0), tile(_R0, _V1), tile(_R0, _V2)
 _T10, _T11, _T12 = tile(_R1, _V0), tile(_R1, _V1), tile(_R1, _V2)
@@ -137,10 +138,11 @@ def lay_points(x, place, first, last, mode, scale):  # type: ignore[no-untyped-d
 def pack(kernel, panels, b, first, last, mode, scale):  # type: ignore[no-untyped-def]
     """Write panels first … last of a kernel (K, F): the row k of a panel's filters, zeros after the last of them."""
     width = 2 * LANES if b.itemsize == 4 else LANES
-    for p in range(first, last):
-        step, filter_, columns = panels[p, 1] * width, panels[p, 3], panels[p, 4]
-        for k in range(kernel.shape[0]):
-            at = panels[p, 0] + k * step
-            see(kernel[k, filter_ : filter_ + columns], b[at : at + columns], mode, scale)
-            for j in range(columns, step):
-                b[at + j] = 0
+    for start in range(0, kernel.shape[0], _TURNED):
+        for p in range(first, last):
+            step, filter_, columns = panels[p, 1] * width, panels[p, 3], panels[p, 4]
+            for k in range(start, min(start + _TURNED, kernel.shape[0])):
+                at = panels[p, 0] + k * step
+                see(kernel[k, filter_ : filter_ + columns], b[at : at + columns], mode, scale)
+                for j in range(columns, step):
+                    b[at + j] = 0
