@@ -1,0 +1,182 @@
+"""The reference's predictions for many samples, and how far a conforming run may be from them.
+
+The reference runs on its own values, batch after batch; beside it go runs with drawn rounding errors
+(reference/shadow.py). A conforming run is taken to be within FACTOR times the farthest of those, and of the last
+layer's own bound: as `predict` is judged (compare/plain.py). An enclosure carried through all layers would be a hard
+bound, but grows by Σ|w| in each and says nothing after a few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refconv.graph import Graph, Node
+from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.moments import Need
+from refconv.ops.activations import LINEAR
+from refconv.ops.base import Context, Weights
+from refconv.reference.chained import Chain, mids
+from refconv.reference.forward import forward, weights_of
+
+FACTOR = 8.0
+SHADOWS = 4
+SQUASHING = ("softmax", "sigmoid")
+
+Arrays = Sequence[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One model output.
+
+    Attributes:
+        values: (N, …) exact.
+        radius: that of a conforming run, for all elements.
+        squash: "softmax" or "sigmoid" where that is the last function; "" otherwise.
+        logits: what it was given.
+        reach: radius of the logits.
+    """
+
+    values: np.ndarray
+    radius: float
+    squash: str = ""
+    logits: np.ndarray | None = None
+    reach: float = 0.0
+
+
+def predict(
+    graph: Graph, inputs: Arrays, context: Context, batch: int, progress: Callable[[str, float | None], None]
+) -> tuple[Output, ...]:
+    """Every output for all samples, `batch` of them at a time.
+
+    Every layer has to have a reference.
+    """
+    count = len(inputs[0])
+    starts = range(0, count, batch)
+    parts = []
+    for start in starts:
+        progress("computing the reference", start / count)
+        parts.append(_batch(graph, [x[start : start + batch] for x in inputs], context, seed=start))
+    return tuple(_joined(found) for found in zip(*parts, strict=True))
+
+
+def _batch(graph: Graph, inputs: Arrays, context: Context, seed: int) -> tuple[Output, ...]:
+    exact = Chain(graph, inputs)
+    drawn = [_Drawn(graph, inputs, [seed, number]) for number in range(SHADOWS)]
+    last = {ref.node: _Last(graph.nodes[ref.node]) for ref in graph.outputs}
+    probable, alone = replace(context, need=Need.PROBABLE), replace(context, need=Need.VALUES)
+    for node in graph.nodes:
+        if node.index in graph.inputs:
+            continue
+        weights, given = weights_of(node).applied, exact.inputs(node)
+        assert given is not None, "every layer before it was computed"
+        enclosures = forward(node, weights, given, probable)
+        exact.put(node, mids(enclosures))
+        others = [shadow.step(node, weights, alone, enclosures) for shadow in drawn]
+        if node.index in last:
+            last[node.index].take(weights, given, others, enclosures, context)
+    values, runs = exact.results(), [shadow.chain.results() for shadow in drawn]
+    assert values is not None
+    return tuple(
+        last[ref.node].output(value, [run[number] for run in runs if run is not None], ref.output)
+        for number, (ref, value) in enumerate(zip(graph.outputs, values, strict=True))
+    )
+
+
+class _Drawn:
+    """A run whose every layer errs by N(0, σ²)."""
+
+    def __init__(self, graph: Graph, inputs: Arrays, seed: Sequence[int]) -> None:
+        self.chain = Chain(graph, inputs)
+        self._rng = np.random.default_rng(list(seed))
+
+    def step(self, node: Node, weights: Weights, context: Context, enclosures: Sequence[Enclosure]) -> Arrays:
+        """Compute the node; what it was given."""
+        given = self.chain.inputs(node)
+        assert given is not None
+        values = mids(forward(node, weights, given, context))
+        self.chain.put(node, [self._disturbed(v, e) for v, e in zip(values, enclosures, strict=True)])
+        return given
+
+    def _disturbed(self, values: np.ndarray, e: Enclosure) -> np.ndarray:
+        if values.dtype.kind != "f" or not np.any(e.sigma):
+            return values
+        with np.errstate(all="ignore"):
+            sigma = np.where(np.isfinite(e.sigma), e.sigma, 0.0)
+            return np.asarray(values + self._rng.standard_normal(values.shape) * sigma)
+
+
+class _Last:
+    """What gives an output: its own bound, and the logits where a softmax or a sigmoid is the last function."""
+
+    def __init__(self, node: Node) -> None:
+        self._node, self.squash = node, squash_of(node)
+        self._own: list[float] = []
+        self._logits: np.ndarray | None = None
+        self._reach = 0.0
+
+    def take(
+        self, weights: Weights, given: Arrays, others: Sequence[Arrays], enclosures: Sequence[Enclosure], context: Context
+    ) -> None:
+        self._own = [_largest(e) for e in enclosures]
+        if not self.squash:
+            return
+        own = _bare(self._node, weights, given, replace(context, need=Need.PROBABLE))
+        alone = replace(context, need=Need.VALUES)
+        apart = [_apart(_bare(self._node, weights, x, alone).mid, own.mid) for x in others]
+        self._logits, self._reach = own.mid, FACTOR * (max(apart, default=0.0) + _largest(own))
+
+    def output(self, value: np.ndarray, runs: Arrays, number: int) -> Output:
+        apart = max((_apart(run, value) for run in runs), default=0.0)
+        radius = FACTOR * (apart + self._own[number])
+        return Output(value, radius, self.squash, self._logits, self._reach)
+
+
+def squash_of(node: Node) -> str:
+    """The softmax or sigmoid that gives the node's output, over the last axis; "" where there is none."""
+    if node.type == "Softmax":
+        return "softmax" if node.attrs.axis == (-1,) else ""
+    function = getattr(node.attrs, "activation", None)
+    if function is None or function.quantizer or function.parameters or function.name not in SQUASHING:
+        return ""
+    return str(function.name)
+
+
+def _bare(node: Node, weights: Weights, given: Arrays, context: Context) -> Enclosure:
+    """What the last function is given."""
+    if node.type == "Softmax":
+        return Enclosure(np.asarray(given[0], np.float64))
+    return forward(replace(node, attrs=replace(node.attrs, activation=LINEAR)), weights, given, context)[0]
+
+
+def _largest(e: Enclosure) -> float:
+    """The largest probable radius."""
+    found = np.asarray(e.probable)
+    return float(np.max(found[np.isfinite(found)], initial=0.0))
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest distance of elements that are numbers in both."""
+    with np.errstate(all="ignore"):
+        found = np.abs(one - other)
+    return float(np.max(found[np.isfinite(found)], initial=0.0))
+
+
+def _joined(parts: Sequence[Output]) -> Output:
+    """All batches; of the radii the largest."""
+    logits = [part.logits for part in parts if part.logits is not None]
+    return Output(
+        np.concatenate([part.values for part in parts]),
+        max(part.radius for part in parts),
+        parts[0].squash,
+        np.concatenate(logits) if len(logits) == len(parts) else None,
+        max(part.reach for part in parts),
+    )
+
+
+def without_reference(graph: Graph) -> Iterator[Node]:
+    """Layers that the reference cannot compute."""
+    return (node for node in graph.nodes if node.index not in graph.inputs and node.attrs is None)
