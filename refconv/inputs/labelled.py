@@ -59,7 +59,9 @@ def read_labelled(
         raise BadInput(f"holds no {'x' if not inputs else 'y'}", where=where, hint=HINT)
     cut = slice(None, first)
     labels = tuple(None if (y := targets.get(name)) is None else y[cut] for name in outputs)
-    weights = tuple(_weights(given.get(name), y, parts["class_weight"], cut, where) for name, y in zip(outputs, labels, strict=True))
+    weights = tuple(
+        _weights(given.get(name), y, parts["class_weight"], cut, where) for name, y in zip(outputs, labels, strict=True)
+    )
     return Labelled({name: x[cut] for name, x in inputs.items()}, labels, weights)
 
 
@@ -102,7 +104,9 @@ def _named(
             raise BadInput(f"{kind} does not say which of {len(names)} it is for", where=where, hint=", ".join(names))
         return dict.fromkeys(names, found[""])
     if strange := sorted(set(found) - set(names)):
-        raise BadInput(f"{kind}/{strange[0]} names nothing of the model", where=where, hint="there are " + ", ".join(names))
+        raise BadInput(
+            f"{kind}/{strange[0]} names nothing of the model", where=where, hint="there are " + ", ".join(names)
+        )
     return dict(found)
 
 

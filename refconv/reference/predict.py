@@ -18,6 +18,7 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
 from refconv.ops.activations import LINEAR
 from refconv.ops.base import Context, Weights
+from refconv.ops.table import TABLE
 from refconv.reference.chained import Chain, mids
 from refconv.reference.forward import forward, weights_of
 
@@ -119,7 +120,12 @@ class _Last:
         self._reach = 0.0
 
     def take(
-        self, weights: Weights, given: Arrays, others: Sequence[Arrays], enclosures: Sequence[Enclosure], context: Context
+        self,
+        weights: Weights,
+        given: Arrays,
+        others: Sequence[Arrays],
+        enclosures: Sequence[Enclosure],
+        context: Context,
     ) -> None:
         self._own = [_largest(e) for e in enclosures]
         if not self.squash:
@@ -140,7 +146,13 @@ def squash_of(node: Node) -> str:
     if node.type == "Softmax":
         return "softmax" if node.attrs.axis == (-1,) else ""
     function = getattr(node.attrs, "activation", None)
-    if function is None or function.quantizer or function.parameters or function.name not in SQUASHING:
+    if (
+        function is None
+        or TABLE[node.type].steps is not None
+        or function.quantizer
+        or function.parameters
+        or function.name not in SQUASHING
+    ):
         return ""
     return str(function.name)
 

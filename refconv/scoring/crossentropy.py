@@ -1,7 +1,8 @@
 """Crossentropies and the Kullback-Leibler divergence, as each Keras computes them.
 
-Where a softmax (a sigmoid) gave the output, both Kerases take back what it was given and compute from logits: nothing
-is clipped then. Else a probability is clipped to [ε, 1 − ε] in float32, ε = 1e-7, so that 1 − ε is 1 − 2⁻²³; Keras 2
+Where a softmax or a sigmoid gave the output, both Kerases take back what it was given (`_keras_logits`) and compute from
+logits: nothing is clipped then. They do not look which of the two it was: the binary loss of a softmax's output is that
+of σ(logits), and the categorical loss of a sigmoid's output that of softmax(logits). Else a probability is clipped to [ε, 1 − ε] in float32, ε = 1e-7, so that 1 − ε is 1 − 2⁻²³; Keras 2
 adds ε once more inside the binary loss's logarithms.
 Formulas: keras.losses (https://keras.io/api/losses/probabilistic_losses/).
 """
@@ -29,7 +30,7 @@ def binary(target: np.ndarray, p: Predictions, parameters: Parameters, keras: in
     t, p = aligned(np.asarray(target, np.float32), p)
     smoothing = float(np.float32(parameters["label_smoothing"]))
     t = t * (1 - smoothing) + smoothing / 2
-    logits = _logits(p, parameters, "sigmoid")
+    logits = _logits(p, parameters)
     values = _sigmoid_crossentropy(t, *logits) if logits else _binary_of_probabilities(t, p, keras)
     n = values.mid.shape[-1]
     mean = values.over(-1).times(1 / n)
@@ -60,7 +61,7 @@ def categorical(target: np.ndarray, p: Predictions, parameters: Parameters, kera
     t, p = aligned(np.asarray(target, np.float32), p)
     smoothing = float(np.float32(parameters["label_smoothing"]))
     t = t * (1 - smoothing) + smoothing / t.shape[-1]
-    logits = _logits(p, parameters, "softmax")
+    logits = _logits(p, parameters)
     values = _softmax_crossentropy(t, *logits) if logits else _categorical_of_probabilities(t, p)
     return Samples(*by_sample(values))
 
@@ -108,7 +109,7 @@ def sparse(target: np.ndarray, p: Predictions, parameters: Parameters, keras: in
     if parameters["ignore_class"] is not None:
         raise Unsettled("ignore_class has no reference")
     one_hot = np.eye(p.shape[-1])[classes(target, p)]
-    if logits := _logits(p, parameters, "softmax"):
+    if logits := _logits(p, parameters):
         return Samples(*by_sample(_softmax_crossentropy(one_hot, *logits)))
     low, mid, high = (np.clip(v, EPSILON, MOST) for v in (p.low, p.mid, p.high))
     found = Spread(
@@ -147,9 +148,9 @@ def _log(x: Spread) -> Spread:
     return found.widen(2 * U + LOG * U * found.largest)
 
 
-def _logits(p: Predictions, parameters: Parameters, squash: str) -> tuple[np.ndarray, float] | None:
+def _logits(p: Predictions, parameters: Parameters) -> tuple[np.ndarray, float] | None:
     """What a crossentropy takes instead of probabilities, and its radius; None where it takes probabilities."""
-    if p.squash == squash and p.logits is not None:
+    if p.logits is not None:
         return p.logits, p.reach
     return (p.mid, p.radius) if parameters["from_logits"] else None
 

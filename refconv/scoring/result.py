@@ -22,7 +22,6 @@ class Score:
         verdict: mismatch, unverified, vacuous (nothing in [0, 1] would have been refused), within, or exact.
         counts: "9 of 10 samples"; "" where it is no fraction.
         by: the name that shapes resolved ("accuracy").
-        undecided: decisions that the predictions' radius leaves open.
         reason: why it is unverified.
     """
 
@@ -50,6 +49,7 @@ class Score:
 class Reading:
     """What the same name would have given in another sense, on the same data."""
 
+    output: str
     name: str
     said: str
     value: float

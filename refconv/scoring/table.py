@@ -82,7 +82,10 @@ ROWS: tuple[Row, ...] = (
     Row("huber", "Huber loss", ("Huber",), ("huber_loss",), {"delta": 1.0}, regression.huber, loss=True),
     Row("hinge", "hinge", ("Hinge",), (), {}, regression.hinge, loss=True),
     Row("squared_hinge", "squared hinge", ("SquaredHinge",), (), {}, regression.squared_hinge, loss=True),
-    Row("categorical_hinge", "categorical hinge", ("CategoricalHinge",), (), {}, regression.categorical_hinge, loss=True),
+    Row(
+        "categorical_hinge", "categorical hinge", ("CategoricalHinge",), (), {}, regression.categorical_hinge,
+        loss=True,
+    ),
     Row(
         "binary_accuracy", "binary accuracy", ("BinaryAccuracy",), ("binary_matches",), {"threshold": 0.5},
         accuracy.binary,
