@@ -117,7 +117,7 @@ def evaluate(
     )
 
 
-FROM_FILE, FROM_USER = "the file", "the options"
+FROM_FILE, FROM_USER = "file", "options"
 
 
 def _compiled(graph: Graph, given: Mapping[str, Any]) -> Compiled:

@@ -55,7 +55,8 @@ def _lines(result: EvaluateResult, columns: int) -> Iterator[Text]:
 def _head(result: EvaluateResult) -> Iterator[str]:
     yield f"{result.path} (written by Keras {result.written_by or '?'}, run by Keras {result.keras})"
     number = f"{result.samples} sample" + "s" * (result.samples != 1)
-    yield f"{number}, batches of {result.batch}; loss and metrics as {result.compiled_by} says"
+    said = "the file says" if result.compiled_by == "file" else "the options say"
+    yield f"{number}, batches of {result.batch}; loss and metrics as {said}"
     yield from (f"note: {note}" for note in result.notes)
 
 

@@ -1,9 +1,10 @@
 """Crossentropies and the Kullback-Leibler divergence, as each Keras computes them.
 
-Where a softmax or a sigmoid gave the output, both Kerases take back what it was given (`_keras_logits`) and compute from
-logits: nothing is clipped then. They do not look which of the two it was: the binary loss of a softmax's output is that
-of σ(logits), and the categorical loss of a sigmoid's output that of softmax(logits). Else a probability is clipped to [ε, 1 − ε] in float32, ε = 1e-7, so that 1 − ε is 1 − 2⁻²³; Keras 2
-adds ε once more inside the binary loss's logarithms.
+Where a softmax or a sigmoid gave the output, both Kerases take back what it was given (`_keras_logits`) and compute
+from logits: nothing is clipped then. They do not look which of the two it was: the binary loss of a softmax's output is
+that of σ(logits), the categorical loss of a sigmoid's output that of softmax(logits). Else a probability is clipped to
+[ε, 1 − ε] in float32, ε = 1e-7, so that 1 − ε is 1 − 2⁻²³; Keras 2 adds ε once more inside the binary loss's
+logarithms.
 Formulas: keras.losses (https://keras.io/api/losses/probabilistic_losses/).
 """
 

@@ -26,7 +26,8 @@ def metric_mean(found: Samples, weights: np.ndarray | None, batch: int) -> Sprea
     w = np.ones(n) if weights is None else np.asarray(weights, np.float64)
     total = w.sum()
     share = w / total if total else np.zeros(n)
-    return _summed(found.values.times(share), found.terms, n, batch)
+    counted = found.counts is not None and weights is None  # ones and zeros: float32 adds them without error
+    return _summed(found.values.times(share), 1 if counted else found.terms, n, batch)
 
 
 def root(mean: Spread) -> Spread:
