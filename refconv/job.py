@@ -27,7 +27,8 @@ class Job:
         targets: one .npy path per model output ("" for none): the model is evaluated on them instead of recorded.
         weights: one .npy path per model output, of sample weights ("" for none).
         batch: samples per batch of an evaluation.
-        compiled: JSON of what to compile the model with; "" for what the file says.
+        compiled: JSON of what to compile the model with.
+        stored: the file says that itself: it is compiled as it is loaded, if it can be.
     """
 
     model: str
@@ -45,7 +46,8 @@ class Job:
     targets: List[str] = field(default_factory=list)
     weights: List[str] = field(default_factory=list)
     batch: int = 32
-    compiled: str = ""
+    compiled: str = "{}"
+    stored: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

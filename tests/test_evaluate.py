@@ -27,6 +27,11 @@ def package(major: int) -> Any:
     return __import__(PACKAGES[major])
 
 
+def evaluate(path: Path, data: Any, **given: Any) -> EvaluateResult:
+    """With the engine that compiles nothing: the models are tiny."""
+    return refconv.evaluate(path, data, engine="numpy", **given)
+
+
 def score(result: EvaluateResult, name: str) -> Score:
     return next(s for s in result.scores if s.name == name)
 
@@ -59,7 +64,7 @@ def test_all_weights_zero_and_0999(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     model.compile(loss="binary_crossentropy", metrics=["accuracy", "binary_accuracy"], optimizer="sgd")
     model.save(path := tmp_path / f"zero{ENDINGS[keras]}")
     inside(tmp_path, monkeypatch)
-    result = refconv.evaluate(path, images())
+    result = evaluate(path, images())
     own, binary = score(result, "accuracy"), score(result, "binary_accuracy")
     assert binary.verdict in (Verdict.WITHIN, Verdict.EXACT)
     assert (binary.value, binary.counts) == (pytest.approx(0.999), "9990 of 10000 decisions")
@@ -79,7 +84,7 @@ def test_a_softmax_under_the_binary_loss_is_told(tmp_path: Path, monkeypatch: py
     model.compile(loss="binary_crossentropy", optimizer="sgd")
     model.save(path := tmp_path / f"zero{ENDINGS[keras]}")
     inside(tmp_path, monkeypatch)
-    result = refconv.evaluate(path, images())
+    result = evaluate(path, images())
     loss = score(result, "loss")
     assert (loss.got, loss.verdict) == (pytest.approx(np.log(2), rel=1e-6), Verdict.WITHIN)
     (reading,) = result.readings
@@ -121,12 +126,14 @@ def test_two_outputs_weights_regularizers_and_a_smaller_last_batch(
     )
     model.save(path := tmp_path / f"two{ending}")
     inside(tmp_path, monkeypatch)
-    result = refconv.evaluate(path, samples(), batch=4)
+    result = evaluate(path, samples(), batch=4)
     assert set(verdicts(result).values()) <= {"within", "exact"}, result.scores
     assert len(result.scores) == 7
+    # Keras 3 cannot read "mse" back from the HDF5 that it writes: done anew, and said
+    assert any("cannot compile" in note for note in result.notes) == ((keras, ending) == (3, ".h5"))
     assert "regularization" in score(result, "loss").said
     # over batches and over samples are far apart here, so that the wrong one would have been seen
-    other = refconv.evaluate(path, samples(), batch=5)
+    other = evaluate(path, samples(), batch=5)
     apart = abs(score(result, "a_loss").got - score(other, "a_loss").got)
     assert (apart > 1e-3) == (keras == 3)
 
@@ -142,7 +149,7 @@ def test_frozen_weights_are_regularized_by_keras_2_alone(
     model.save(path := tmp_path / f"frozen{ENDINGS[keras]}")
     inside(tmp_path, monkeypatch)
     rng = np.random.default_rng(0)
-    result = refconv.evaluate(path, {"x": rng.normal(size=(5, 4)).astype("f4"), "y": np.zeros((5, 2), "f4")})
+    result = evaluate(path, {"x": rng.normal(size=(5, 4)).astype("f4"), "y": np.zeros((5, 2), "f4")})
     assert score(result, "loss").verdict in (Verdict.WITHIN, Verdict.EXACT)
     assert ("regularization" in score(result, "loss").said) == (keras == 2)
 
@@ -170,7 +177,7 @@ def test_accuracy_is_resolved_by_the_shapes(
     model.save(path := tmp_path / "model.keras")
     inside(tmp_path, monkeypatch)
     top = f"{'' if one_hot else 'sparse_'}top_k_categorical_accuracy"
-    result = refconv.evaluate(
+    result = evaluate(
         path, flowers(one_hot=one_hot), loss=f"{kind}_crossentropy", metrics=["acc", top, "mae"][: 3 if one_hot else 2]
     )
     assert set(verdicts(result).values()) <= {"within", "exact", "vacuous"}
@@ -188,7 +195,7 @@ def test_what_keras_2_resolved_when_it_saved(tmp_path: Path, monkeypatch: pytest
     inside(tmp_path, monkeypatch)
     data = flowers(one_hot=False)
     right = float((model.predict(data["x"], verbose=0).argmax(axis=1) == data["y"]).mean())
-    result = refconv.evaluate(path, {**data, "y": data["y"][:, None]})
+    result = evaluate(path, {**data, "y": data["y"][:, None]})
     own = score(result, "accuracy")
     assert (own.verdict, own.said, own.by) == (own.verdict, "categorical accuracy", "")
     assert own.verdict in (Verdict.WITHIN, Verdict.EXACT)
@@ -214,7 +221,7 @@ def test_a_wrong_value_is_a_mismatch(tmp_path: Path, monkeypatch: pytest.MonkeyP
     classifier(package(3)).save(path := tmp_path / "model.keras")
     inside(tmp_path, monkeypatch, FAULTS.get(fault))
     metrics = ["accuracy", "mae", "Precision", "Recall"]
-    result = refconv.evaluate(path, flowers(), loss="categorical_crossentropy", metrics=metrics)
+    result = evaluate(path, flowers(), loss="categorical_crossentropy", metrics=metrics)
     assert [s.name for s in result.scores if s.verdict is Verdict.MISMATCH] == ([fault] if fault else [])
     assert result.exit_code == (1 if fault else 0)
 
@@ -227,7 +234,7 @@ def test_wrong_predictions_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         found.predictions[0] = found.predictions[0] + np.float32(1e-4)
 
     inside(tmp_path, monkeypatch, change)
-    result = refconv.evaluate(path, flowers(), loss="categorical_crossentropy")
+    result = evaluate(path, flowers(), loss="categorical_crossentropy")
     assert not result.predictions[0].ok and result.exit_code == 1
 
 
@@ -235,7 +242,7 @@ def test_what_has_no_reference_is_unverified(tmp_path: Path, monkeypatch: pytest
     model = classifier(package(3))
     model.save(path := tmp_path / "model.keras")
     inside(tmp_path, monkeypatch)
-    result = refconv.evaluate(path, flowers(), loss="categorical_crossentropy", metrics=["AUC", "accuracy"])
+    result = evaluate(path, flowers(), loss="categorical_crossentropy", metrics=["AUC", "accuracy"])
     assert verdicts(result)["AUC"] == "unverified"
     assert "'AUC' has no reference" in score(result, "AUC").reason
     assert (result.verdict, result.exit_code) == ("incomplete", 3)
@@ -247,7 +254,7 @@ def test_a_loss_that_the_framework_cannot_compute_is_unverified(
     model = classifier(package(3))
     model.save(path := tmp_path / "model.keras")
     inside(tmp_path, monkeypatch)
-    result = refconv.evaluate(path, flowers(one_hot=False), loss="categorical_crossentropy")
+    result = evaluate(path, flowers(one_hot=False), loss="categorical_crossentropy")
     assert (score(result, "loss").verdict, result.exit_code) == (Verdict.UNVERIFIED, 3)
 
 
@@ -257,9 +264,9 @@ def test_class_weights_are_sample_weights(tmp_path: Path, monkeypatch: pytest.Mo
     inside(tmp_path, monkeypatch)
     table = np.array([1, 2, 0, 0.5, 1], np.float32)
     data = flowers()
-    one = refconv.evaluate(path, {**data, "class_weight": table}, loss="categorical_crossentropy")
+    one = evaluate(path, {**data, "class_weight": table}, loss="categorical_crossentropy")
     weights = table[data["y"].argmax(axis=1)]
-    two = refconv.evaluate(path, {**data, "sample_weight": weights}, loss="categorical_crossentropy")
+    two = evaluate(path, {**data, "sample_weight": weights}, loss="categorical_crossentropy")
     assert score(one, "loss").value == score(two, "loss").value
     assert set(verdicts(one).values()) <= {"within", "exact"}
 
@@ -280,13 +287,13 @@ def test_data_that_does_not_fit(
     package(3).Sequential([package(3).Input((4,)), package(3).layers.Dense(5)]).save(path := tmp_path / "m.keras")
     inside(tmp_path, monkeypatch)
     with pytest.raises(BadInput, match=said):
-        refconv.evaluate(path, data, loss="mse")
+        evaluate(path, data, loss="mse")
 
 
 def test_a_file_without_compile_arguments_needs_a_loss(tmp_path: Path) -> None:
     classifier(package(3)).save(path := tmp_path / "m.keras")
     with pytest.raises(BadInput, match="saved without being compiled"):
-        refconv.evaluate(path, flowers())
+        evaluate(path, flowers())
 
 
 def run(*arguments: str) -> int:
@@ -302,7 +309,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     data = flowers(one_hot=False)
     np.savetxt(tmp_path / "rows.csv", np.c_[data["x"], data["y"]], delimiter=",")
     report = tmp_path / "scores.json"
-    given = ("--loss", "sparse_categorical_crossentropy", "--metrics", "accuracy,sparse_categorical_accuracy")
+    given = (
+        "--engine",
+        "numpy",
+        "--loss",
+        "sparse_categorical_crossentropy",
+        "--metrics",
+        "accuracy,sparse_categorical_accuracy",
+    )
     code = run(
         "evaluate", str(path), "--data", str(tmp_path / "rows.csv"), *given, "--json", str(report), "--no-progress"
     )
@@ -318,12 +332,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_real_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """sudoku_digits.h5 on MNIST's digits: NumPy's accuracy is the framework's, 199 of 200."""
     inside(tmp_path, monkeypatch)
-    result = refconv.evaluate(
+    result = evaluate(
         model_path("float/sudoku_digits.h5"),
         model_path("data/mnist_5k.csv.gz"),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         first=200,
-        options=refconv.Options(preprocess="unit"),
+        preprocess="unit",
     )
     assert result.exit_code == 0, result

@@ -55,6 +55,7 @@ class Evaluation:
         predictions: one array per model output.
         values: what `evaluate` reports, by name; empty where it could not run, and `reason` says why.
         metrics: name → what the framework made of each metric, as far as it tells.
+        refused: why its loader could not compile the model as the file says; "" where it could.
     """
 
     environment: dict[str, Any] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class Evaluation:
     values: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+    refused: str = ""
 
     def take(self, header: dict[str, Any], array: np.ndarray | None) -> None:
         if header["kind"] == "environment":
@@ -69,7 +71,8 @@ class Evaluation:
         elif header["kind"] == "plain" and array is not None:
             self.predictions.append(array)
         elif header["kind"] == "scores":
-            self.values, self.metrics, self.reason = header["values"], header["metrics"], header["reason"]
+            self.values, self.metrics = header["values"], header["metrics"]
+            self.reason, self.refused = header["reason"], header["refused"]
 
 
 class Worker:
@@ -175,7 +178,8 @@ class Worker:
         weights: Sequence[np.ndarray | None],
         *,
         batch: int = 32,
-        compiled: Mapping[str, Any] | None = None,
+        compiled: Mapping[str, Any],
+        stored: bool = False,
         device: str = "auto",
         qkeras: bool = False,
         code: Sequence[str] = (),
@@ -187,7 +191,8 @@ class Worker:
         Args:
             targets, weights: one array per model output, None where there is none.
             batch: samples per batch.
-            compiled: keyword arguments of `compile`, in JSON's own types; None for what the file says.
+            compiled: keyword arguments of `compile`, in JSON's own types.
+            stored: the file says them itself, and the framework is to read them there.
 
         Raises:
             FrameworkError: the framework is missing, cannot load or run the model, died or exceeded the time limit.
@@ -202,7 +207,8 @@ class Worker:
             targets=["" if y is None else self._save(number, y, "target") for number, y in enumerate(targets)],
             weights=["" if w is None else self._save(number, w, "weight") for number, w in enumerate(weights)],
             batch=batch,
-            compiled="" if compiled is None else json.dumps(dict(compiled)),
+            compiled=json.dumps(dict(compiled)),
+            stored=stored,
         )
         self._child.tell(job.to_json())
         found = Evaluation()

@@ -49,7 +49,7 @@ def read_labelled(
         BadInput: unreadable, without x or y, of unequal lengths, or with a key that names nothing.
     """
     where = "the data" if isinstance(data, Mapping) else str(data)
-    arrays = dict(data) if isinstance(data, Mapping) else _read(Path(data), specs)
+    arrays = dict(data) if isinstance(data, Mapping) else _read(Path(data), specs, first)
     parts = _sorted(arrays, where)
     inputs = _named(parts["x"], [spec.name for spec in specs], "x", where)
     targets = _named(parts["y"], outputs, "y", where)
@@ -65,17 +65,17 @@ def read_labelled(
     return Labelled({name: x[cut] for name, x in inputs.items()}, labels, weights)
 
 
-def _read(path: Path, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
+def _read(path: Path, specs: Sequence[TensorSpec], first: int | None) -> dict[str, np.ndarray]:
     if path.name.lower().endswith((".csv", ".csv.gz")):
-        return _of_table(path, specs)
+        return _of_table(path, specs, first)
     if not path.name.lower().endswith(".npz"):
         raise BadInput("is of no kind that holds samples and targets", where=str(path), hint=".npz, .csv, .csv.gz")
     return read_arrays(path)
 
 
-def _of_table(path: Path, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
+def _of_table(path: Path, specs: Sequence[TensorSpec], first: int | None) -> dict[str, np.ndarray]:
     """The last column is the label."""
-    rows = read_rows(path, None)
+    rows = read_rows(path, first)
     shape = specs[0].shape[1:]
     columns = prod(size for size in shape if size is not None)
     if len(specs) != 1 or None in shape or rows.shape[1] != columns + 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,8 @@ def evaluate(
             labelled.targets,
             labelled.weights,
             batch=batch,
-            compiled=None if compiled.source == FROM_FILE else _arguments(given),
+            compiled=compiled.arguments,
+            stored=compiled.source == FROM_FILE,
             device=options.device,
             qkeras=graph.qkeras,
             code=code,
@@ -111,7 +112,7 @@ def evaluate(
         readings=readings(each, keras, batch, graph.keras_version),
         predictions=tuple(_beside(names, outputs, found.predictions)),
         environment=found.environment,
-        notes=(*graph.notes, *([found.reason] if found.reason else [])),
+        notes=tuple(_notes(graph, found, keras)),
         policy=options.policy,
         seconds=time.perf_counter() - started,
     )
@@ -130,8 +131,12 @@ def _compiled(graph: Graph, given: Mapping[str, Any]) -> Compiled:
     return Compiled(**stored, source=FROM_FILE)
 
 
-def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
+def _notes(graph: Graph, found: frameworks.Evaluation, keras: int) -> Iterator[str]:
+    yield from graph.notes
+    if found.refused:
+        yield f"Keras {keras} cannot compile the model as the file says ({found.refused}): done anew, by the same names"
+    if found.reason:
+        yield f"Keras {keras} cannot evaluate the model: {found.reason}"
 
 
 def output_names(graph: Graph) -> tuple[str, ...]:

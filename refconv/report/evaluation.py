@@ -48,8 +48,8 @@ def _lines(result: EvaluateResult, columns: int) -> Iterator[Text]:
         yield line
     yield Text()
     yield _last(result)
-    if found := summary.environment(result.environment):
-        yield from map(Text, wrap(found, columns, INDENT))
+    if environment := summary.environment(result.environment):
+        yield from map(Text, wrap(environment, columns, INDENT))
 
 
 def _head(result: EvaluateResult) -> Iterator[str]:

@@ -25,6 +25,12 @@ class Compiled:
     weighted_metrics: Any = None
     source: str = ""
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Those of `compile` that are given."""
+        names = ("loss", "loss_weights", "metrics", "weighted_metrics")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
 
 @dataclass(frozen=True)
 class OutputTerms:

@@ -224,23 +224,19 @@ def _judged(
     problem: str = "",
     by: str = "",
 ) -> Score:
-    if found is None or got is None:
-        reason = problem or framework.reason or "the framework reports no such value"
-        ends = {} if found is None else _ends(found)
-        return Score(name, said, Verdict.UNVERIFIED, got=got, by=by, reason=reason, counts=_text(found), **ends)
-    ends = _ends(found)
-    return Score(name, said, _verdict(found, got), got=got, by=by, counts=found.counts, **ends)
+    score = Score(name, said, Verdict.UNVERIFIED, got=got, by=by)
+    if found is not None:
+        low, mid, high = _ends(found)
+        score = replace(score, low=low, value=mid, high=high, counts=found.counts)
+        if got is not None:
+            return replace(score, verdict=_verdict(found, got))
+    return replace(score, reason=problem or framework.reason or "the framework reports no such value")
 
 
-def _text(found: Found | None) -> str:
-    return found.counts if found else ""
-
-
-def _ends(found: Found) -> dict[str, float]:
+def _ends(found: Found) -> tuple[float, float, float]:
+    """Least, exact and greatest; a fraction's within [0, 1]."""
     low, mid, high = (float(v) for v in (found.spread.low, found.spread.mid, found.spread.high))
-    return {"low": max(low, 0.0), "value": mid, "high": min(high, 1.0)} if found.fraction else {
-        "low": low, "value": mid, "high": high
-    }  # fmt: skip
+    return (max(low, 0.0), mid, min(high, 1.0)) if found.fraction else (low, mid, high)
 
 
 def _verdict(found: Found, got: float) -> Verdict:

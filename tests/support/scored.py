@@ -42,15 +42,25 @@ class Inside:
         weights: Sequence[np.ndarray | None],
         *,
         batch: int,
-        compiled: Mapping[str, Any] | None,
+        compiled: Mapping[str, Any],
+        stored: bool,
         **_: Any,
     ) -> Evaluation:
-        text = "" if compiled is None else json.dumps(compiled)
+        text = json.dumps(dict(compiled))
         files = [
             [self._save(kind, n, x) for n, x in enumerate(xs)]
             for kind, xs in zip("xyw", (inputs, targets, weights), strict=True)
         ]
-        job = Job(str(path), self._keras, files[0], targets=files[1], weights=files[2], batch=batch, compiled=text)
+        job = Job(
+            str(path),
+            self._keras,
+            files[0],
+            targets=files[1],
+            weights=files[2],
+            batch=batch,
+            compiled=text,
+            stored=stored,
+        )
         stream = io.BytesIO()
         evaluate(framework(self._keras), job, Channel(stream))
         found = Evaluation()

@@ -1,7 +1,7 @@
 """The framework's own predict and evaluate, with what the file or the user says of loss and metrics."""
 
 import json
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def evaluate(framework: Framework, job: Job, channel: Channel) -> None:
         LayerFailure: the model cannot be run.
     """
     channel.progress(0, 4, "loading the model")
-    model, reason = _compiled(framework, job)
+    model, refused = _compiled(framework, job)
     channel.send("environment", environment=environment.describe(framework))
     x = _packed(framework, model, "inputs", [np.load(path) for path in job.inputs])
     channel.progress(1, 4, "running the model")
@@ -33,26 +33,24 @@ def evaluate(framework: Framework, job: Job, channel: Channel) -> None:
         channel.send("plain", np.asarray(output), output=number)
     channel.progress(2, 4, "evaluating the model")
     values: Dict[str, float] = {}
+    reason = ""
     try:
-        values = {} if reason else _values(framework, model, x, job)
+        values = _values(framework, model, x, job)
     except Exception as error:  # a loss that does not fit the targets, a metric that Keras cannot run
         reason = first_line(error)
-    channel.send("scores", values=values, reason=reason, metrics=_resolved(model))
+    channel.send("scores", values=values, reason=reason, refused=refused, metrics=_resolved(model))
 
 
-def _compiled(framework: Framework, job: Job) -> Any:
-    """The model and "", or a model that is not compiled and why."""
-    own = defined_in(framework.keras, job.code)
-    reason = ""
-    if not job.compiled:
+def _compiled(framework: Framework, job: Job) -> Tuple[Any, str]:
+    """The model, and "" or why the loader could not compile it: it is then compiled anew, by the same names."""
+    own, reason = defined_in(framework.keras, job.code), ""
+    if job.stored:
         try:
-            model = load_model(framework, job.model, job.qkeras, own=own, compiled=True)
-            known = getattr(model, "compiled", None) or getattr(model, "_is_compiled", False)
-            return model, "" if known else "the file holds no loss and no metrics"
+            return load_model(framework, job.model, job.qkeras, own=own, compiled=True), ""
         except Exception as error:  # the model itself may be sound
-            reason = "it cannot be compiled as the file says: " + first_line(error)
+            reason = first_line(error)
     model = load_model(framework, job.model, job.qkeras, own=own)
-    if job.compiled:
+    with framework.keras.utils.custom_object_scope(own):
         model.compile(optimizer="sgd", **json.loads(job.compiled))
     return model, reason
 
