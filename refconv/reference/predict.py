@@ -21,6 +21,7 @@ from refconv.ops.base import Context, Weights
 from refconv.ops.table import TABLE
 from refconv.reference.chained import Chain, mids
 from refconv.reference.forward import forward, weights_of
+from refconv.reference.slicing import slice_size
 
 FACTOR = 8.0
 SHADOWS = 4
@@ -51,16 +52,15 @@ class Output:
 def predict(
     graph: Graph, inputs: Arrays, context: Context, batch: int, progress: Callable[[str, float | None], None]
 ) -> tuple[Output, ...]:
-    """Every output for all samples, `batch` of them at a time.
+    """Every output for all samples, in batches as the framework's, or fewer at a time where each stands alone.
 
     Every layer has to have a reference.
     """
-    count = len(inputs[0])
-    starts = range(0, count, batch)
+    count, size = len(inputs[0]), min(batch, slice_size(graph, [x[:batch] for x in inputs], context))
     parts = []
-    for start in starts:
+    for start in range(0, count, size):
         progress("computing the reference", start / count)
-        parts.append(_batch(graph, [x[start : start + batch] for x in inputs], context, seed=start))
+        parts.append(_batch(graph, [x[start : start + size] for x in inputs], context, seed=start))
     return tuple(_joined(found) for found in zip(*parts, strict=True))
 
 

@@ -38,7 +38,7 @@ class Term:
         return f"{self.row.said} ({given})" if given else self.row.said
 
 
-def called(identifier: Any, keras: int, *, loss: bool = False) -> str:
+def called(identifier: Any, keras: int) -> str:
     """The name under which the framework reports it."""
     if isinstance(identifier, str):
         named = keras == 2 and identifier in NAMES and identifier in NAMES[identifier].classes
@@ -46,7 +46,7 @@ def called(identifier: Any, keras: int, *, loss: bool = False) -> str:
     if isinstance(identifier, Mapping):
         config = identifier.get("config")
         if isinstance(config, Mapping):
-            return str(config.get("name") or snake_case(str(identifier.get("class_name"))))
+            return str(config.get("name") or snake_case(str(identifier.get("class_name")).rpartition(">")[2]))
         return str(config or identifier.get("class_name") or "?")
     return str(identifier)
 
@@ -75,7 +75,7 @@ def resolve(
         Unsettled: it has no reference.
     """
     name, config = _parts(identifier)
-    own = called(identifier, keras, loss=loss)
+    own = called(identifier, keras)
     by = ""
     if (name.lower() in ACCURACY and not loss) or name.lower() in CROSSENTROPY:
         if name.lower() in CROSSENTROPY and loss == (keras == 2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from refconv.scoring.means import loss_mean, metric_mean, root
 from refconv.scoring.names import ACCURACY, Term, by_loss, called, resolve, snake_case
 from refconv.scoring.predictions import Predictions, Unsettled
 from refconv.scoring.result import Reading, Score
-from refconv.scoring.spread import Samples, Spread, zero
+from refconv.scoring.spread import Samples, Spread, U, zero
 from refconv.scoring.table import NAMES
 
 READ_AS = ("binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")
@@ -70,7 +71,7 @@ def scores(
 ) -> tuple[Score, ...]:
     """The loss, the losses of several outputs, and all metrics, in this order."""
     losses = [_loss(output, keras, batch, several=len(outputs) > 1) for output in outputs]
-    rows = [*_total(outputs, losses, regularization, framework, keras)]
+    rows = [*_total(outputs, losses, regularization, framework, keras, batch)]
     if len(outputs) > 1:
         rows += _each_loss(outputs, losses, framework)
     for weighted in (False, True):
@@ -116,7 +117,9 @@ def _total(
     regularization: Spread | Unsettled,
     framework: Framework,
     keras: int,
+    batch: int,
 ) -> Iterator[Score]:
+    """The sum of the outputs' losses and of the regularizers, which float32 adds in every batch."""
     name, got = framework.of("loss")
     there = [(o, loss) for o, loss in zip(outputs, losses, strict=True) if loss is not None]
     if not there:
@@ -135,7 +138,9 @@ def _total(
     elif regularization.high > 0:
         total = total.plus(regularization)
         said.append(f"regularization {float(regularization.mid):.6g}")
-    yield _judged(name, " + ".join(said), None if problem else Found(total), got, framework, problem)
+    additions = len(there) + ceil(len(there[0][0].predictions.mid) / batch) + 8
+    found = Found(total.widen(additions * U * total.largest))
+    yield _judged(name, " + ".join(said), None if problem else found, got, framework, problem)
 
 
 def _each_loss(outputs: Sequence[OutputData], losses: Sequence[Loss | None], framework: Framework) -> Iterator[Score]:
@@ -199,7 +204,7 @@ def value(term: Term, output: OutputData, keras: int, batch: int, weights: np.nd
     if term.row.of_all is not None:
         share = term.row.of_all(output.target, output.predictions, term.parameters, weights)
         counts = "" if weights is not None else f"{share.part:.0f} of {share.whole:.0f} {share.unit}"
-        return Found(share.value.widen(4 * 2.0**-24 * share.value.high), counts, fraction=True)
+        return Found(share.value.widen(4 * U * share.value.high), counts, fraction=True)
     samples = _samples(term, output, keras)
     mean = metric_mean(samples, weights, batch)
     return Found(root(mean) if term.row.rooted else mean, _counts(samples, weights), samples.counts is not None)
