@@ -189,11 +189,18 @@ def _regularization(graph: Graph, keras: int) -> Spread | Unsettled:
 
 
 def _beside(names: Sequence[str], outputs: Sequence[Output], got: Sequence[np.ndarray]) -> list[PredictionsResult]:
+    """The framework's predictions; of the element that used most of what its sample allows, how much."""
     found = []
     for name, output, array in zip(names, outputs, got, strict=False):
-        same = array.shape == output.values.shape
-        apart = np.abs(array.astype(np.float64) - output.values) if same else np.array([np.inf])
-        both = np.isnan(array) & np.isnan(output.values) if same else np.zeros(1, bool)
-        largest = float(np.max(np.where(both, 0.0, np.nan_to_num(apart, nan=np.inf)), initial=0.0))
-        found.append(PredictionsResult(name, tuple(array.shape), largest, output.radius))
+        apart, allowed = np.array([np.inf]), np.zeros(1)
+        if array.shape == output.values.shape:
+            with np.errstate(all="ignore"):
+                apart = np.abs(array.astype(np.float64) - output.values)
+            same = (np.isnan(array) & np.isnan(output.values)) | (array == output.values)
+            apart = np.where(same, 0.0, np.nan_to_num(apart, nan=np.inf))
+            allowed = np.broadcast_to(output.radius, apart.shape)
+        with np.errstate(all="ignore"):
+            used = np.where(apart == 0, 0.0, apart / allowed)
+        largest, most = float(np.max(apart, initial=0.0)), float(np.max(used, initial=0.0))
+        found.append(PredictionsResult(name, tuple(array.shape), largest, most))
     return found

@@ -1,9 +1,9 @@
 """The reference's predictions for many samples, and how far a conforming run may be from them.
 
 The reference runs on its own values, batch after batch; beside it go runs with drawn rounding errors
-(reference/shadow.py). A conforming run is taken to be within FACTOR times the farthest of those, and of the last
-layer's own bound: as `predict` is judged (compare/plain.py). An enclosure carried through all layers would be a hard
-bound, but grows by Σ|w| in each and says nothing after a few.
+(reference/shadow.py). In each sample a conforming run is taken to be within FACTOR times the farthest of those, and of
+the last layer's own bound: as `predict` is judged (compare/plain.py). An enclosure carried through all layers would be
+a hard bound, but grows by Σ|w| in each and says nothing after a few.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Output:
 
     Attributes:
         values: (N, …) exact.
-        radius: that of a conforming run, for all elements.
+        radius: that of a conforming run, one per sample: (N, 1, …).
         squash: "softmax" or "sigmoid" where that is the last function; "" otherwise.
         logits: what it was given.
         reach: radius of the logits.
     """
 
     values: np.ndarray
-    radius: float
+    radius: np.ndarray
     squash: str = ""
     logits: np.ndarray | None = None
-    reach: float = 0.0
+    reach: np.ndarray | float = 0.0
 
 
 def predict(
@@ -115,9 +115,9 @@ class _Last:
 
     def __init__(self, node: Node) -> None:
         self._node, self.squash = node, squash_of(node)
-        self._own: list[float] = []
+        self._own: list[np.ndarray] = []
         self._logits: np.ndarray | None = None
-        self._reach = 0.0
+        self._reach: np.ndarray | float = 0.0
 
     def take(
         self,
@@ -133,11 +133,10 @@ class _Last:
         own = _bare(self._node, weights, given, replace(context, need=Need.PROBABLE))
         alone = replace(context, need=Need.VALUES)
         apart = [_apart(_bare(self._node, weights, x, alone).mid, own.mid) for x in others]
-        self._logits, self._reach = own.mid, FACTOR * (max(apart, default=0.0) + _largest(own))
+        self._logits, self._reach = own.mid, FACTOR * (np.max(apart, axis=0) + _largest(own))
 
     def output(self, value: np.ndarray, runs: Arrays, number: int) -> Output:
-        apart = max((_apart(run, value) for run in runs), default=0.0)
-        radius = FACTOR * (apart + self._own[number])
+        radius = FACTOR * (np.max([_apart(run, value) for run in runs], axis=0) + self._own[number])
         return Output(value, radius, self.squash, self._logits, self._reach)
 
 
@@ -164,28 +163,32 @@ def _bare(node: Node, weights: Weights, given: Arrays, context: Context) -> Encl
     return forward(replace(node, attrs=replace(node.attrs, activation=LINEAR)), weights, given, context)[0]
 
 
-def _largest(e: Enclosure) -> float:
-    """The largest probable radius."""
-    found = np.asarray(e.probable)
-    return float(np.max(found[np.isfinite(found)], initial=0.0))
+def _largest(e: Enclosure) -> np.ndarray:
+    """The largest probable radius of each sample, (N, 1, …)."""
+    return _per_sample(np.broadcast_to(e.probable, e.mid.shape))
 
 
-def _apart(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest distance of elements that are numbers in both."""
+def _apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The largest distance in each sample, of elements that are numbers in both: (N, 1, …)."""
     with np.errstate(all="ignore"):
-        found = np.abs(one - other)
-    return float(np.max(found[np.isfinite(found)], initial=0.0))
+        return _per_sample(np.abs(np.subtract(one, other, dtype=np.float64)))
+
+
+def _per_sample(values: np.ndarray) -> np.ndarray:
+    found = np.where(np.isfinite(values), values, 0.0)
+    return np.asarray(np.max(found, axis=tuple(range(1, found.ndim)), keepdims=True, initial=0.0))
 
 
 def _joined(parts: Sequence[Output]) -> Output:
-    """All batches; of the radii the largest."""
+    """All batches."""
     logits = [part.logits for part in parts if part.logits is not None]
+    there = len(logits) == len(parts)
     return Output(
         np.concatenate([part.values for part in parts]),
-        max(part.radius for part in parts),
+        np.concatenate([part.radius for part in parts]),
         parts[0].squash,
-        np.concatenate(logits) if len(logits) == len(parts) else None,
-        max(part.reach for part in parts),
+        np.concatenate(logits) if there else None,
+        np.concatenate([np.asarray(part.reach) for part in parts]) if there else 0.0,
     )
 
 

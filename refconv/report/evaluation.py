@@ -109,7 +109,7 @@ def _details(score: Score, found: tuple[Reading, ...]) -> Iterator[str]:
 def _predictions(found: PredictionsResult, several: bool) -> str:
     name = f"predictions of {printable(found.output)}" if several else "predictions"
     said = "agree" if found.ok else "DIFFER: refconv check tells where"
-    apart = f"max difference {error(found.max_abs_difference)}, allowed {error(found.allowed)}"
+    apart = f"max difference {error(found.max_abs_difference)}, {share(found.bound_used)} of the bound"
     return f"{name} ({size(found.shape)}): {said}, {apart}"
 
 

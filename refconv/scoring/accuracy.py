@@ -64,10 +64,9 @@ def _matches(label: np.ndarray, p: Predictions) -> Spread:
     right = np.argmax(p.mid, axis=-1) == label
     own = np.take_along_axis(p.mid, label[..., None], axis=-1)[..., 0]
     others = np.where(np.arange(p.shape[-1]) == label[..., None], -np.inf, p.mid).max(axis=-1)
-    gap = own - others
-    if p.radius == 0:
-        return Spread(*(right.astype(np.float64),) * 3)
-    return Spread(*(v.astype(np.float64) for v in (gap > 2 * p.radius, right, gap >= -2 * p.radius)))
+    gap, r = own - others, 2 * p.row_radius
+    sides = np.where(r == 0, right, gap > r), right, np.where(r == 0, right, gap >= -r)
+    return Spread(*(v.astype(np.float64) for v in sides))
 
 
 def _among(label: np.ndarray, p: Predictions, k: int) -> Spread:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from refconv.numerics.formats import Field
 from refconv.ops.functions.base import DIVISION, EXP, LOG, LOG1P
 from refconv.scoring.predictions import Predictions, Unsettled, aligned, classes
 from refconv.scoring.spread import Samples, Spread, U, by_sample
@@ -46,7 +47,7 @@ def _binary_of_probabilities(t: np.ndarray, p: Predictions, keras: int) -> Sprea
     return yes.times(-t).plus(no.times(t - 1))
 
 
-def _sigmoid_crossentropy(t: np.ndarray, z: np.ndarray, r: float) -> Spread:
+def _sigmoid_crossentropy(t: np.ndarray, z: np.ndarray, r: Field) -> Spread:
     """log(1 + eᶻ) − t·z, whose slope is σ(z) − t and bends by at most ¼."""
     bend = np.log1p(np.exp(-np.abs(z)))
     value = np.maximum(z, 0) - t * z + bend
@@ -67,8 +68,9 @@ def categorical(target: np.ndarray, p: Predictions, parameters: Parameters, kera
     return Samples(*by_sample(values))
 
 
-def _softmax_crossentropy(t: np.ndarray, z: np.ndarray, r: float) -> Spread:
+def _softmax_crossentropy(t: np.ndarray, z: np.ndarray, reach: Field) -> Spread:
     """T·log Σeᶻ − Σ t·z with T = Σt; its slope in z_k is T·y_k − t_k, and y_k within e^±2r of its own value."""
+    r = np.broadcast_to(reach, z.shape)[..., 0]
     shifted = z - z.max(axis=-1, keepdims=True)
     powers = np.exp(shifted)
     total = powers.sum(axis=-1, keepdims=True)
@@ -149,7 +151,7 @@ def _log(x: Spread) -> Spread:
     return found.widen(2 * U + LOG * U * found.largest)
 
 
-def _logits(p: Predictions, parameters: Parameters) -> tuple[np.ndarray, float] | None:
+def _logits(p: Predictions, parameters: Parameters) -> tuple[np.ndarray, Field] | None:
     """What a crossentropy takes instead of probabilities, and its radius; None where it takes probabilities."""
     if p.logits is not None:
         return p.logits, p.reach

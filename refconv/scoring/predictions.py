@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refconv.numerics.formats import Field
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -13,17 +15,17 @@ class Predictions:
 
     Attributes:
         mid: (N, …) float64, of the reference that runs on its own values.
-        radius: how far a conforming run may be from it, in any element.
+        radius: how far a conforming run may be from it: one number for all, or one per sample, (N, 1, …).
         squash: "softmax" or "sigmoid" where that gave the output: a crossentropy then takes what it was given.
         logits: what the function was given, of the output's shape; None without one.
         reach: the radius of the logits.
     """
 
     mid: np.ndarray
-    radius: float
+    radius: Field
     squash: str = ""
     logits: np.ndarray | None = None
-    reach: float = 0.0
+    reach: Field = 0.0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,11 +39,10 @@ class Predictions:
     def high(self) -> np.ndarray:
         return self.mid + self.radius
 
-    def shaped(self, shape: tuple[int, ...]) -> Predictions:
-        """The same elements in another shape. What a reshaping gives is no softmax's own output any more."""
-        if shape == self.shape:
-            return self
-        return Predictions(self.mid.reshape(shape), self.radius)
+    @property
+    def row_radius(self) -> np.ndarray:
+        """That of each row along the last axis, (N, …)."""
+        return np.broadcast_to(self.radius, self.shape)[..., 0]
 
 
 class Unsettled(Exception):

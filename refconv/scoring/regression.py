@@ -78,7 +78,7 @@ def categorical_hinge(target: np.ndarray, p: Predictions, parameters: Parameters
     """max(max (1 − t)·y − Σ t·y + 1, 0) along the last axis."""
     t, p = aligned(np.asarray(target, np.float32), p)
     right, wrong = np.sum(t * p.mid, axis=-1), np.max((1 - t) * p.mid, axis=-1)
-    moved = p.radius * (np.sum(np.abs(t), axis=-1) + np.max(np.abs(1 - t), axis=-1))
+    moved = p.row_radius * (np.sum(np.abs(t), axis=-1) + np.max(np.abs(1 - t), axis=-1))
     terms = np.sum(np.abs(t) * (np.abs(p.mid) + p.radius), axis=-1)
     r = moved + U * ((t.shape[-1] + 3) * terms + 4 * (np.abs(wrong) + moved + 1))
     value = wrong - right + 1

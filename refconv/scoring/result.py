@@ -64,11 +64,11 @@ class PredictionsResult:
     output: str
     shape: tuple[int, ...]
     max_abs_difference: float
-    allowed: float
+    bound_used: float  # the largest share of what is allowed in its sample
 
     @property
     def ok(self) -> bool:
-        return self.max_abs_difference <= self.allowed
+        return self.bound_used <= 1
 
 
 @dataclass(frozen=True)

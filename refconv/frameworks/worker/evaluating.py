@@ -37,7 +37,7 @@ def evaluate(framework: Framework, job: Job, channel: Channel) -> None:
     try:
         values = _values(framework, model, x, job)
     except Exception as error:  # a loss that does not fit the targets, a metric that Keras cannot run
-        reason = first_line(error)
+        reason = _telling(error)
     channel.send("scores", values=values, reason=reason, refused=refused, metrics=_resolved(model))
 
 
@@ -61,6 +61,12 @@ def _values(framework: Framework, model: Any, x: Any, job: Job) -> Dict[str, flo
     given = _packed(framework, model, "outputs", weights) if any(w is not None for w in weights) else None
     found = model.evaluate(x, targets, sample_weight=given, batch_size=job.batch, verbose=0, return_dict=True)
     return {name: float(np.mean(value)) for name, value in found.items() if np.size(value) == 1}
+
+
+def _telling(error: Exception) -> str:
+    """One line. What Keras 2 raises in a traced function ends with the error, after the lines that led to it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines and lines[0].startswith("in user code") else first_line(error)
 
 
 def _load(path: str) -> Optional[np.ndarray]:
