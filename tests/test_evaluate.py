@@ -248,6 +248,21 @@ def test_what_has_no_reference_is_unverified(tmp_path: Path, monkeypatch: pytest
     assert (result.verdict, result.exit_code) == ("incomplete", 3)
 
 
+def test_a_layer_without_a_reference_leaves_all_unverified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keras = package(3)
+    x = keras.Input((4,))
+    y = keras.layers.RandomRotation(0.1)(keras.layers.Reshape((2, 2, 1))(x))
+    model = keras.Model(
+        x, keras.layers.Dense(5, "softmax")(keras.layers.Discretization([0.0])(keras.layers.Flatten()(y)))
+    )
+    model.compile(loss="categorical_crossentropy", metrics=["accuracy"], optimizer="sgd")
+    model.save(path := tmp_path / "model.keras")
+    inside(tmp_path, monkeypatch)
+    result = evaluate(path, flowers())
+    assert verdicts(result) == {"loss": "unverified", "accuracy": "unverified"}
+    assert "has no reference" in result.scores[0].reason and result.exit_code == 3
+
+
 def test_a_loss_that_the_framework_cannot_compute_is_unverified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

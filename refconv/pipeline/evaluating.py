@@ -12,6 +12,7 @@ import numpy as np
 
 from refconv import formats, frameworks
 from refconv import inputs as model_inputs
+from refconv.compare.remarks import draws
 from refconv.errors import BadInput
 from refconv.formats.refusals import refuse_code, refuse_unreadable
 from refconv.formats.training import read_training
@@ -172,6 +173,8 @@ def _reference(
     left, known = with_known_masks(graph, arrays)
     if node := next(without_reference(left), None):
         return (), f"layer {node.name} has no reference: {node.reason or 'unknown class'}"
+    if node := next(filter(draws, left.nodes), None):
+        return (), f"layer {node.name} draws numbers at every call"
     found = predict(left, known, Context(engines.get(options.engine)), batch, progress)
     masked = any(node.type == "Masking" or node.origin.config.get("mask_zero") for node in graph.nodes)
     return ((), MASKING) if masked and any(output.values.ndim > 2 for output in found) else (found, "")

@@ -27,7 +27,7 @@ FACTOR = 8.0
 SHADOWS = 4
 SQUASHING = ("softmax", "sigmoid")
 
-Arrays = Sequence[np.ndarray]
+Tensors = Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Output:
 
 
 def predict(
-    graph: Graph, inputs: Arrays, context: Context, batch: int, progress: Callable[[str, float | None], None]
+    graph: Graph, inputs: Tensors, context: Context, batch: int, progress: Callable[[str, float | None], None]
 ) -> tuple[Output, ...]:
     """Every output for all samples, in batches as the framework's, or fewer at a time where each stands alone.
 
@@ -64,7 +64,7 @@ def predict(
     return tuple(_joined(found) for found in zip(*parts, strict=True))
 
 
-def _batch(graph: Graph, inputs: Arrays, context: Context, seed: int) -> tuple[Output, ...]:
+def _batch(graph: Graph, inputs: Tensors, context: Context, seed: int) -> tuple[Output, ...]:
     exact = Chain(graph, inputs)
     drawn = [_Drawn(graph, inputs, [seed, number]) for number in range(SHADOWS)]
     last = {ref.node: _Last(graph.nodes[ref.node]) for ref in graph.outputs}
@@ -90,11 +90,11 @@ def _batch(graph: Graph, inputs: Arrays, context: Context, seed: int) -> tuple[O
 class _Drawn:
     """A run whose every layer errs by N(0, σ²)."""
 
-    def __init__(self, graph: Graph, inputs: Arrays, seed: Sequence[int]) -> None:
+    def __init__(self, graph: Graph, inputs: Tensors, seed: Sequence[int]) -> None:
         self.chain = Chain(graph, inputs)
         self._rng = np.random.default_rng(list(seed))
 
-    def step(self, node: Node, weights: Weights, context: Context, enclosures: Sequence[Enclosure]) -> Arrays:
+    def step(self, node: Node, weights: Weights, context: Context, enclosures: Sequence[Enclosure]) -> Tensors:
         """Compute the node; what it was given."""
         given = self.chain.inputs(node)
         assert given is not None
@@ -122,8 +122,8 @@ class _Last:
     def take(
         self,
         weights: Weights,
-        given: Arrays,
-        others: Sequence[Arrays],
+        given: Tensors,
+        others: Sequence[Tensors],
         enclosures: Sequence[Enclosure],
         context: Context,
     ) -> None:
@@ -135,7 +135,7 @@ class _Last:
         apart = [_apart(_bare(self._node, weights, x, alone).mid, own.mid) for x in others]
         self._logits, self._reach = own.mid, FACTOR * (np.max(apart, axis=0) + _largest(own))
 
-    def output(self, value: np.ndarray, runs: Arrays, number: int) -> Output:
+    def output(self, value: np.ndarray, runs: Tensors, number: int) -> Output:
         radius = FACTOR * (np.max([_apart(run, value) for run in runs], axis=0) + self._own[number])
         return Output(value, radius, self.squash, self._logits, self._reach)
 
@@ -156,7 +156,7 @@ def squash_of(node: Node) -> str:
     return str(function.name)
 
 
-def _bare(node: Node, weights: Weights, given: Arrays, context: Context) -> Enclosure:
+def _bare(node: Node, weights: Weights, given: Tensors, context: Context) -> Enclosure:
     """What the last function is given."""
     if node.type == "Softmax":
         return Enclosure(np.asarray(given[0], np.float64))

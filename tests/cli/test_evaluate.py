@@ -92,7 +92,7 @@ def test_options_reach_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_usage(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("evaluate", *arguments) == 2
+    assert run("evaluate", "--no-progress", *arguments) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
