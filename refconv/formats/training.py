@@ -36,5 +36,5 @@ def _of_hdf5(path: Path) -> Any:
 
 
 def _of_zip(path: Path) -> Any:
-    config = safe_json.parse(keras_zip.read_archive(path)[0], f"{path}: config.json")
+    config = safe_json.parse(keras_zip.read_config(path), f"{path}: config.json")
     return config.get("compile_config") if isinstance(config, Mapping) else None
