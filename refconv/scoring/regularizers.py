@@ -37,9 +37,7 @@ def penalty(graph: Graph, keras: int) -> Spread:
 
 
 def _regularized(node: Node) -> Iterator[tuple[Weight, Mapping[str, float]]]:
-    for key, value in node.origin.config.items():
-        if not key.endswith(SUFFIX) or value in (None, {}):
-            continue
+    for key, value in _configured(node.origin.config):
         factors = _factors(value, node.name)
         if not any(factors.values()):
             continue
@@ -47,6 +45,16 @@ def _regularized(node: Node) -> Iterator[tuple[Weight, Mapping[str, float]]]:
         if weight is None:  # activity, or a weight that refconv calls otherwise
             raise Unsettled(f"layer {node.name}: {key} has no reference")
         yield weight, factors
+
+
+def _configured(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The regularizers of a layer, and of those that it wraps."""
+    for key, value in config.items():
+        if key.endswith(SUFFIX):
+            if value not in (None, {}):
+                yield key, value
+        elif isinstance(value, Mapping) and isinstance(value.get("config"), Mapping):
+            yield from _configured(value["config"])
 
 
 def _factors(value: Any, name: str) -> dict[str, float]:
