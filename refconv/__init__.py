@@ -11,20 +11,36 @@ if TYPE_CHECKING:
     from refconv.formats import load
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
-    from refconv.pipeline import Options, check, run
+    from refconv.pipeline import Options, check, evaluate, run
     from refconv.result import CheckResult, Policy, Verdict
+    from refconv.scoring.result import EvaluateResult
 
 __version__ = "0.1.0"
 
-__all__ = ["CheckResult", "Options", "Policy", "RefconvError", "Verdict", "check", "load", "register", "run", "weights"]
+__all__ = [
+    "CheckResult",
+    "EvaluateResult",
+    "Options",
+    "Policy",
+    "RefconvError",
+    "Verdict",
+    "check",
+    "evaluate",
+    "load",
+    "register",
+    "run",
+    "weights",
+]
 
 _HOME = {
     "CheckResult": "refconv.result",
+    "EvaluateResult": "refconv.scoring.result",
     "Options": "refconv.pipeline",
     "Policy": "refconv.result",
     "RefconvError": "refconv.errors",
     "Verdict": "refconv.result",
     "check": "refconv.pipeline",
+    "evaluate": "refconv.pipeline",
     "load": "refconv.formats",
     "register": "refconv.ops.registered",
     "run": "refconv.pipeline",

@@ -24,6 +24,11 @@ class Job:
         slice: samples whose layers are recorded together; 0 for all.
         code: files of the user's, imported before the model is loaded, for the classes that they define.
         whole: record the model itself as one layer of this name, and nothing inside; "" for its layers.
+        targets: one .npy path per model output ("" for none): the model is evaluated on them instead of recorded.
+        weights: one .npy path per model output, of sample weights ("" for none).
+        batch: samples per batch of an evaluation.
+        compiled: JSON of what to compile the model with.
+        stored: the file says that itself: it is compiled as it is loaded, if it can be.
     """
 
     model: str
@@ -38,6 +43,11 @@ class Job:
     slice: int = 0
     code: List[str] = field(default_factory=list)
     whole: str = ""
+    targets: List[str] = field(default_factory=list)
+    weights: List[str] = field(default_factory=list)
+    batch: int = 32
+    compiled: str = "{}"
+    stored: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

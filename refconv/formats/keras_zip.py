@@ -6,7 +6,8 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -31,12 +32,29 @@ def read_archive(path: Path) -> tuple[bytes, bytes, Hdf5File]:
     Raises:
         UnreadableModel: no .keras archive, damaged, encrypted, a member twice, or larger than the limits.
     """
+    with _opened(path) as archive:
+        config, metadata = (archive.read(_sound(archive, name, str(path))) for name in (CONFIG, METADATA))
+        opened = _weights(archive, _sound(archive, WEIGHTS, str(path)), path)
+        return config, metadata, Hdf5File(f"{path}:{WEIGHTS}", opened)
+
+
+def read_config(path: Path) -> bytes:
+    """config.json alone.
+
+    Raises:
+        UnreadableModel: as `read_archive` does.
+    """
+    with _opened(path) as archive:
+        return archive.read(_sound(archive, CONFIG, str(path)))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive; what the system says of a damaged one becomes one clear line."""
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_strange(archive, str(path))
-            config, metadata = (archive.read(_sound(archive, name, str(path))) for name in (CONFIG, METADATA))
-            opened = _weights(archive, _sound(archive, WEIGHTS, str(path)), path)
-            return config, metadata, Hdf5File(f"{path}:{WEIGHTS}", opened)
+            yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise UnreadableModel(f"the archive is truncated or damaged: {error}", where=str(path)) from None
     except (NotImplementedError, RuntimeError) as error:  # unknown compression; encryption

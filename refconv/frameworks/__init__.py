@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from refconv.frameworks.probing import environment, probe
 from refconv.frameworks.stream import Stream, Whole
-from refconv.frameworks.workers import Worker, early
+from refconv.frameworks.workers import Evaluation, Worker, early
 
-__all__ = ["Stream", "Whole", "Worker", "early", "environment", "probe"]
+__all__ = ["Evaluation", "Stream", "Whole", "Worker", "early", "environment", "probe"]

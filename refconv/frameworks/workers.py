@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -43,6 +45,34 @@ def renamed(frames: Iterator[Frame], names: Mapping[str, str]) -> Iterator[Frame
         elif header["kind"] == "planned":
             header = {**header, "calls": {names.get(name, name): n for name, n in header["calls"].items()}}
         yield header, array
+
+
+@dataclass
+class Evaluation:
+    """What a framework's `predict` and `evaluate` gave.
+
+    Attributes:
+        predictions: one array per model output.
+        values: what `evaluate` reports, by name; empty where it could not run, and `reason` says why.
+        metrics: name → what the framework made of each metric, as far as it tells.
+        refused: why its loader could not compile the model as the file says; "" where it could.
+    """
+
+    environment: dict[str, Any] = field(default_factory=dict)
+    predictions: list[np.ndarray] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+    refused: str = ""
+
+    def take(self, header: dict[str, Any], array: np.ndarray | None) -> None:
+        if header["kind"] == "environment":
+            self.environment = header["environment"]
+        elif header["kind"] == "plain" and array is not None:
+            self.predictions.append(array)
+        elif header["kind"] == "scores":
+            self.values, self.metrics = header["values"], header["metrics"]
+            self.reason, self.refused = header["reason"], header["refused"]
 
 
 class Worker:
@@ -140,7 +170,57 @@ class Worker:
 
         return Stream(renamed(self._child.frames(timeout), names), error, progress or (lambda what, share: None))
 
-    def _save(self, number: int, x: np.ndarray) -> str:
-        file = self._child.folder / f"input{number}.npy"
+    def evaluate(
+        self,
+        path: str | Path,
+        inputs: Sequence[np.ndarray],
+        targets: Sequence[np.ndarray | None],
+        weights: Sequence[np.ndarray | None],
+        *,
+        batch: int = 32,
+        compiled: Mapping[str, Any],
+        stored: bool = False,
+        device: str = "auto",
+        qkeras: bool = False,
+        code: Sequence[str] = (),
+        timeout: float = 600.0,
+        progress: Progress | None = None,
+    ) -> Evaluation:
+        """The framework's predictions, and what it reports of loss and metrics. A worker serves one call.
+
+        Args:
+            targets, weights: one array per model output, None where there is none.
+            batch: samples per batch.
+            compiled: keyword arguments of `compile`, in JSON's own types.
+            stored: the file says them itself, and the framework is to read them there.
+
+        Raises:
+            FrameworkError: the framework is missing, cannot load or run the model, died or exceeded the time limit.
+        """
+        job = Job(
+            str(Path(path).resolve()),
+            self._keras,
+            [self._save(number, x) for number, x in enumerate(inputs)],
+            device=device,
+            qkeras=qkeras,
+            code=list(code),
+            targets=["" if y is None else self._save(number, y, "target") for number, y in enumerate(targets)],
+            weights=["" if w is None else self._save(number, w, "weight") for number, w in enumerate(weights)],
+            batch=batch,
+            compiled=json.dumps(dict(compiled)),
+            stored=stored,
+        )
+        self._child.tell(job.to_json())
+        found = Evaluation()
+        for header, array in self._child.frames(timeout):
+            if header["kind"] == "error":
+                raise self._child.noted(as_error(header, str(path), self._keras, Trace()))
+            if header["kind"] == "progress" and progress:
+                progress(header["what"], header["done"] / header["total"])
+            found.take(header, array)
+        return found
+
+    def _save(self, number: int, x: np.ndarray, kind: str = "input") -> str:
+        file = self._child.folder / f"{kind}{number}.npy"
         np.save(file, x, allow_pickle=False)
         return str(file)

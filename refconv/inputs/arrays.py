@@ -28,6 +28,22 @@ def read_array(path: Path, key: str | None) -> np.ndarray:
         raise _refused(path, error) from None
 
 
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz, by key.
+
+    Raises:
+        BadInput: the file is missing, broken or pickled, or no .npz.
+    """
+    try:
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                raise BadInput("holds one array without a name; an .npz is wanted", where=str(path))
+            return {name: found[name] for name in found.files}
+    except BROKEN as error:
+        raise _refused(path, error) from None
+
+
 def _key(path: Path, key: str | None, names: list[str]) -> str:
     listed = ", ".join(names) or "none"
     if key is None and len(names) != 1:

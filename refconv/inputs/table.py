@@ -25,13 +25,23 @@ def read_table(path: Path, spec: TensorSpec, first: int | None) -> np.ndarray:
     Raises:
         BadInput: the file is broken, not numeric, or its columns do not fit the input.
     """
+    rows = read_rows(path, first)
+    return rows.reshape(len(rows), *_shape(spec, rows.shape[1], str(path)))
+
+
+def read_rows(path: Path, first: int | None) -> np.ndarray:
+    """The rows as they are, (rows, columns) in float64; a header row is skipped.
+
+    Raises:
+        BadInput: the file is broken or not numeric.
+    """
     try:
         rows = _read(path, first)
     except BROKEN as error:
         raise BadInput(f"is not a readable table: {' '.join(str(error).split())}", where=str(path)) from None
     if not rows.size:
         raise BadInput("holds no rows of numbers", where=str(path))
-    return rows.reshape(len(rows), *_shape(spec, rows.shape[1], str(path)))
+    return rows
 
 
 def _read(path: Path, first: int | None) -> np.ndarray:

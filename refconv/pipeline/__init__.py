@@ -1,8 +1,21 @@
-"""check() and run(): the only package that names every stage."""
+"""check(), evaluate() and run(): the only package that names every stage."""
 
 from __future__ import annotations
 
+from refconv.pipeline.evaluating import evaluate
 from refconv.pipeline.model import Run, check, draw_inputs, run, select, verify
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
 
-__all__ = ["Given", "OnLayer", "Options", "Progress", "Run", "check", "draw_inputs", "run", "select", "verify"]
+__all__ = [
+    "Given",
+    "OnLayer",
+    "Options",
+    "Progress",
+    "Run",
+    "check",
+    "draw_inputs",
+    "evaluate",
+    "run",
+    "select",
+    "verify",
+]

@@ -16,7 +16,7 @@ SCHEMA = 1
 
 def render(result: CheckResult) -> str:
     """The report as JSON text. Numbers that JSON lacks are the strings "inf", "-inf" and "nan"."""
-    return json.dumps(_standard(document(result)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(standard(document(result)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def document(result: CheckResult) -> dict[str, Any]:
@@ -103,12 +103,12 @@ def _plain(plain: PlainResult) -> dict[str, Any]:
     return asdict(plain)
 
 
-def _standard(value: Any) -> Any:
+def standard(value: Any) -> Any:
     """`value` in JSON's own types, with text that every decoder takes."""
     if isinstance(value, Mapping):
-        return {_standard(str(name)): _standard(item) for name, item in value.items()}
+        return {standard(str(name)): standard(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_standard(item) for item in value]
+        return [standard(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, str):

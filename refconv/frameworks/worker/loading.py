@@ -93,8 +93,9 @@ def load_model(
     qkeras: bool = False,
     architecture: str = "",
     own: Optional[Dict[str, Any]] = None,
+    compiled: bool = False,
 ) -> Any:
-    """The model, not compiled, by the framework's own loader; code inside the file is refused.
+    """The model, not compiled unless asked for, by the framework's own loader; code inside the file is refused.
 
     With `architecture`, the path of a model's JSON, the file at `path` holds its weights alone. `own` are the classes
     and functions of files that the user trusts, by name.
@@ -104,7 +105,7 @@ def load_model(
     saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
     with rightly_named(path, true_ending(path, bool(architecture))) as name, saving.SafeModeScope(True):
         if not architecture:
-            return framework.keras.models.load_model(name, compile=False, custom_objects=objects)
+            return framework.keras.models.load_model(name, compile=compiled, custom_objects=objects)
         with open(architecture, encoding="utf-8") as file:
             model = framework.keras.models.model_from_json(file.read(), custom_objects=objects)
         model.load_weights(name)

@@ -1,4 +1,4 @@
-"""The two things a worker does: capture what a model computes, or tell what it could run with."""
+"""What a worker does: capture what a model computes, evaluate it, or tell what it could run with."""
 
 from typing import Any, Dict
 
@@ -8,6 +8,7 @@ from refconv.frameworks.worker import environment
 from refconv.frameworks.worker.capture import Session, capture
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.code import defined_in
+from refconv.frameworks.worker.evaluating import evaluate
 from refconv.frameworks.worker.failure import explain
 from refconv.frameworks.worker.loading import Framework, choose_device, load_model
 from refconv.frameworks.worker.probes import send_probes
@@ -17,6 +18,9 @@ from refconv.job import Job
 def work(framework: Framework, job: Job, channel: Channel) -> None:
     """Load the job's model, run it, send what every layer computed and the environment it ran in."""
     choose_device(framework.tf, job.device)
+    if job.targets:
+        evaluate(framework, job, channel)
+        return
     before = environment.global_state(framework)
     channel.progress(0, 4, "loading the model")
     own = defined_in(framework.keras, job.code)
