@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from refconv.diagnose.fit import Fit, fit, unchanged
 from refconv.diagnose.narrow import Part, computable, part_of
 from refconv.diagnose.rule import Change, Question, Rule
@@ -21,7 +23,7 @@ from refconv.ops.table import TABLE
 
 SECONDS = 10.0  # for pairs of rules; single ones are all tried
 CLOSER = 0.5  # a change explains nothing that leaves more than this share of the error it found
-MOST = 64  # alternatives of one rule
+MOST = 128  # alternatives of one rule
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def diagnose(
         search.pairs(singles, rules, time.monotonic() + seconds)
     order = {rule.code: place for place, rule in enumerate(rules)}
     found = sorted(search.found, key=lambda f: (len(f.rules), f.alternatives, [order[r.code] for r in f.rules]))
+    found = list({tuple(r.code for r in f.rules): f for f in reversed(found)}.values())[::-1]  # one for each rule
     tried = sorted(search.tried, key=lambda a: a.left)
     return Diagnosis(before, tuple(found), tuple(tried), tuple(search.same), search.count, search.complete)
 
@@ -110,7 +113,7 @@ class _Search:
         """The rule's changes of the question's case, each once, without those that change nothing."""
         distinct: list[Change] = []
         for change in _propose(rule, question):
-            if change.arithmetic is None and change.read is None and change.case.same(question.case):
+            if change.within and change.case.same(question.case):
                 if question is self.question:
                     self.same.append(Attempt(rule, change.label, self.before.used))
             elif not any(_alike(change, other) for other in distinct):
@@ -131,7 +134,7 @@ class _Search:
         """Every change of one rule, and of that call every change of a later rule, until one pair explains it."""
         for place, rule in enumerate(rules):
             for first in next((changes for r, changes in singles if r is rule), []):
-                if first.arithmetic or first.read:
+                if not first.within:
                     continue
                 for other in rules[place + 1 :]:
                     if time.monotonic() > deadline:
@@ -168,8 +171,14 @@ def _propose(rule: Rule, question: Question) -> Iterator[Change]:
 
 
 def _alike(one: Change, other: Change) -> bool:
-    plain = one.read is None and other.read is None
-    return plain and one.arithmetic == other.arithmetic and one.case.same(other.case) and _stored(one, other)
+    """Whether nothing tells them apart; a few places first, since kernels may be large."""
+    plain = one.within and other.within and _print(one) == _print(other)
+    return plain and one.case.same(other.case) and _stored(one, other)
+
+
+def _print(change: Change) -> list[bytes]:
+    arrays = [*change.case.weights.values(), *change.case.inputs]
+    return [np.asarray(a.flat[:: max(a.size // 64, 1)]).tobytes() for a in arrays]
 
 
 def _stored(one: Change, other: Change) -> bool:
