@@ -13,7 +13,6 @@ from refconv.ops.base import Context
 from refconv.result import Finding, Tried
 
 EXCLUDED, UNDECIDED, TOO_FEW = "RC901", "RC902", "RC903"
-SHOWN = 12  # attempts that a finding lists
 
 
 def findings(question: Question, diagnosis: Diagnosis, context: Context, command: str = "") -> tuple[Finding, ...]:
@@ -62,8 +61,16 @@ def _excluded(diagnosis: Diagnosis, command: str) -> Finding:
         "Compare a smaller case: one sample, one channel, weights of small integers.",
         before=diagnosis.before.used,
         command=command,
-        tried=tuple(_tried(attempt) for attempt in diagnosis.tried[:SHOWN]),
+        tried=tuple(_tried(attempt) for attempt in _nearest(diagnosis.tried)),
     )
+
+
+def _nearest(tried: Sequence[Attempt]) -> list[Attempt]:
+    """Of each rule what came nearest, the nearest first."""
+    found: dict[str, Attempt] = {}
+    for attempt in tried:
+        found.setdefault(attempt.rule.code, attempt)
+    return list(found.values())
 
 
 def _tried(attempt: Attempt) -> Tried:

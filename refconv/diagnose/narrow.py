@@ -93,9 +93,8 @@ def _share(observation: Observation, enclosure: Enclosure, context: Context) -> 
     with np.errstate(all="ignore"):
         size = np.max(np.abs(enclosure.mid), initial=0.0, where=np.isfinite(enclosure.mid))
         outside = deviation.error > deviation.limit + SLACK * float(size)
-        share = np.where(deviation.error > 0, deviation.error / np.maximum(deviation.probable, 1e-300), 0.0)
-    largest = float(np.max(share, initial=0.0))
-    return max(largest, np.nextafter(1, 2)) if outside.any() else min(largest, 1.0)
+    largest = float(np.max(deviation.used, initial=0.0))
+    return max(largest, float(np.nextafter(1, 2))) if outside.any() else min(largest, 1.0)
 
 
 def computable(question: Question, change: Change, part: Part | None, context: Context) -> float:
