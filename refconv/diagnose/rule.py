@@ -105,3 +105,8 @@ class Rule:
     name: str
     doc: str = field(repr=False)
     propose: Propose = field(repr=False)
+
+
+def nothing(question: Question) -> tuple[Change, ...]:
+    """Of a code that says how certain the others are."""
+    return ()

@@ -44,6 +44,9 @@ from refconv.diagnose.rules import (
     rc312_softmax_axis,
     rc313_dropout_active,
     rc314_stale_weights,
+    rc901_nothing_explains,
+    rc902_not_told_apart,
+    rc903_too_few_values,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -87,6 +90,9 @@ RULES: tuple[Rule, ...] = (
     rc312_softmax_axis.RULE,
     rc313_dropout_active.RULE,
     rc314_stale_weights.RULE,
+    rc901_nothing_explains.RULE,
+    rc902_not_told_apart.RULE,
+    rc903_too_few_values.RULE,
 )
 
 
