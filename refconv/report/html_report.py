@@ -1,0 +1,185 @@
+"""The result as one page for a browser: it needs no network, and no JavaScript to be read."""
+
+from __future__ import annotations
+
+import json
+import math
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from refconv import __version__
+from refconv.report import quantized, summary, svg
+from refconv.report.details import details
+from refconv.report.text import decibel, error, printable, share, size
+from refconv.result import FAILING, CheckResult, Comparison, Finding, LayerResult, Verdict
+
+ATTENTION = (*FAILING, Verdict.UNVERIFIED, Verdict.VACUOUS)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer as the table shows it: what is said in each column, and what the column is sorted by."""
+
+    layer: LayerResult
+    number: int
+    error: str
+    used: str
+    width: int  # of the bar behind the share, in per cent
+    drift: str
+    power: str
+    time: str
+    keys: Mapping[str, float]
+    details: tuple[str, ...]
+    failed: bool
+
+
+def render(result: CheckResult, command: str = "") -> str:
+    """The page as HTML; `command` is what runs the same check again."""
+    style, script = _part("style.css"), _part("script.js")
+    rows = [_row(number, layer) for number, layer in enumerate(result.layers, 1)]
+    text = _template().render(
+        result=result,
+        rows=rows,
+        shown=_columns(rows),
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(script),
+        headline=summary.headline(result),
+        counts=summary.counts(result),
+        machine=summary.environment(result.environment),
+        head=list(summary.about(result)),
+        quantized=list(quantized.lines(result.quantized)),
+        groups=list(_groups(result)),
+        findings=[(layer, finding) for layer in result.layers for finding in layer.findings],
+        said=_said,
+        used=svg.used(result.layers),
+        drift=svg.drift(result.layers),
+        histogram=svg.histogram(result.spread) if result.spread else "",
+        legend=list(svg.legend()),
+        environment=list(_flat(result.environment)),
+        command=command,
+        version=__version__,
+        verdicts=[v.value for v in Verdict if any(layer.verdict is v for layer in result.layers)],
+    )
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+@cache
+def _template() -> Template:
+    # Everything is escaped but what this package itself writes as Markup; a name that the template lacks is an error.
+    environment = Environment(
+        loader=DictLoader({"check": _part("check.html.j2")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"printable": printable, "error": error, "share": share, "size": size, "lines": _lines}
+    environment.globals |= {"compared": _compared, "strip": svg.strip, "error_map": svg.error_map, "map_words": svg.map_words}
+    return environment.get_template("check")
+
+
+def _part(name: str) -> str:
+    return (files("refconv.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    """Content Security Policy: nothing is fetched, and no script runs but the page's own."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def _row(number: int, layer: LayerResult) -> Row:
+    worst, chained, power = layer.worst, layer.chained, layer.power
+    used = worst.bound_used if worst else math.nan
+    seconds = sum(layer.seconds.values())
+    return Row(
+        layer=layer,
+        number=number,
+        error=error(worst.max_abs_error) if worst else "–",
+        used=("bits" if worst.certified and not used else share(used)) if worst else "–",
+        width=round(100 * min(used, 1.0)) if used > 0 else 0,
+        drift=("equal" if chained.sqnr_db == math.inf else decibel(chained.sqnr_db)) if chained else "–",
+        power=f"{len(power.caught)}/{power.applicable}" if power else "–",
+        time=f"{seconds:.3f} s" if layer.seconds else "–",
+        keys={
+            "error": _key(worst.max_abs_error if worst else None),
+            "used": _key(used if worst else None),
+            "drift": _key(chained.sqnr_db if chained else None),
+            "power": _key(len(power.caught) / power.applicable if power and power.applicable else None),
+            "time": _key(seconds if layer.seconds else None),
+            "verdict": layer.verdict.severity,
+            "output": math.prod(layer.shape or ()),
+        },
+        details=tuple(details(layer, verbose=True)),
+        failed=layer.verdict in FAILING,
+    )
+
+
+def _key(value: float | None) -> float:
+    """A number that JavaScript reads: what is not known sorts first, NaN and infinity last."""
+    if value is None:
+        return -1e308
+    return max(min(value, 1e307), -1e307) if value == value else 1e308
+
+
+def _columns(rows: list[Row]) -> dict[str, str]:
+    """The columns by what they are sorted by, and their titles; what was measured of no layer has none."""
+    names = {"number": "#", "name": "layer", "type": "type", "output": "output", "error": "error", "used": "bound"}
+    drift = {"drift": "drift"} if any(row.layer.chained for row in rows) else {}
+    power = {"power": "power"} if any(row.layer.power for row in rows) else {}
+    return names | drift | power | {"verdict": "verdict"}
+
+
+def _groups(result: CheckResult) -> Iterator[tuple[Verdict, str, list[LayerResult]]]:
+    """Layers that did not agree, those with one verdict and one reason together, the gravest first."""
+    for verdict in ATTENTION:
+        found: dict[str, list[LayerResult]] = {}
+        for layer in result.layers:
+            if layer.verdict is verdict:
+                found.setdefault(_reason(layer), []).append(layer)
+        yield from ((verdict, reason, layers) for reason, layers in found.items())
+
+
+def _reason(layer: LayerResult) -> str:
+    """The layer's reason, else where it is worst."""
+    return layer.reason or next(iter(details(layer, verbose=False)), "")
+
+
+def _said(finding: Finding) -> Iterator[tuple[str, Any]]:
+    """What a finding says beneath its title, by the names of its fields."""
+    for field in fields(finding):
+        value = getattr(finding, field.name)
+        if value and field.name not in ("code", "title"):
+            yield field.name.replace("_", " "), value
+
+
+def _lines(value: Any) -> str:
+    """Text of several lines (code, a command), each of them escaped."""
+    return "\n".join(map(printable, str(value).splitlines()))
+
+
+def _flat(found: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Nested names joined by dots, with their values as text."""
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        elif isinstance(value, (list, tuple)) and any(isinstance(item, Mapping) for item in value):
+            for number, item in enumerate(value):
+                yield from _flat({str(number): item}, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _compared(layer: LayerResult) -> list[tuple[str, Comparison]]:
+    """The outputs of a layer whose errors were looked at, by what they are called."""
+    found = [(number, output) for number, output in enumerate(layer.outputs) if output.spread]
+    return [(f"output {number}" if len(layer.outputs) > 1 else "", output) for number, output in found]
