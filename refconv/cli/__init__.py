@@ -12,6 +12,7 @@ from refconv import __version__
 COMMANDS = {
     "check": "Verify every layer of a model.",
     "weights": "List stored and effective weights.",
+    "view": "Draw feature maps, kernels, errors and histograms.",
     "layers": "List the layers that have a reference.",
     "env": "Tell which frameworks and devices are usable here.",
 }

@@ -127,9 +127,13 @@ def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, c
         enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.WORST))
         known = [None] * len(got)
     each = zip(enclosures, got, known, strict=True)
-    compared, trend = tuple(
-        compare(e, g, explain, storage, d, spread=axes_of(node, g.ndim) if context.spread else None) for e, g, d in each
-    ), ""
+    compared, trend = (
+        tuple(
+            compare(e, g, explain, storage, d, spread=axes_of(node, g.ndim) if context.spread else None)
+            for e, g, d in each
+        ),
+        "",
+    )
     if slope.applies(node, context):
         along = partial(direction, node, weights, inputs, context)
         compared, trend = slope.judge(compared, enclosures, got, along)

@@ -14,16 +14,23 @@ CHANNELS = 32  # of a kernel, each way, where both its channels are laid out
 
 @dataclass(frozen=True)
 class Panel:
-    """Tiles (n, rows, columns) laid out `across` a row, and what they are. `mark` is the row and column of the worst.
+    """Tiles (n, rows, columns) laid out in rows.
 
-    The note says what was left out.
+    Attributes:
+        across: tiles in a row.
+        step: by how much the number of a row's first tile grows from row to row; 1 where rows are counted themselves.
+        note: what they are, and what was left out.
+        mark: row and column of the worst element of the one tile.
+        axes: what the one tile's rows and columns are; "" hides the ticks.
     """
 
     label: str
     tiles: np.ndarray
     across: int
+    step: int
     note: str = ""
     mark: tuple[int, int] | None = None
+    axes: tuple[str, str] = ("row", "column")
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,8 @@ def maps(label: str, values: np.ndarray, *, channels_first: bool = False) -> Pan
     tiles = tiles.reshape(len(tiles), -1, tiles.shape[-1])
     kept = min(len(tiles), _room(tiles))
     note = f"{kept} of {len(tiles)} channels" if kept < len(tiles) else f"{kept} channels"
-    return Panel(label, tiles[:kept], square(kept, *tiles.shape[1:]), note)
+    across = square(kept, *tiles.shape[1:])
+    return Panel(label, tiles[:kept], across, across, note)
 
 
 def _room(tiles: np.ndarray) -> int:
@@ -123,7 +131,7 @@ def kernels(label: str, values: np.ndarray) -> Panel:
     some = spatial[:, :, :CHANNELS, :CHANNELS]
     tiles = some.transpose(2, 3, 0, 1)
     note = f"inputs down, {tiles.shape[0]} of {inputs}; outputs across, {tiles.shape[1]} of {outputs}"
-    return Panel(label, tiles.reshape(-1, *tiles.shape[2:]), tiles.shape[1], note)
+    return Panel(label, tiles.reshape(-1, *tiles.shape[2:]), tiles.shape[1], 1, note)
 
 
 def _matrix(label: str, values: np.ndarray) -> Panel:
@@ -137,7 +145,7 @@ def _matrix(label: str, values: np.ndarray) -> Panel:
         blocks = blocks.reshape(*blocks.shape[:2], -1)
         values = np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
         note += f", the largest of {down} × {across} shown"
-    return Panel(label, values[None], 1, note)
+    return Panel(label, values[None], 1, 1, note)
 
 
 def bars(label: str, named: Sequence[tuple[str, np.ndarray]]) -> Chart:

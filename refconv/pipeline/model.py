@@ -80,7 +80,9 @@ def check(
         arrays = runs.parts.arrays
         left, known = with_known_masks(runs.parts.graph, arrays)
         Thread(target=lambda: left.sha256, daemon=True).start()  # 0.3 s for 550 MB
-        context = Context(engines.get(options.engine), seeded=inputs is None, spread=options.spread)  # imported beside the framework
+        context = Context(
+            engines.get(options.engine), seeded=inputs is None, spread=options.spread
+        )  # imported beside the framework
         size = slice_size(left, known, context)
         source = worker.stream(
             runs.path,

@@ -25,7 +25,7 @@ from refconv.quantizers.base import LINEAR, Quantizer
 from refconv.reference.chained import Chain, mids
 from refconv.reference.forward import forward, weights_of
 from refconv.reference.masks import with_known_masks
-from refconv.result import Comparison, LayerResult
+from refconv.result import Comparison, LayerResult, Spread
 
 LEVELS = 256  # of a quantizer, as many as are drawn
 
@@ -225,12 +225,20 @@ def _error(model: Viewed, layer: LayerResult, worst: Comparison) -> Panel | None
     if worst.spread is None or not worst.spread.grid:
         return None
     tiles, element = np.array(worst.spread.grid)[None], worst.worst
-    note = layer.verdict.value
+    panel = Panel(model.label, tiles, 1, 1, layer.verdict.value, axes=_named(worst.spread))
     if element is None or not worst.bound_used:
-        return Panel(model.label, tiles, 1, f"{note}: every element is equal")
+        return replace(panel, note=f"{panel.note}: every element is equal")
     said = f"expected {element.expected:.9g} got {element.got:.9g} allowed ±{element.allowed:.1e}"
     place = "[" + ",".join(map(str, element.index)) + "]"
-    return Panel(model.label, tiles, 1, f"{note}; worst at {place}: {said}", worst.spread.place(element.index))
+    return replace(panel, note=f"{panel.note}; worst at {place}; {said}", mark=worst.spread.place(element.index))
+
+
+def _named(spread: Spread) -> tuple[str, str]:
+    def named(axis: int | None, cell: int) -> str:
+        return "" if axis is None else f"axis {axis}" + (f", {cell} elements a cell" if cell > 1 else "")
+
+    down, across = map(named, spread.axes, spread.cell)
+    return down, across
 
 
 _KINDS: Mapping[str, Kind] = {"maps": _maps, "kernels": _kernels, "histogram": _histograms, "error": _errors}

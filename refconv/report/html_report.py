@@ -7,18 +7,15 @@ import math
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from refconv import __version__
-from refconv.report import quantized, summary, svg
+from refconv.report import quantized, summary, svg, templates
 from refconv.report.details import details
-from refconv.report.text import decibel, error, printable, share, size
+from refconv.report.text import decibel, error, share
 from refconv.result import FAILING, CheckResult, Comparison, Finding, LayerResult, Verdict
 
 ATTENTION = (*FAILING, Verdict.UNVERIFIED, Verdict.VACUOUS)
@@ -43,9 +40,10 @@ class Row:
 
 def render(result: CheckResult, command: str = "") -> str:
     """The page as HTML; `command` is what runs the same check again."""
-    style, script = _part("style.css"), _part("script.js")
+    style, script = templates.part("style.css"), templates.part("script.js")
     rows = [_row(number, layer) for number, layer in enumerate(result.layers, 1)]
-    text = _template().render(
+    return templates.page(
+        "check.html.j2",
         result=result,
         rows=rows,
         shown=_columns(rows),
@@ -60,6 +58,10 @@ def render(result: CheckResult, command: str = "") -> str:
         groups=list(_groups(result)),
         findings=[(layer, finding) for layer in result.layers for finding in layer.findings],
         said=_said,
+        compared=_compared,
+        strip=svg.strip,
+        error_map=svg.error_map,
+        map_words=svg.map_words,
         used=svg.used(result.layers),
         drift=svg.drift(result.layers),
         histogram=svg.histogram(result.spread) if result.spread else "",
@@ -69,26 +71,6 @@ def render(result: CheckResult, command: str = "") -> str:
         version=__version__,
         verdicts=[v.value for v in Verdict if any(layer.verdict is v for layer in result.layers)],
     )
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
-
-
-@cache
-def _template() -> Template:
-    # Everything is escaped but what this package itself writes as Markup; a name that the template lacks is an error.
-    environment = Environment(
-        loader=DictLoader({"check": _part("check.html.j2")}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"printable": printable, "error": error, "share": share, "size": size, "lines": _lines}
-    environment.globals |= {"compared": _compared, "strip": svg.strip, "error_map": svg.error_map, "map_words": svg.map_words}
-    return environment.get_template("check")
-
-
-def _part(name: str) -> str:
-    return (files("refconv.report") / "page" / name).read_text(encoding="utf-8")
 
 
 def _policy(script: str) -> str:
@@ -160,11 +142,6 @@ def _said(finding: Finding) -> Iterator[tuple[str, Any]]:
         value = getattr(finding, field.name)
         if value and field.name not in ("code", "title"):
             yield field.name.replace("_", " "), value
-
-
-def _lines(value: Any) -> str:
-    """Text of several lines (code, a command), each of them escaped."""
-    return "\n".join(map(printable, str(value).splitlines()))
 
 
 def _flat(found: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

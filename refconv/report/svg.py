@@ -54,7 +54,12 @@ def drift(layers: Sequence[LayerResult]) -> Markup:
     highest = max([db for *_, db in found if math.isfinite(db)], default=0.0)
     top = 40.0 * max(math.ceil(highest / 40), 1)
     ticks = [(db, f"{db:.0f}") for db in range(0, int(top) + 1, 40)]
-    axis = Axis(lambda db: 0.9 * db / top if math.isfinite(db) else float(db > 0), [*ticks, (math.inf, "equal")], "dB", joined=True)
+    axis = Axis(
+        lambda db: 0.9 * db / top if math.isfinite(db) else float(db > 0),
+        [*ticks, (math.inf, "equal")],
+        "dB",
+        joined=True,
+    )
     return _points(axis, [(n, layer, db, f"{db:.1f} dB") for n, layer, db in found], len(layers))
 
 
@@ -186,13 +191,13 @@ def strip(counts: Sequence[int]) -> Markup:
     """A histogram small enough for every layer: the bound is the line, and bars are as high as their logarithm."""
     top = max(math.log10(max(counts) + 1), 1e-9)
     heights = [round(34 * math.log10(n + 1) / top, 1) if n else 0 for n in counts]
-    path = "".join(f"M{8 * n} 40v-{max(h, 2)}h7v{max(h, 2)}z" for n, h in enumerate(heights) if h)
-    edge = 8 * (2 - EXPONENTS.start) - 0.5
+    paths = [f"M{8 * n} 40v-{max(h, 2)}h7v{max(h, 2)}z" if h else "" for n, h in enumerate(heights)]
+    inside, edge = 2 - EXPONENTS.start, 8 * (2 - EXPONENTS.start) - 0.5
     return Markup(
         '<svg class="strip" viewBox="0 0 {w} 56" width="{w}" height="56" role="img" aria-label="histogram of errors">'
-        '<path class="inside" d="{path}"/><path class="bound" d="M{edge} 2V42"/>'
+        '<path class="inside" d="{inside}"/><path class="beyond" d="{beyond}"/><path class="bound" d="M{edge} 2V42"/>'
         '<text x="0" y="54">0</text><text class="mid" x="{edge}" y="54">bound</text></svg>'
-    ).format(w=8 * len(counts), path=path, edge=edge)
+    ).format(w=8 * len(counts), inside="".join(paths[:inside]), beyond="".join(paths[inside:]), edge=edge)
 
 
 def error_map(output: Comparison) -> Markup:
@@ -221,7 +226,9 @@ def _framed(output: Comparison, spread: Spread) -> Markup:
     if output.worst is None or output.bound_used == 0:
         return Markup("")
     row, column = spread.place(output.worst.index)
-    return Markup('<rect class="worst" x="{}" y="{}" width="1" height="1"/>').format(column, row)
+    # black on white, to be seen on every colour
+    frame = Markup('<rect class="{k}" x="{x}" y="{y}" width="1" height="1"/>')
+    return _join(frame.format(k=kind, x=column, y=row) for kind in ("halo", "worst"))
 
 
 def _level(value: float) -> int:
@@ -239,10 +246,14 @@ def map_words(output: Comparison) -> str:
     return "; ".join([f"{size(output.shape)}", *said, *(["the largest over the others"] if others else [])])
 
 
+def share_names() -> list[str]:
+    """What each colour of the palette means."""
+    return ["equal", *(f"≤ {_two(int(math.log2(end)))}" for end in ENDS[1:-1]), "beyond"]
+
+
 def legend() -> Iterator[tuple[str, str]]:
     """Colour and meaning, for the key to the maps."""
-    names = ["equal", *(f"≤ {_two(int(math.log2(end)))}" for end in ENDS[1:-1]), "beyond"]
-    for colour, name in zip(PALETTE, names, strict=True):
+    for colour, name in zip(PALETTE, share_names(), strict=True):
         yield "#{:02x}{:02x}{:02x}".format(*colour), name
 
 

@@ -125,8 +125,13 @@ def browser() -> Iterator[Page]:
     """A Chromium with one tab, and nothing of the user's."""
     (its_input, writes), (reads, its_output) = os.pipe(), os.pipe()
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = ["--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-        quiet = ["--disable-background-networking", "--disable-dev-shm-usage", f"--user-data-dir={profile}"]
+        options = ["--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        quiet = [
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={profile}",
+        ]
         process = subprocess.Popen(
             [sys.executable, "-c", START, str(its_input), str(its_output), str(executable()), *options, *quiet],
             pass_fds=(its_input, its_output),

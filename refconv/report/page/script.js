@@ -19,7 +19,7 @@
 
   const pattern = (glob) => {
     const parts = glob.toLowerCase().split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
-    return new RegExp(parts.length > 1 ? "^" + parts.join(".*") + "$" : parts[0]);
+    return new RegExp(parts.join(".*"));
   };
 
   const filter = () => {
