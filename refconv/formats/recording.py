@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -195,7 +196,7 @@ class Writer:
         if path.exists() and path.stat().st_size:
             self._resume()
         else:
-            with h5py.File(path, "w", libver="latest") as file:
+            with _new(path) as file:
                 _create(file, self._keys, {"model": model, "framework": framework}, architecture)
         self._file = h5py.File(path, "r+", libver="latest")
         self._file.swmr_mode = True
@@ -247,19 +248,25 @@ def _closed_well(path: Path) -> bool:
 
 def _copied(log: Log, keys: Sequence[Key]) -> None:
     """Write the whole times anew: HDF5 opens no file for writing that its last writer did not close."""
-    target = Path(log.path)
-    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+    with _new(Path(log.path)) as file:
+        _create(file, keys, {"model": log.model, "framework": log.framework}, log.architecture)
+        for weight in log.weights:
+            for time, values in zip(log.times, weight.history(log.times), strict=True):
+                _put(file[f"weights/{weight.number}/values"], time.index, values)
+        for time, flags in zip(log.times, log.trainable, strict=True):
+            _put(file["trainable"], time.index, flags)
+            _put(file["batch"], time.index, time.batch)
+            _put(file["epoch"], time.index, time.epoch)
+
+
+@contextmanager
+def _new(path: Path) -> Iterator[h5py.File]:
+    """A file that takes its name when it is whole."""
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     try:
         with h5py.File(temporary, "x", libver="latest") as file:
-            _create(file, keys, {"model": log.model, "framework": log.framework}, log.architecture)
-            for weight in log.weights:
-                for time, values in zip(log.times, weight.history(log.times), strict=True):
-                    _put(file[f"weights/{weight.number}/values"], time.index, values)
-            for time, flags in zip(log.times, log.trainable, strict=True):
-                _put(file["trainable"], time.index, flags)
-                _put(file["batch"], time.index, time.batch)
-                _put(file["epoch"], time.index, time.epoch)
-        os.replace(temporary, target)
+            yield file
+        os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -282,7 +289,7 @@ def _create(file: h5py.File, keys: Sequence[Key], about: Mapping[str, str], arch
 
 def _create_values(group: h5py.Group, key: Key) -> None:
     packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if np.prod(key.shape) > 1 else {}
-    largest = (None, *key.shape)
+    largest = (None, *(max(1, size) for size in key.shape))
     group.create_dataset("values", (0, *key.shape), key.dtype, maxshape=largest, chunks=_chunks(key), **packed)
 
 
