@@ -45,7 +45,6 @@ Examples:
     "what",
     multiple=True,
     type=click.Choice(WHAT),
-    default=("maps", "kernels"),
     help="Feature maps, kernels, the errors of a check, histograms of weights and output, or what a recording of the "
     "training says; repeat it for more. maps and kernels, unless said; history of a recording.",
 )

@@ -45,7 +45,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Series in one frame, with the levels of a quantizer drawn in."""
+    """Series in one frame, with the levels of a quantizer drawn in; `names` are those of x = 0, 1 …"""
 
     label: str
     series: tuple[Series, ...]
@@ -53,6 +53,19 @@ class Chart:
     up: str
     levels: np.ndarray = field(default_factory=lambda: np.array([]))
     logarithmic: bool = False
+    note: str = ""
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Histograms side by side: counts (bins, times), the bins' edges, and the names of the times."""
+
+    label: str
+    counts: np.ndarray
+    edges: np.ndarray
+    names: tuple[str, ...]
+    across: str
     note: str = ""
 
 
@@ -71,7 +84,7 @@ class Picture:
     what: str
     title: str
     panels: tuple[Panel, ...] = ()
-    charts: tuple[Chart, ...] = ()
+    charts: tuple[Chart | Heat, ...] = ()
     limits: tuple[float, float] = (0.0, 1.0)
     shares: bool = False
 

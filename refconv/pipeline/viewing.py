@@ -13,7 +13,9 @@ from refconv.compare.selection import select
 from refconv.errors import BadInput, UnreadableModel
 from refconv.graph import Graph, Node
 from refconv.inventory import pictures
+from refconv.inventory.history import history
 from refconv.inventory.pictures import Panel, Picture
+from refconv.inventory.recording import is_recording
 from refconv.inventory.weights import LayerWeight, LayerWeights, of_graph
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context
@@ -46,7 +48,7 @@ def view(
     path: str | Path,
     inputs: Given = None,
     *,
-    what: Sequence[str] = ("maps", "kernels"),
+    what: Sequence[str] = (),
     compare: str | Path | None = None,
     options: Options | None = None,
     progress: Progress = lambda what, share: None,
@@ -54,9 +56,9 @@ def view(
     """Pictures of the layers that `options.layers` selects, kind by kind in the order of `what`.
 
     Args:
-        path: a model file.
+        path: a model file, or a recording.
         inputs: as of `check`; of several samples the first is shown.
-        what: of maps, kernels, error and histogram.
+        what: of maps, kernels, error and histogram, the first two by default; of a recording, history.
         compare: another model, whose layers of the same names are shown beside, on the same scale.
 
     Raises:
@@ -64,6 +66,13 @@ def view(
     """
     options = options or Options()
     progress("reading the model", None)
+    if is_recording(Path(path)):
+        yield from _history(path, what, compare, options, progress)
+        return
+    what = what or ("maps", "kernels")
+    if "history" in what:
+        hint = "refconv.keras.WeightRecorder writes one"
+        raise BadInput("is a model, and only a recording has a history", where=str(path), hint=hint)
     files = [str(path)] if compare is None else [str(path), str(compare)]
     labels = [""] if compare is None else _labels(files)
     models = [Viewed(formats.load(f, options.architecture), f, label) for f, label in zip(files, labels, strict=True)]
@@ -75,6 +84,16 @@ def view(
             yield picture
     if not shown:
         raise BadInput(f"the layers chosen have no {' or '.join(what)}", where="--layer")
+
+
+def _history(
+    path: str | Path, what: Sequence[str], compare: str | Path | None, options: Options, progress: Progress
+) -> Iterator[Picture]:
+    if others := [kind for kind in what if kind != "history"]:
+        raise BadInput(f"is a recording, which has no {' or '.join(others)}", where=str(path), hint="--what history")
+    if compare is not None:
+        raise BadInput("is a recording, which is shown alone", where=str(path), hint="leave --compare out")
+    yield from history(path, options.layers, progress)
 
 
 def _labels(files: Sequence[str]) -> list[str]:

@@ -13,12 +13,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
-from refconv.inventory.pictures import Chart, Panel, Picture
+from refconv.inventory.pictures import Chart, Heat, Panel, Picture
 from refconv.report.svg import ENDS, PALETTE, share_names
 from refconv.report.text import printable
 
@@ -181,7 +181,7 @@ def _charts(picture: Picture) -> Figure:
     figure = _figure(4.8 * across if across > 1 else 7.0, 2.9 * down + 0.6)
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for ax, chart in zip(axes, picture.charts, strict=False):
-        _chart(ax, chart)
+        _heat(figure, ax, chart) if isinstance(chart, Heat) else _chart(ax, chart)
     for ax in axes[len(picture.charts) :]:
         ax.set_visible(False)
     return figure
@@ -200,8 +200,9 @@ def _chart(ax: Axes, chart: Chart) -> None:
             stems = {"linefmt": f"C{number}-", "markerfmt": f"C{number}.", "basefmt": " "}
             ax.stem(np.asarray(series.x) + beside, series.y, label=printable(series.label), **stems)
     if chart.logarithmic:
-        ax.set_yscale("symlog", linthresh=1) if chart.up == "elements" else ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # the scale's own wants TeX, which names must not be
+        ax.set_yscale("symlog", linthresh=_least(chart))
+        # the scale's own formatter wants TeX, which is off for the sake of names
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     notes = [chart.label, *chart.note.split("; ")]
     if len(chart.levels):
         notes.append(f"{len(chart.levels)} levels of the quantizer, grey lines")
@@ -210,3 +211,33 @@ def _chart(ax: Axes, chart: Chart) -> None:
     ax.set_ylabel(chart.up)
     if len(chart.series) > 1:
         ax.legend(fontsize=7)
+    _times(ax, chart.names)
+
+
+def _least(chart: Chart) -> float:
+    """The least value that is not 0, below which the scale is linear: 0 is on it too."""
+    found = np.concatenate([np.abs(np.asarray(series.y, dtype=np.float64)) for series in chart.series])
+    found = found[np.isfinite(found) & (found > 0)]
+    return float(found.min()) if found.size else 1.0
+
+
+def _heat(figure: Figure, ax: Axes, heat: Heat) -> None:
+    """Histograms over time; bins without an element have no colour."""
+    counts = np.ma.masked_equal(heat.counts, 0)
+    times = np.arange(heat.counts.shape[1] + 1) - 0.5
+    norm = LogNorm(1, max(int(heat.counts.max(initial=1)), 2))
+    drawn = ax.pcolormesh(times, heat.edges, counts, cmap="viridis", norm=norm)
+    bar = figure.colorbar(drawn, ax=ax, label="elements")
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_title("\n".join(filter(None, map(printable, (heat.label, heat.note)))))
+    ax.set_xlabel(heat.across)
+    ax.set_ylabel("value")
+    _times(ax, heat.names)
+
+
+def _times(ax: Axes, names: tuple[str, ...]) -> None:
+    """The names along the axis, as many as there is room for."""
+    if names:
+        shown = range(0, len(names), ceil(len(names) / 12))
+        ax.set_xticks(list(shown), labels=[printable(names[n]) for n in shown])
