@@ -89,7 +89,7 @@ def test_first_maps_of_vgg16_fine_tuned_frozen_and_not(tmp_path: Path) -> None:
 
     keras.utils.set_random_seed(0)
     base = keras.applications.VGG16(weights=None, include_top=False, input_shape=(48, 48, 3))
-    files = {name: tmp_path / f"{name}.weights_kept.keras" for name in ("base", "frozen", "unfrozen")}
+    files = {name: tmp_path / f"{name}.keras" for name in ("base", "frozen", "unfrozen")}
     base.save(files["base"])
     for name in ("frozen", "unfrozen"):
         tuned(keras, base, frozen=name == "frozen").save(files[name])

@@ -80,11 +80,17 @@ def _panels(picture: Picture) -> Figure:
     colours, norm = _scale(picture)
     for ax, panel, mosaic in zip(axes, picture.panels, mosaics, strict=True):
         _draw(ax, panel, _coloured(mosaic, colours, norm, picture.shares))
-    bar = figure.colorbar(mpl.cm.ScalarMappable(norm, colours), ax=list(axes), shrink=0.9, pad=0.02)
+    bar = figure.colorbar(
+        mpl.cm.ScalarMappable(norm, colours), ax=list(axes), shrink=0.9, pad=0.02, label=_unit(picture)
+    )
     if picture.shares:
         bar.set_ticks(list(range(len(ENDS))), labels=share_names())
     _key(figure, mosaics, picture.shares)
     return figure
+
+
+def _unit(picture: Picture) -> str:
+    return "largest error in units of the bound" if picture.shares else "value"
 
 
 def _key(figure: Figure, mosaics: list[np.ndarray], shares: bool) -> None:
@@ -241,3 +247,4 @@ def _times(ax: Axes, names: tuple[str, ...]) -> None:
     if names:
         shown = range(0, len(names), ceil(len(names) / 12))
         ax.set_xticks(list(shown), labels=[printable(names[n]) for n in shown])
+        ax.set_xlim(-0.5, len(names) - 0.5)
