@@ -154,8 +154,8 @@ def _matrix(label: str, values: np.ndarray) -> Panel:
     note = f"{rows} down × {columns} across"
     if (down, across) != (1, 1):
         padded = np.pad(values, ((0, -rows % down), (0, -columns % across)))
-        blocks = padded.reshape(-1, down, padded.shape[1] // across, across).transpose(0, 2, 1, 3)
-        blocks = blocks.reshape(*blocks.shape[:2], -1)
+        parts = padded.reshape(-1, down, padded.shape[1] // across, across).transpose(0, 2, 1, 3)
+        blocks = parts.reshape(*parts.shape[:2], -1)
         values = np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
         note += f", the largest of {down} × {across} shown"
     return Panel(label, values[None], 1, 1, note)

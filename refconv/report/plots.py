@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, LogNorm, Normalize
@@ -25,14 +26,14 @@ from refconv.report.text import printable
 ZERO, LOST = "#9aa0a6", "#ff00ff"  # exactly 0; NaN and infinity: colours that no scale has
 SIDE = 5.2  # inches that a panel is wide, and high at most
 DOTS = 120  # per inch
-STYLE = {
+STYLE: dict[Any, Any] = {
     "text.parse_math": False,
     "svg.hashsalt": "refconv",
     "font.size": 9,
     "axes.titlesize": 9,
     "svg.fonttype": "path",
 }
-DARK = {
+DARK: dict[Any, Any] = {
     "figure.facecolor": "#14181e",
     "axes.facecolor": "#14181e",
     "savefig.facecolor": "#14181e",
@@ -43,9 +44,9 @@ DARK = {
     "ytick.color": "#9daab8",
     "legend.facecolor": "#1d232b",
     "legend.edgecolor": "#36404c",
-    "axes.prop_cycle": mpl.cycler(color=["#7fb3e6", "#f0a35e", "#7fd8a0", "#dcaaf0"]),
+    "axes.prop_cycle": cycler(color=["#7fb3e6", "#f0a35e", "#7fd8a0", "#dcaaf0"]),
 }
-LIGHT = {"axes.prop_cycle": mpl.cycler(color=["#2e72b4", "#c0561b", "#17703a", "#6b2a86"])}
+LIGHT: dict[Any, Any] = {"axes.prop_cycle": cycler(color=["#2e72b4", "#c0561b", "#17703a", "#6b2a86"])}
 
 
 def render(picture: Picture, kind: str = "png", *, dark: bool = False) -> bytes:
@@ -93,7 +94,7 @@ def _unit(picture: Picture) -> str:
     return "largest error in units of the bound" if picture.shares else "value"
 
 
-def _key(figure: Figure, mosaics: list[np.ndarray], shares: bool) -> None:
+def _key(figure: Figure, mosaics: Sequence[np.ma.MaskedArray], shares: bool) -> None:
     """What the colours beside the scale mean, where they occur."""
     found = []
     if not shares and any(np.any(m == 0) for m in mosaics):
@@ -200,10 +201,10 @@ def _chart(ax: Axes, chart: Chart) -> None:
         if series.edges is not None:
             ax.stairs(series.y, series.edges, fill=len(chart.series) == 1, label=printable(series.label))
         elif len(series.y) > 1 and chart.across != "feature":
-            ax.plot(series.x, series.y, marker=".", label=printable(series.label))
+            ax.plot(np.asarray(series.x), series.y, marker=".", label=printable(series.label))
         else:
             beside = 0.25 * (number - (len(chart.series) - 1) / 2)
-            stems = {"linefmt": f"C{number}-", "markerfmt": f"C{number}.", "basefmt": " "}
+            stems: dict[str, Any] = {"linefmt": f"C{number}-", "markerfmt": f"C{number}.", "basefmt": " "}
             ax.stem(np.asarray(series.x) + beside, series.y, label=printable(series.label), **stems)
     if chart.logarithmic:
         ax.set_yscale("symlog", linthresh=_least(chart))
