@@ -27,10 +27,10 @@ def axes_of(node: Node, rank: int) -> Axes:
 
 def spread_of(used: np.ndarray, axes: Axes) -> Spread:
     """The spread of the shares `used` of the bound: over the map's two axes, the largest of all others."""
-    used = np.where(np.isnan(used), np.inf, used)
     if not used.size:
         return Spread(_counts(used))
     largest = _kept(used, axes)
+    largest = np.where(np.isnan(largest), np.inf, largest)
     cell = tuple(ceil(n / MOST) for n in largest.shape)
     for axis, n in enumerate(cell):
         largest = np.maximum.reduceat(largest, np.arange(0, largest.shape[axis], n), axis=axis)
@@ -45,12 +45,16 @@ def _kept(used: np.ndarray, axes: Axes) -> np.ndarray:
 
 
 def _counts(used: np.ndarray) -> tuple[int, ...]:
-    """How many are 0, and how many in each bin, whose upper end 2ᵏ belongs to it: within the bound is up to 1."""
-    finite = np.isfinite(used)
-    part, exponent = np.frexp(np.where(finite, used, 1.0))
-    exponent = np.where(finite, exponent - (part == 0.5), EXPONENTS.stop)
-    bins = np.clip(exponent, EXPONENTS.start, EXPONENTS.stop) - EXPONENTS.start + 1
-    return tuple(np.bincount(np.where(used == 0, 0, bins).ravel(), minlength=len(EXPONENTS) + 2).tolist())
+    """How many are 0, and how many in each bin, whose upper end 2ᵏ belongs to it: within the bound is up to 1.
+
+    Read from the exponents of float64, which order numbers that are not negative; infinity and NaN stand above all. The
+    last bit taken off first makes 2ᵏ the greatest of its bin.
+    """
+    bits = np.ascontiguousarray(used, dtype=np.float64).view(np.int64).ravel()
+    ends = ((bits - 1) >> 52) - 1022
+    bins = np.clip(ends, EXPONENTS.start, EXPONENTS.stop) - (EXPONENTS.start - 1)
+    bins[bits == 0] = 0
+    return tuple(np.bincount(bins, minlength=len(EXPONENTS) + 2).tolist())
 
 
 def joined(spreads: Sequence[Spread]) -> Spread | None:

@@ -9,6 +9,7 @@ from math import ceil, sqrt
 import numpy as np
 
 MOST = 1024  # rows and columns of a panel: more than a screen shows
+CELLS = 2048 * 2048  # of all tiles of a panel together
 CHANNELS = 32  # of a kernel, each way, where both its channels are laid out
 
 
@@ -124,9 +125,9 @@ def maps(label: str, values: np.ndarray, *, channels_first: bool = False) -> Pan
 
 
 def _room(tiles: np.ndarray) -> int:
-    """How many tiles fit MOST × MOST."""
+    """How many tiles may be laid out."""
     rows, columns = tiles.shape[1:]
-    return max(1, MOST * MOST // ((rows + 1) * (columns + 1)))
+    return max(1, CELLS // ((rows + 1) * (columns + 1)))
 
 
 def kernels(label: str, values: np.ndarray) -> Panel:

@@ -24,7 +24,7 @@ from refconv.report.svg import ENDS, PALETTE, share_names
 from refconv.report.text import printable
 
 ZERO, LOST = "#9aa0a6", "#ff00ff"  # exactly 0; NaN and infinity: colours that no scale has
-SIDE = 5.2  # inches that a panel is wide, and high at most
+SIDE, WIDEST = 5.2, 17.0  # inches that a panel is wide: more where its cells would else be less than a dot each
 DOTS = 120  # per inch
 STYLE: dict[Any, Any] = {
     "text.parse_math": False,
@@ -75,8 +75,10 @@ def _figure(width: float, height: float) -> Figure:
 
 def _panels(picture: Picture) -> Figure:
     mosaics = [_mosaic(panel) for panel in picture.panels]
-    tall = max(rows / columns for rows, columns, *_ in (m.shape for m in mosaics))
-    figure = _figure(SIDE * len(mosaics) + 1.2, min(max(SIDE * tall, 2.0), SIDE * 1.4) + 1.5)
+    shapes = [mosaic.shape for mosaic in mosaics]
+    side = min(max(SIDE, *(max(shape) / DOTS for shape in shapes)), WIDEST)
+    tall = max(rows / columns for rows, columns in shapes)
+    figure = _figure(side * len(mosaics) + 1.2, min(max(side * tall, 2.0), side * 1.4) + 1.5)
     axes = figure.subplots(1, len(mosaics), squeeze=False)[0]
     colours, norm = _scale(picture)
     for ax, panel, mosaic in zip(axes, picture.panels, mosaics, strict=True):
@@ -126,15 +128,20 @@ def _scale(picture: Picture) -> tuple[Colormap, Normalize]:
 
 
 def _coloured(mosaic: np.ma.MaskedArray, colours: Colormap, norm: Normalize, shares: bool) -> np.ndarray:
-    """RGBA of every cell; the lines between tiles are transparent."""
+    """RGBA of every cell, in bytes; the lines between tiles are transparent."""
     values, gaps = mosaic.filled(0.0), np.ma.getmaskarray(mosaic)
     if shares:
-        return colours(norm(np.searchsorted(ENDS[:-1], np.nan_to_num(values, nan=np.inf))))
-    cells = colours(norm(np.nan_to_num(values)))
-    cells[values == 0] = mpl.colors.to_rgba(ZERO)
-    cells[np.isnan(values)] = mpl.colors.to_rgba(LOST)
-    cells[gaps] = 0.0
+        return colours(norm(np.searchsorted(ENDS[:-1], np.nan_to_num(values, nan=np.inf))), bytes=True)
+    cells = colours(norm(np.nan_to_num(values)), bytes=True)
+    cells[values == 0] = _bytes(ZERO)
+    cells[np.isnan(values)] = _bytes(LOST)
+    cells[gaps] = 0
     return cells
+
+
+def _bytes(colour: str) -> tuple[int, ...]:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue, 255
 
 
 def _draw(ax: Axes, panel: Panel, cells: np.ndarray) -> None:

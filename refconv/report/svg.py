@@ -53,7 +53,7 @@ def drift(layers: Sequence[LayerResult]) -> Markup:
         return Markup("")
     highest = max([db for *_, db in found if math.isfinite(db)], default=0.0)
     top = 40.0 * max(math.ceil(highest / 40), 1)
-    ticks = [(db, f"{db:.0f}") for db in range(0, int(top) + 1, 40)]
+    ticks = [(0.0, "≤ 0"), *((db, f"{db:.0f}") for db in range(40, int(top) + 1, 40))]
     axis = Axis(
         lambda db: 0.9 * db / top if math.isfinite(db) else float(db > 0),
         [*ticks, (math.inf, "equal")],

@@ -51,8 +51,8 @@ def test_kernels_of_other_ranks() -> None:
 def test_what_is_left_out_is_said() -> None:
     panel = kernels("", np.zeros((1, 1, 40, 50), np.float32))
     assert (len(panel.tiles), panel.note) == (32 * 32, "inputs down, 32 of 40; outputs across, 32 of 50")
-    panel = maps("", np.zeros((512, 512, 9), np.float32))
-    assert (len(panel.tiles), panel.note) == (3, "3 of 9 channels")
+    panel = maps("", np.zeros((1000, 1000, 9), np.float32))
+    assert (len(panel.tiles), panel.note) == (4, "4 of 9 channels")
 
 
 def test_of_a_large_matrix_the_largest_of_neighbours_is_kept_with_its_sign() -> None:
