@@ -101,6 +101,8 @@ def test_first_maps_of_vgg16_fine_tuned_frozen_and_not(tmp_path: Path) -> None:
     frozen, unfrozen = picture.panels
     assert frozen.tiles.shape == unfrozen.tiles.shape == (64, 48, 48)
     assert np.array_equal(before.panels[0].tiles, frozen.tiles)
+    assert not frozen.tiles[:, 0, 0].any()  # black around the digit, and biases of zero
+    assert unfrozen.tiles[:, 0, 0].any()
     assert not np.allclose(frozen.tiles, unfrozen.tiles, rtol=0, atol=1e-6)
     assert picture.limits[1] == max(frozen.tiles.max(), unfrozen.tiles.max())  # one scale for both
     assert np.any(frozen.tiles == 0) and frozen.across == 8

@@ -6,7 +6,7 @@ import json
 import math
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -136,12 +136,33 @@ def _reason(layer: LayerResult) -> str:
     return layer.reason or next(iter(details(layer, verbose=False)), "")
 
 
-def _said(finding: Finding) -> Iterator[tuple[str, Any]]:
-    """What a finding says beneath its title, by the names of its fields."""
-    for field in fields(finding):
-        value = getattr(finding, field.name)
-        if value and field.name not in ("code", "title"):
-            yield field.name.replace("_", " "), value
+LABELS = {
+    "line": "code that does it right",
+    "before": "largest error, times the bound",
+    "after": "with the change, times the bound",
+    "command": "to see it again",
+    "tried": "excluded, with the error that is left, times the bound",
+}
+
+
+def _said(finding: Finding) -> Iterator[tuple[str, str]]:
+    """What a finding says beneath its title, by what its fields are called; one that says nothing is left out."""
+    for name, value in _values(finding):
+        if name not in ("code", "title") and value not in (None, "", ()):
+            yield LABELS.get(name, name.replace("_", " ")), _words(value)
+
+
+def _values(found: Any) -> list[tuple[str, Any]]:
+    return [(field.name, getattr(found, field.name)) for field in fields(found)]
+
+
+def _words(value: Any) -> str:
+    """A field as text: numbers in three digits, several things one a line."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, tuple):
+        return "\n".join(map(_words, value))
+    return " ".join(_words(part) for _, part in _values(value)) if is_dataclass(value) else str(value)
 
 
 def _flat(found: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

@@ -126,7 +126,7 @@ def _frame(axis: Axis) -> Markup:
 
 def _svg(inside: Markup, below: str) -> Markup:
     name = Markup('<text class="mid" x="{}" y="{}">{}</text>').format((LEFT + WIDTH) / 2, HEIGHT - 6, below)
-    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+    return Markup('<svg viewBox="0 0 {} {}" role="group" aria-label="{}">{}</svg>').format(
         WIDTH, HEIGHT, below, inside + name
     )
 

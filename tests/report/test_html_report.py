@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 
@@ -96,14 +98,31 @@ def test_layers_with_one_reason_stand_together() -> None:
 
 
 @dataclass(frozen=True)
+class Tried:
+    code: str
+    left: float
+
+
+@dataclass(frozen=True)
 class Longer(Finding):
     command: str = ""
+    before: float | None = None
+    after: float | None = None
+    own_field: str = ""
+    tried: tuple[Tried, ...] = ()
 
 
 def test_a_finding_that_says_more_is_shown_whole() -> None:
-    more = Longer("RC1", "title", "evidence", "fix", command="refconv check\nsecond line \x1b[0m")
-    found = render(result(replace(layer(0), findings=(more,))))
-    assert "<dt>command</dt><dd><pre>refconv check\nsecond line \\x1b[0m</pre></dd>" in found
+    tried = (Tried("RC2", 12.345678), Tried("RC3", math.inf))
+    more = Longer("RC1", "title", "e", "", command="refconv check\nsecond line \x1b[0m", before=0.0, tried=tried)
+    text = render(result(replace(layer(0), findings=(more,))))
+    said = re.findall(r"<dt>(.*?)</dt><dd><pre>(.*?)</pre>", text, re.DOTALL)
+    assert said == [
+        ("evidence", "e"),
+        ("to see it again", "refconv check\nsecond line \\x1b[0m"),
+        ("largest error, times the bound", "0"),
+        ("excluded, with the error that is left, times the bound", "RC2 12.3\nRC3 inf"),
+    ]
 
 
 def test_nothing_hostile_is_markup() -> None:
