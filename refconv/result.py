@@ -36,6 +36,32 @@ class Element:
     allowed: float
 
 
+EXPONENTS = range(-14, 8)  # a bin of a Spread ends at each of these powers of two
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the errors of a tensor, in units of the probable bound, are spread over its elements (compare/spread.py).
+
+    Attributes:
+        counts: elements that are equal to the reference's; then those in (…, 2⁻¹⁴], (2⁻¹⁴, 2⁻¹³] … (2⁶, 2⁷]; then those
+            beyond, which are 24 numbers.
+        grid: the largest share in each cell, row by row; () for a tensor of no elements.
+        axes: of the tensor, those that the grid's rows and columns are; None for a grid of one row or of one column.
+        cell: how many elements of each of the two axes one cell spans.
+    """
+
+    counts: tuple[int, ...]
+    grid: tuple[tuple[float, ...], ...] = ()
+    axes: tuple[int | None, int | None] = (None, None)
+    cell: tuple[int, int] = (1, 1)
+
+    def place(self, index: tuple[int, ...]) -> tuple[int, int]:
+        """Row and column of the cell that an element is in."""
+        row, column = (0 if axis is None else index[axis] // n for axis, n in zip(self.axes, self.cell, strict=True))
+        return row, column
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One output tensor compared element by element.
@@ -57,6 +83,7 @@ class Comparison:
     slope: float | None = None  # the tensor's error of scale in units of u, where it can be told (compare/slope.py)
     accumulator_bits: int | None = None  # of a certified sum: a signed integer of so many bits holds every partial sum
     name: str = ""
+    spread: Spread | None = None  # where it was asked for
 
 
 @dataclass(frozen=True)
@@ -252,6 +279,12 @@ class CheckResult:
             v: found[v] for v in ("exact", "within", "suspect", "degraded", "mismatch", "vacuous", "unverified")
         }
         return {"layers": len(self.layers), "verified": verified, **by_verdict, "nondeterministic": flagged}
+
+    @property
+    def spread(self) -> tuple[int, ...]:
+        """The counts of all outputs' spreads; () where none was asked for."""
+        found = [output.spread.counts for layer in self.layers for output in layer.outputs if output.spread]
+        return tuple(map(sum, zip(*found, strict=True)))
 
     @property
     def verdict(self) -> str:

@@ -15,7 +15,7 @@ import pytest
 import refconv
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = {"h5py", "keras", "numba", "numpy", "rich", "tensorflow", "tf_keras"}
+HEAVY = {"h5py", "jinja2", "keras", "matplotlib", "numba", "numpy", "rich", "tensorflow", "tf_keras"}
 
 WITHOUT_FRAMEWORKS = """
 import importlib, json, pkgutil, sys

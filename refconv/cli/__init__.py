@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "Verify every layer of a model.",
     "evaluate": "Recompute loss and metrics on labelled data.",
     "weights": "List stored and effective weights.",
+    "view": "Draw feature maps, kernels, errors and histograms.",
     "layers": "List the layers that have a reference.",
     "env": "Tell which frameworks and devices are usable here.",
 }

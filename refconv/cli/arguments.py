@@ -1,10 +1,14 @@
-"""Options of the form [NAME=]VALUE."""
+"""Options of the form [NAME=]VALUE, and the command line that gave them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
 
 from refconv.errors import BadInput
 
@@ -60,3 +64,25 @@ def _named(text: str) -> tuple[str, str]:
     """Name and path; a file whose own name holds "=" is found as it stands."""
     name, equals, path = text.partition("=")
     return ("", text) if not equals or os.path.exists(text) else (name, path)
+
+
+SHOWING = ("json_file", "junit_file", "html_file", "quiet", "verbose", "no_progress")  # they change no result
+
+
+def command_line(ctx: click.Context) -> str:
+    """What was typed, quoted for a shell, without the options that say only what is shown and written where."""
+    words = ["refconv", ctx.info_name or ""]
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in SHOWING:
+            words += _words(parameter, ctx.params[name])
+    return shlex.join(words)
+
+
+def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:
+    option = max(parameter.opts, key=len) if isinstance(parameter, click.Option) else ""
+    if isinstance(parameter, click.Option) and parameter.is_flag:
+        yield option
+        return
+    for one in value if isinstance(value, tuple) else (value,):
+        yield from filter(None, (option, str(one)))

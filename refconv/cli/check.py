@@ -28,6 +28,7 @@ Examples:
   refconv check old.h5 --rebuild
   refconv check m.weights.h5 --architecture m.json
   refconv check model.h5 --layer 'block1*' --mode eager --json report.json
+  refconv check model.keras --html report.html
 
 \b
 Exit codes:
@@ -153,6 +154,7 @@ Exit codes:
 )
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write the report as JUnit XML.")
+@click.option("--html", "html_file", metavar="FILE", help="Write the report as one page for a browser.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the last line only.")
 @click.option("-v", "--verbose", is_flag=True, help="Add drift, time and evidence for each layer, and tracebacks.")
 @click.option("--no-progress", is_flag=True, help="Do not show what is being done.")
@@ -177,7 +179,7 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         run_references(given["references"])
         result = pipeline.check(model, inputs, options=_options(given), progress=update)
     _print(result, -1 if quiet else int(verbose))
-    _save(result, files)
+    _save(result, files, arguments.command_line(ctx))
     ctx.exit(result.exit_code)
 
 
@@ -205,11 +207,11 @@ def _files(given: dict[str, Any]) -> dict[str, str]:
     """Where to write what, once it is known that it can be written."""
     from refconv.report.files import check_writable
 
-    files = {kind: given[f"{kind}_file"] for kind in ("json", "junit") if given[f"{kind}_file"] is not None}
+    files = {kind: given[f"{kind}_file"] for kind in ("json", "junit", "html") if given[f"{kind}_file"] is not None}
     for kind, path in files.items():
         check_writable(path, f"--{kind}")
     if len(set(files.values())) < len(files):
-        raise BadInput("both reports are to go to one file", where="--json, --junit")
+        raise BadInput("two reports are to go to one file", where="--json, --junit, --html")
     return files
 
 
@@ -240,6 +242,7 @@ def _options(given: dict[str, Any]) -> Options:
         architecture=given["architecture"] or "",
         framework=not given["no_framework"],
         shapes=arguments.shapes(given["shapes"]),
+        spread=given["html_file"] is not None,
         policy=policy,
     )
 
@@ -253,10 +256,19 @@ def _print(result: CheckResult, verbosity: int) -> None:
     write(captured.get())
 
 
-def _save(result: CheckResult, files: dict[str, str]) -> None:
-    from refconv.report import json_report, junit
+def _save(result: CheckResult, files: dict[str, str], command: str) -> None:
     from refconv.report.files import write_text
 
-    renderers = {"json": json_report.render, "junit": junit.render}
     for kind, path in files.items():
-        write_text(path, renderers[kind](result))
+        write_text(path, _rendered(kind, result, command))
+
+
+def _rendered(kind: str, result: CheckResult, command: str) -> str:
+    """The report of one kind; what makes it is imported only where it is wanted."""
+    if kind == "html":
+        from refconv.report import html_report
+
+        return html_report.render(result, command)
+    from refconv.report import json_report, junit
+
+    return {"json": json_report.render, "junit": junit.render}[kind](result)

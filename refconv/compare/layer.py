@@ -13,6 +13,7 @@ from refconv.compare.declared import SINGLE, Candidates, Declared
 from refconv.compare.direction import direction
 from refconv.compare.identify import identify
 from refconv.compare.operands import Arrays, distinct, enclose
+from refconv.compare.spread import axes_of
 from refconv.compare.stepwise import compare_steps, unlike_outputs, unlike_steps
 from refconv.compare.tensor import Compared, compare, settled, shape_reason
 from refconv.graph import Node
@@ -123,7 +124,13 @@ def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, c
         enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.WORST))
         known = [None] * len(got)
     each = zip(enclosures, got, known, strict=True)
-    compared, trend = tuple(compare(e, g, explain, storage, deviation) for e, g, deviation in each), ""
+    compared, trend = (
+        tuple(
+            compare(e, g, explain, storage, d, spread=axes_of(node, g.ndim) if context.spread else None)
+            for e, g, d in each
+        ),
+        "",
+    )
     if slope.applies(node, context):
         along = partial(direction, node, weights, inputs, context)
         compared, trend = slope.judge(compared, enclosures, got, along)

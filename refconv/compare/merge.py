@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import inf, nan
 
+from refconv.compare.spread import joined
 from refconv.result import Comparison, Drift, Element, LayerResult, Verdict
 
 
@@ -53,6 +54,7 @@ def _comparison(parts: Sequence[Comparison], starts: Sequence[int]) -> Compariso
         explained=sum(c.explained for c in parts),
         slope=max(slopes, key=abs, default=None),
         accumulator_bits=max((b for b in bits if b), default=None) if all(bits) else None,
+        spread=joined([c.spread for c in parts if c.spread]),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from refconv.compare import stage2
 from refconv.compare.operands import Arrays
+from refconv.compare.spread import axes_of
 from refconv.compare.tensor import Compared, Explain, Index, compare, settled, shape_reason
 from refconv.graph import Node
 from refconv.numerics.enclosure import Enclosure, point
@@ -27,7 +28,8 @@ def compare_steps(
     enclosed = [*zip(found.outputs, got, strict=True), *((found.steps[name], value) for name, value in steps.items())]
     if not all(settled(e, value) for e, value in enclosed):
         found = stepwise(node, weights, inputs, steps, replace(context, need=Need.WORST))
-    outputs = tuple(compare(e, g) for e, g in zip(found.outputs, got, strict=True))
+    axes = [axes_of(node, g.ndim) if context.spread else None for g in got]
+    outputs = tuple(compare(e, g, spread=a) for e, g, a in zip(found.outputs, got, axes, strict=True))
     inner = tuple(
         replace(compare(e, steps[name], _explain(node, weights, inputs, steps, name, context)), name=name)
         for name, e in found.steps.items()

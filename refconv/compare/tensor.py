@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from refconv.compare.spread import Axes, spread_of
 from refconv.compare.stage1 import Deviation, deviate
 from refconv.compare.stage2 import WORST_ELEMENTS
 from refconv.numerics.enclosure import Enclosure
@@ -39,6 +41,8 @@ def compare(
     explain: Explain | None = None,
     storage: Format = FLOAT32,
     deviation: Deviation | None = None,
+    *,
+    spread: Axes | None = None,
 ) -> Comparison:
     """Judge the framework's tensor `got` by the enclosure, whose worst case must be known.
 
@@ -49,18 +53,20 @@ def compare(
             element of the layer has.
         storage: the format in which the framework is said to keep its results.
         deviation: that of `got` from the enclosure, where it is known.
+        spread: the axes over which its errors are wanted (`spread.axes_of`); None where they are not.
     """
     if got.shape != enclosure.mid.shape:
         return _wrong_shape(enclosure, got)
     deviation = deviation or deviate(enclosure, got, storage)
     outside = np.flatnonzero(deviation.outside)
+    report = partial(_report, enclosure=enclosure, got=got, deviation=deviation, storage=storage, spread=spread)
     if np.any(deviation.impossible):
-        return _report(Verdict.MISMATCH, enclosure, got, deviation, storage, failing=len(outside))
+        return report(Verdict.MISMATCH, failing=len(outside))
     explained = _explained(deviation, outside, got, explain, storage) if len(outside) and explain else 0
     if explained < min(len(outside), WORST_ELEMENTS):
-        return _report(Verdict.SUSPECT, enclosure, got, deviation, storage, len(outside) - explained, explained)
+        return report(Verdict.SUSPECT, failing=len(outside) - explained, explained=explained)
     verdict = Verdict.EXACT if deviation.equal.all() else Verdict.WITHIN
-    return _report(verdict, enclosure, got, deviation, storage, explained=len(outside))
+    return report(verdict, explained=len(outside))
 
 
 def settled(enclosure: Enclosure, got: np.ndarray, storage: Format = FLOAT32) -> Deviation | None:
@@ -100,10 +106,12 @@ def _explained(deviation: Deviation, outside: np.ndarray, got: np.ndarray, expla
 
 def _report(
     verdict: Verdict,
+    *,
     enclosure: Enclosure,
     got: np.ndarray,
     deviation: Deviation,
     storage: Format,
+    spread: Axes | None,
     failing: int = 0,
     explained: int = 0,
 ) -> Comparison:
@@ -119,6 +127,7 @@ def _report(
         failing=failing,
         explained=explained,
         accumulator_bits=(enclosure.accumulator or None) if enclosure.exact else None,
+        spread=None if spread is None else spread_of(used, spread),
     )
 
 

@@ -81,17 +81,21 @@ class Stored:
 
 @dataclass(frozen=True)
 class Hdf5File:
-    """An HDF5 file on disk, or what `opened` gives each time (a stretch of another file, bytes in memory)."""
+    """An HDF5 file on disk, or what `opened` gives each time (a stretch of another file, bytes in memory).
+
+    `swmr`: another process may be writing it, or was killed when it did.
+    """
 
     where: str
     opened: Callable[[], BinaryIO] | None = field(default=None, repr=False)
+    swmr: bool = False
 
     @contextmanager
     def open(self) -> Iterator[Group]:
         """The root group, for as long as the context lasts."""
         with _boundary(self.where):
             stream = self.opened() if self.opened else None
-            raw = h5py.File(stream or Path(self.where), "r")
+            raw = h5py.File(stream or Path(self.where), "r", swmr=self.swmr)
         try:
             yield Group(self, raw, "")
         finally:
@@ -137,13 +141,20 @@ class Group:
         return Stored(full, tuple(dataset.shape), self._dtype(dataset, path), self.file)
 
     def array(self, path: str) -> np.ndarray:
+        return self._values(path, ())
+
+    def part(self, path: str, index: int) -> np.ndarray:
+        """`array(path)[index]`, of which no more is read."""
+        return self._values(path, index)
+
+    def _values(self, path: str, index: int | tuple[()]) -> np.ndarray:
         dataset = self.dataset(path)
         dtype = self._dtype(dataset, path)
         with _boundary(f"{self.where}{path}"):
-            array = np.asarray(dataset[()])
+            array = np.asarray(dataset[index])
         if dtype == "bfloat16":
             return _from_bfloat16(array)
-        return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(dataset.shape)
+        return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
 
     def datasets(self, prefix: str = "", depth: int = 0) -> Iterator[str]:
         """Paths of every dataset below, relative to this group."""
@@ -163,6 +174,11 @@ class Group:
         if isinstance(value, (bytes, str)):
             return self._decode(value, name)
         raise UnreadableModel(f"attribute {name!r} is no text", where=self.where)
+
+    def number(self, name: str) -> float | None:
+        """A number as an attribute, or None where there is none."""
+        value = self._attribute(name)
+        return float(value) if isinstance(value, (bool, int, float, np.number)) else None
 
     def texts(self, name: str) -> list[str] | None:
         """A list of texts; Keras cuts one of more than 64 kB into name0, name1, …"""

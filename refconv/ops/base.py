@@ -33,12 +33,14 @@ class Context:
     third correlation; `compare` asks again with `Need.WORST` where an element leaves the probable bound.
 
     `seeded` says that the model's inputs were drawn at random, so that a tensor's errors may be judged together.
+    `spread` asks how the errors are spread over each output.
     """
 
     engine: Engine
     arithmetic: Arithmetic = Arithmetic()
     need: Need = Need.WORST
     seeded: bool = False
+    spread: bool = False
 
 
 @dataclass(frozen=True)

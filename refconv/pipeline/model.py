@@ -80,7 +80,9 @@ def check(
         arrays = runs.parts.arrays
         left, known = with_known_masks(runs.parts.graph, arrays)
         Thread(target=lambda: left.sha256, daemon=True).start()  # 0.3 s for 550 MB
-        context = Context(engines.get(options.engine), seeded=inputs is None)  # imported beside the framework
+        context = Context(
+            engines.get(options.engine), seeded=inputs is None, spread=options.spread
+        )  # imported beside the framework
         size = slice_size(left, known, context)
         source = worker.stream(
             runs.path,
@@ -140,7 +142,7 @@ def verify(
     """
     selected = select(graph, options.layers) if selected is None else selected
     graph, arrays = with_known_masks(graph, arrays)
-    context = Context(engines.get(options.engine), seeded=seeded)
+    context = Context(engines.get(options.engine), seeded=seeded, spread=options.spread)
     slices = Slices(graph, frameworks.Whole(trace), arrays, len(arrays[0]), context, options, selected)
     return _result(slices, progress, on_layer)
 

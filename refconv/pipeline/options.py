@@ -38,4 +38,5 @@ class Options:
     rebuild: bool = False  # the framework runs a file that refconv writes from its own graph
     framework: bool = True  # without one, the reference runs alone
     trust_code: tuple[str, ...] = ()  # files of the user's own, run in the worker: the layers and models they define
+    spread: bool = False  # tell of each output how its errors are spread, for pictures
     thorough: bool = False  # also probe linear layers with small integers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,40 @@ def check_writable(path: str, option: str) -> None:
         raise BadInput(f"{path} cannot be written", where=option, hint="its permissions forbid it")
 
 
+def check_folder(path: str, option: str) -> None:
+    """Refuse a folder that files cannot be written to; it may not exist yet, if its parent does.
+
+    Raises:
+        BadInput: it is a file, or neither it nor its parent is a folder that takes files.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_dir():
+        raise BadInput(f"{path} is not a folder", where=option, hint="a folder, or FILE.html")
+    folder = target if target.is_dir() else target.parent
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {folder} for {target.name}", where=option, hint="create it first")
+    if not os.access(folder, os.W_OK):
+        raise BadInput(f"{folder} cannot be written to", where=option, hint="its permissions forbid it")
+
+
+def make_folder(path: str) -> None:
+    """Make the folder, unless it is there.
+
+    Raises:
+        BadInput: the system refuses.
+    """
+    try:
+        Path(path).mkdir(exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot be made: {error.strerror}", where=path) from None
+
+
+def file_name(number: int, words: str, suffix: str) -> str:
+    """ "003_conv1_maps.png": a name in any folder and of that folder alone, whatever the words are."""
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", words).strip("_")[:80]
+    return f"{number:03d}_{safe}.{suffix}" if safe else f"{number:03d}.{suffix}"
+
+
 def write_text(path: str, text: str) -> None:
     """Write `text` as UTF-8 under a temporary name and rename it; devices and pipes are written as they are.
 
@@ -36,6 +71,11 @@ def write_text(path: str, text: str) -> None:
         BadInput: the system refuses.
     """
     _write(path, text.encode())
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Write `data` as `write_text` does."""
+    _write(path, data)
 
 
 def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,8 +1,9 @@
-"""The last line: the verdict, the counts behind it, the environment and the time."""
+"""The first lines and the last: what was checked; the verdict, the counts behind it, the environment and the time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from refconv.report.text import printable, seconds
@@ -10,6 +11,29 @@ from refconv.result import CheckResult
 from refconv.trace import accelerator
 
 SHOWN = ("mismatch", "degraded", "suspect", "unverified", "vacuous", "within", "exact")
+
+
+def about(result: CheckResult) -> Iterator[str]:
+    """What was checked, one line each, not yet escaped or broken: the model, its inputs, and what to know of them."""
+    model = result.model
+    yield f"{model.path} ({model.format}, Keras {model.keras_version or '?'}, {model.backend})"
+    if result.input:
+        yield "; ".join(filter(None, (_fed(result.input), _mode(result.environment))))
+    declared = Counter(layer.arithmetic for layer in result.layers if layer.arithmetic)
+    if set(declared) - {"float32"}:
+        yield "declared arithmetic: " + ", ".join(f"{name} ({n})" for name, n in declared.most_common())
+    yield from (f"note: {note}" for note in (*result.input.get("notes", ()), *result.notes))
+
+
+def _fed(found: Mapping[str, Any]) -> str:
+    number = f"{found['samples']} sample" + "s" * (found["samples"] != 1)
+    if found["source"] == "seeded":
+        return f"{number}, seed {found['seed']}"
+    return f"{number} of " + ", ".join(tensor["source"] for tensor in found["tensors"])
+
+
+def _mode(environment: Mapping[str, Any]) -> str:
+    return f"{environment['mode']} mode" if environment.get("mode") else ""
 
 
 def headline(result: CheckResult) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.text import Text
@@ -72,30 +70,11 @@ def _lines(result: CheckResult, columns: int, verbose: bool) -> Iterator[Text]:
 
 
 def _head(result: CheckResult, columns: int) -> Iterator[Text]:
-    model = result.model
-    lines = [f"{model.path} ({model.format}, Keras {model.keras_version or '?'}, {model.backend})"]
-    if result.input:
-        lines.append("; ".join(filter(None, (_fed(result.input), _mode(result.environment)))))
-    declared = Counter(layer.arithmetic for layer in result.layers if layer.arithmetic)
-    if set(declared) - {"float32"}:
-        lines.append("declared arithmetic: " + ", ".join(f"{name} ({n})" for name, n in declared.most_common()))
-    lines += [f"note: {note}" for note in (*result.input.get("notes", ()), *result.notes)]
-    for line in lines:
+    for line in summary.about(result):
         yield from map(Text, wrap(line, columns))
     for line in quantized.lines(result.quantized):
         yield from map(Text, wrap(line, columns, hang=INDENT))
     yield Text()
-
-
-def _fed(found: Mapping[str, Any]) -> str:
-    number = f"{found['samples']} sample" + "s" * (found["samples"] != 1)
-    if found["source"] == "seeded":
-        return f"{number}, seed {found['seed']}"
-    return f"{number} of " + ", ".join(tensor["source"] for tensor in found["tensors"])
-
-
-def _mode(environment: Mapping[str, Any]) -> str:
-    return f"{environment['mode']} mode" if environment.get("mode") else ""
 
 
 def _row(layer: LayerResult, layout: Columns) -> Text:

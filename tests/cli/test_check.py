@@ -100,8 +100,9 @@ def test_a_bug_is_called_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert "this is a bug in refconv" in capsys.readouterr().err
 
 
-def test_a_whole_check_with_both_reports(tmp_path: Path) -> None:
-    done = program("check", str(SAMPLES / "digits.keras"), "--json", "r.json", "--junit", "r.xml", cwd=tmp_path)
+def test_a_whole_check_with_all_reports(tmp_path: Path) -> None:
+    reports = ("--json", "r.json", "--junit", "r.xml", "--html", "r.html")
+    done = program("check", str(SAMPLES / "digits.keras"), *reports, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2].startswith("PASS  13 layers")
     assert "tensorflow" in done.stdout.splitlines()[-1]
@@ -110,6 +111,27 @@ def test_a_whole_check_with_both_reports(tmp_path: Path) -> None:
     jsonschema.validate(found, SCHEMA)
     assert (found["verdict"], found["counts"]["verified"]) == ("pass", 13)
     assert xml.parse(tmp_path / "r.xml").getroot().get("failures") == "0"
+    page = (tmp_path / "r.html").read_text()
+    assert page.count("<tbody ") == 13 and page.count('class="strip"') == 13
+    assert page.count('class="map"') == 8  # of the layers that round
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "r.json", "r.xml"]
+
+
+def test_how_errors_are_spread_is_asked_for_only_by_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(pipeline, "check", lambda *a, **k: seen.update(k) or RESULTS["pass"])
+    assert run("check", "m.h5", "--json", str(tmp_path / "r.json")) == 0
+    assert not seen["options"].spread
+    page = tmp_path / "r.html"
+    assert run("check", "my model.h5", "--html", str(page), "--layer", "a*", "--seed", "3", "--lenient", "-q") == 0
+    assert seen["options"].spread
+    assert "<pre>refconv check &#39;my model.h5&#39; --seed 3 --layer &#39;a*&#39; --lenient</pre>" in page.read_text()
+
+
+def test_two_reports_have_two_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    same = str(tmp_path / "r")
+    assert run("check", "m.h5", "--json", same, "--html", same) == 2
+    assert "two reports are to go to one file" in capsys.readouterr().err
 
 
 def test_wrong_input_leaves_no_report(tmp_path: Path) -> None:
