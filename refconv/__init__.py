@@ -11,12 +11,24 @@ if TYPE_CHECKING:
     from refconv.formats import load
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
-    from refconv.pipeline import Options, check, run
+    from refconv.pipeline import Options, check, pixel, run
     from refconv.result import CheckResult, Policy, Verdict
 
 __version__ = "0.1.0"
 
-__all__ = ["CheckResult", "Options", "Policy", "RefconvError", "Verdict", "check", "load", "register", "run", "weights"]
+__all__ = [
+    "CheckResult",
+    "Options",
+    "Policy",
+    "RefconvError",
+    "Verdict",
+    "check",
+    "load",
+    "pixel",
+    "register",
+    "run",
+    "weights",
+]
 
 _HOME = {
     "CheckResult": "refconv.result",
@@ -26,6 +38,7 @@ _HOME = {
     "Verdict": "refconv.result",
     "check": "refconv.pipeline",
     "load": "refconv.formats",
+    "pixel": "refconv.pipeline",
     "register": "refconv.ops.registered",
     "run": "refconv.pipeline",
     "weights": "refconv.inventory.weights",

@@ -11,6 +11,7 @@ from refconv import __version__
 
 COMMANDS = {
     "check": "Verify every layer of a model.",
+    "pixel": "Compute one output element by hand.",
     "weights": "List stored and effective weights.",
     "layers": "List the layers that have a reference.",
     "env": "Tell which frameworks and devices are usable here.",

@@ -93,7 +93,7 @@ def _number(token: str, where: str) -> _Number:
     if special is not None:
         return _Number(-special if token.startswith("-") else special)
     if hexadecimal := HEXADECIMAL.match(token):
-        return _Number(_bits(*hexadecimal.groups(), token, where))
+        return _Number(_bits(hexadecimal[1], hexadecimal[2], where))
     decimal = DECIMAL.match(token)
     if not decimal:
         raise BadInput(f"{token!r} is no number", where=where)
@@ -104,10 +104,10 @@ def _number(token: str, where: str) -> _Number:
     return _Number(float(token), int(exponent or 0) - digits, False, None if exponent is None else int(exponent))
 
 
-def _bits(sign: str, digits: str, token: str, where: str) -> float:
+def _bits(sign: str, digits: str, where: str) -> float:
     if sign or len(digits) not in BITS:
         hint = "8 or 16 digits are the bits of a float32 or float64; integers need --codes --scale S"
-        raise BadInput(f"{token!r} is no float in hexadecimal", where=where, hint=hint)
+        raise BadInput(f"'{sign}0x{digits}' is no float in hexadecimal", where=where, hint=hint)
     return float(struct.unpack(BITS[len(digits)], bytes.fromhex(digits))[0])
 
 
@@ -144,7 +144,9 @@ def _resolution(numbers: Sequence[_Number], *, aligned: bool) -> np.ndarray:
 def _radius(number: _Number, unit: float | None, coarsest: float | None) -> float:
     if number.integer and coarsest is not None:
         unit = coarsest
-    return 0.0 if unit is None else max(unit, float(FLOAT32.spacing(number.value)) / 2)
+    if unit is None:
+        return 0.0
+    return max(unit, float(FLOAT32.spacing(number.value)) / 2) + float(np.spacing(abs(number.value)))
 
 
 def _lines(text: str, where: str) -> tuple[int, ...]:

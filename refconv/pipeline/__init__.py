@@ -1,8 +1,22 @@
-"""check() and run(): the only package that names every stage."""
+"""check(), pixel() and run(): the only package that names every stage."""
 
 from __future__ import annotations
 
+from refconv.pipeline.by_hand import Pixel, pixel
 from refconv.pipeline.model import Run, check, draw_inputs, run, select, verify
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
 
-__all__ = ["Given", "OnLayer", "Options", "Progress", "Run", "check", "draw_inputs", "run", "select", "verify"]
+__all__ = [
+    "Given",
+    "OnLayer",
+    "Options",
+    "Pixel",
+    "Progress",
+    "Run",
+    "check",
+    "draw_inputs",
+    "pixel",
+    "run",
+    "select",
+    "verify",
+]

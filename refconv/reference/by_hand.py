@@ -110,7 +110,7 @@ def by_hand(
     Raises:
         BadInput: the layer is of no kind that this shows.
     """
-    if node.type not in KINDS or getattr(node.attrs, "masks", ()):
+    if node.type not in KINDS or getattr(node.attrs, "masks", None):
         hint = "it shows convolutions, Dense and pooling, and their QKeras forms"
         raise BadInput(f"{node.type} cannot be shown by hand", where=f"layer {node.name}", hint=hint)
     factors = KINDS[node.type](node.attrs, inputs[0], index)
@@ -230,12 +230,12 @@ Kind = Callable[[Any, np.ndarray, tuple[int, ...]], Factors]
 
 KINDS: Mapping[str, Kind] = {
     **{f"Conv{rank}D": _convolution for rank in (1, 2, 3)},
-    **{name: _convolution for name in ("QConv1D", "QConv2D", "QConv2DBatchnorm")},
-    **{name: _depthwise for name in ("DepthwiseConv1D", "DepthwiseConv2D")},
-    **{name: _depthwise for name in ("QDepthwiseConv2D", "QDepthwiseConv2DBatchnorm")},
+    **dict.fromkeys(("QConv1D", "QConv2D", "QConv2DBatchnorm"), _convolution),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),
+    **dict.fromkeys(("QDepthwiseConv2D", "QDepthwiseConv2DBatchnorm"), _depthwise),
     **{f"Conv{rank}DTranspose": _transposed for rank in (1, 2, 3)},
-    **{name: _transposed for name in ("QConv2DTranspose",)},
-    **{name: _dense for name in ("Dense", "QDense", "QDenseBatchnorm")},
+    **dict.fromkeys(("QConv2DTranspose",), _transposed),
+    **dict.fromkeys(("Dense", "QDense", "QDenseBatchnorm"), _dense),
     **{f"MaxPooling{rank}D": _pooling(MAX) for rank in (1, 2, 3)},
     **{f"AveragePooling{rank}D": _pooling(MEAN) for rank in (1, 2, 3)},
     **{f"GlobalMaxPooling{rank}D": _global(MAX) for rank in (1, 2, 3)},
