@@ -76,13 +76,37 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A change that does not explain a mismatch; `left` is the error beside it in units of the bound."""
+
+    code: str
+    name: str
+    left: float
+
+
+@dataclass(frozen=True)
 class Finding:
-    """A reason for a mismatch, from `diagnose`."""
+    """A reason for a mismatch, from `diagnose`.
+
+    Attributes:
+        code: the rule's, joined by "+" where two explain it together; RC9xx where nothing is certain.
+        title: what the layer did instead.
+        evidence, fix: one sentence each.
+        line: code that does it right, where a line of it helps.
+        before, after: the largest error in units of the bound, as the model says and so altered; None where not known.
+        command: what shows it again.
+        tried: what was excluded, the nearest first, where nothing explains it.
+    """
 
     code: str
     title: str
     evidence: str
     fix: str = ""
+    line: str = ""
+    before: float | None = None
+    after: float | None = None
+    command: str = ""
+    tried: tuple[Tried, ...] = ()
 
 
 @dataclass(frozen=True)

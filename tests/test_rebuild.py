@@ -20,7 +20,6 @@ from support.models import model_path
 
 import refconv
 from refconv import pipeline
-from refconv.compare.theano import REASON
 from refconv.errors import BadInput, UnreadableModel
 from refconv.formats.writer import write
 from refconv.frameworks.worker.loading import load_model
@@ -343,18 +342,20 @@ def lenet_result(change: Callable[[np.ndarray], np.ndarray] = lambda kernel: ker
     return {found.name: found for found in result.layers}
 
 
-def test_a_kernel_that_theano_wrote_is_a_mismatch_and_the_reason_says_why() -> None:
+def test_a_kernel_that_theano_wrote_is_a_mismatch_and_the_finding_says_why() -> None:
     found = lenet_result()
     for name in ("conv2d_1", "conv2d_2", "conv2d_3"):
-        assert (found[name].verdict, found[name].reason) == (Verdict.MISMATCH, REASON)
+        (finding,) = found[name].findings
+        assert (found[name].verdict, finding.code) == (Verdict.MISMATCH, "RC203")
+        assert "Theano" in finding.title and "`backend`" in finding.title and "--rebuild" in finding.fix
     others = {found[name].verdict for name in found if not name.startswith("conv")}
     assert others <= {Verdict.EXACT, Verdict.WITHIN}
-    assert "Theano" in REASON and "rotated by 180°" in REASON and "`backend`" in REASON
 
 
-def test_another_fault_in_such_a_file_has_no_such_reason() -> None:
+def test_another_fault_in_such_a_file_has_no_such_finding() -> None:
     turned = lenet_result(lambda kernel: 1.5 * kernel[::-1, ::-1])["conv2d_1"]
-    assert (turned.verdict, turned.reason) == (Verdict.MISMATCH, "")
+    assert turned.verdict is Verdict.MISMATCH
+    assert "RC203" not in [finding.code for finding in turned.findings]
     assert lenet_result(lambda kernel: kernel[::-1, ::-1])["conv2d_1"].verdict is Verdict.WITHIN
 
 

@@ -15,13 +15,11 @@ from refconv.compare.identify import identify
 from refconv.compare.operands import Arrays, distinct, enclose
 from refconv.compare.stepwise import compare_steps, unlike_outputs, unlike_steps
 from refconv.compare.tensor import Compared, compare, settled, shape_reason
-from refconv.errors import UnreadableModel
 from refconv.graph import Node
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.formats import Field
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context, Weights
-from refconv.ops.table import TABLE
 from refconv.reference.forward import NodeWeights, step_names
 from refconv.result import Comparison, Verdict
 
@@ -85,8 +83,7 @@ def judge(
     verdict = max((found.verdict, *(c.verdict for c in weighed.values())), key=lambda v: v.severity)
     if verdict in (Verdict.EXACT, Verdict.WITHIN) and (hollow := _vacuous(applied, inputs, got)):
         return Judgement(Verdict.VACUOUS, found.tensors, weighed, hollow, found.sigma, candidates)
-    reason = _stored_used(node, weights.stored, inputs, got, found, context, find) or found.reason
-    return Judgement(verdict, found.tensors, weighed, reason, found.sigma, candidates)
+    return Judgement(verdict, found.tensors, weighed, found.reason, found.sigma, candidates)
 
 
 def _unlike_weights(weights: NodeWeights, recorded: Weights) -> str:
@@ -136,27 +133,6 @@ def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, c
 def _degraded(outputs: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
     """The outputs that failed, for a known reason."""
     return tuple(replace(c, verdict=Verdict.DEGRADED) if c.verdict in WRONG else c for c in outputs)
-
-
-def _stored_used(
-    node: Node,
-    stored: Weights,
-    inputs: Arrays,
-    got: Arrays,
-    found: Compared,
-    context: Context,
-    find: Find,
-) -> str:
-    """Says so where a quantized layer's output is wrong with its effective weights and right with its stored ones."""
-    if found.verdict is not Verdict.MISMATCH or TABLE[node.type].slots is None:
-        return ""
-    try:
-        raw = find(node, stored, inputs, got, context)
-    except UnreadableModel:  # folded weights have other shapes than the stored ones
-        return ""
-    if raw.verdict.severity >= Verdict.SUSPECT.severity:
-        return ""
-    return "the output is that of the stored weights, not of the effective (quantized) ones"
 
 
 def _vacuous(weights: Weights, inputs: Arrays, got: Arrays) -> str:

@@ -30,6 +30,7 @@ def merge(results: Sequence[LayerResult], starts: Sequence[int]) -> LayerResult:
         chained=_drift(drifts) if len(drifts) == len(results) else None,
         nondeterministic=any(r.nondeterministic for r in results),
         power=results[0].power,
+        findings=next((r.findings for r in results if r.findings), ()),
         probe=results[0].probe,
         probe_reason=results[0].probe_reason,
         seconds={name: sum(r.seconds.get(name, 0.0) for r in results) for name in gravest.seconds},

@@ -112,7 +112,7 @@ def _channels(case: Case) -> tuple[list[str], Case]:
     attrs = case.attrs
     if not elementwise(case) or getattr(attrs, "groups", 1) > 1:
         return [], case
-    count, take = _taking(case)
+    count, take = taking(case)
     if take is None or count <= CHANNELS + 1:
         return [], case
     first = min(case.unit // 2, count // 2 - 1) * 2
@@ -123,7 +123,7 @@ def _channels(case: Case) -> tuple[list[str], Case]:
     return [f"{len(chosen)} of {count} channels"], part
 
 
-def _taking(case: Case) -> tuple[int, Callable[[np.ndarray], Case] | None]:
+def taking(case: Case) -> tuple[int, Callable[[np.ndarray], Case] | None]:
     """How many channels there are, and how to take some of them; None where they are not to be had apart."""
     attrs = case.attrs
     if isinstance(attrs, (Depthwise, Convolution, Transposed)) and not by_input(attrs):

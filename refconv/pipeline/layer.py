@@ -10,7 +10,6 @@ from refconv.compare.drift import apart, drift
 from refconv.compare.power import with_power
 from refconv.compare.recorded import Seen, judge_call, seen_of
 from refconv.compare.remarks import draws
-from refconv.compare.theano import used_as_stored
 from refconv.graph import Node
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
@@ -28,7 +27,6 @@ class Checking:
     runs: Runs
     context: Context
     options: Options
-    backend: str = ""  # what wrote the file
 
     def ready(self, node: Node) -> bool:
         """Whether a node's values and σ can be had before the framework's: a float32 layer with a reference."""
@@ -56,9 +54,6 @@ class Checking:
         isolated = time.perf_counter() - begun
         self.runs.go_on(node, weights.applied, values, judged.sigma or apart(values, found.outputs))
         result = replace(result, verdict=judged.verdict, reason=judged.reason)
-        if call and judged.verdict is Verdict.MISMATCH:
-            why = used_as_stored(self.backend, node, call, weights, declared, trace, self.context)
-            result = replace(result, reason=why or judged.reason)
         if call is None or not judged.outputs:
             return result
         result = replace(

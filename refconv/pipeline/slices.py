@@ -17,6 +17,7 @@ from refconv.frameworks import Stream, Whole
 from refconv.graph import Graph
 from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
+from refconv.pipeline.diagnosing import Diagnosing
 from refconv.pipeline.layer import Checking
 from refconv.pipeline.options import OnLayer, Options, Progress
 from refconv.reference.masks import MASK
@@ -64,11 +65,12 @@ class Slices:
         """Judge all, and tell `on_layer` of each layer as its last samples are judged."""
         found: dict[int, list[LayerResult]] = defaultdict(list)
         starts, ends, failed = range(0, min(map(len, self.arrays)), self.size), list[Ends](), False
+        asking = Diagnosing(self.graph, self.context, self.options)
         for number, start in enumerate(starts):
             if number and not self.source.following():
                 break
             checking = self._begin(start)
-            for result in self._layers(checking, self._masks(start), _part(progress, number, len(starts))):
+            for result in self._layers(checking, asking, self._masks(start), _part(progress, number, len(starts))):
                 results = found[result.index]
                 results.append(result)
                 failed = self.options.fail_fast and result.verdict in FAILING
@@ -88,8 +90,8 @@ class Slices:
         )
         if start:  # faults are tried on the first samples
             self.source.more()
-            return Checking(runs, self.context, replace(self.options, power=False), self.graph.backend)
-        checking = Checking(runs, self.context, self.options, self.graph.backend)
+            return Checking(runs, self.context, replace(self.options, power=False))
+        checking = Checking(runs, self.context, self.options)
         runs.ahead(checking.ready, self.source.ready)
         self.source.all() if self.options.thorough else self.source.more()  # probes are the last to arrive
         return checking
@@ -99,7 +101,9 @@ class Slices:
         each = zip(self.graph.inputs, self.arrays, strict=True)
         return {index: x[start : start + self.size] for index, x in each if self.graph.nodes[index].type == MASK}
 
-    def _layers(self, checking: Checking, masks: Mapping[int, np.ndarray], progress: Progress) -> Iterator[LayerResult]:
+    def _layers(
+        self, checking: Checking, asking: Diagnosing, masks: Mapping[int, np.ndarray], progress: Progress
+    ) -> Iterator[LayerResult]:
         """The results of the selected layers, up to the first that fails where no more are wanted."""
         calls, graph = Calls(self.graph, self.source), self.graph
         for node in graph.nodes:
@@ -110,7 +114,8 @@ class Slices:
             call = under_masks(node, call, masks, self.source.trace) if call else None
             result = checking.layer(node, call, self.source.trace, wanted=node.index in self.selected)
             if node.index in self.selected:
-                yield (result := probed(node, result, call, self.source.trace, checking.context))
+                result = probed(node, result, call, self.source.trace, checking.context)
+                yield (result := asking.of(node, result, call, self.source.trace))
                 if self.options.fail_fast and result.verdict in FAILING:
                     return
             if call:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+from refconv.diagnose.words import times
 from refconv.report.text import decibel, error, pair, share
-from refconv.result import FAILING, Comparison, LayerResult, Missed, Power
+from refconv.result import FAILING, Comparison, Finding, LayerResult, Missed, Power
 
 
 def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
@@ -31,11 +32,21 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
     if layer.power is not None:
         yield from exposed(layer.power, verbose)
     for finding in layer.findings:
-        yield f"{finding.code} {finding.title}"
-        if verbose:
-            yield from filter(None, (finding.evidence, finding.fix))
+        yield from explained(finding, verbose)
     if verbose and (found := measured(layer)):
         yield "; ".join(found)
+
+
+def explained(finding: Finding, verbose: bool) -> Iterator[str]:
+    """What explains the layer's failure and how to put it right; with -v also how to see it, and what was excluded."""
+    yield f"{finding.code} {finding.title}"
+    yield from (f"  {said}" for said in (finding.evidence, finding.fix, finding.line) if said)
+    if not verbose:
+        return
+    for tried in finding.tried:
+        yield f"  not {tried.code} {tried.name}: {times(tried.left)}"
+    if finding.command:
+        yield f"  {finding.command}"
 
 
 def failure(output: Comparison, name: str = "") -> Iterator[str]:

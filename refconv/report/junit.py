@@ -93,6 +93,8 @@ def _fail(case: xml.Element, kind: str, message: str, details: str) -> None:
 
 def _message(layer: LayerResult) -> str:
     worst = layer.worst
+    if layer.findings:
+        return f"{layer.type}: {layer.findings[0].code} {layer.findings[0].title}"
     if layer.probe is not None and layer.probe.verdict in FAILING:
         return f"{layer.type}: {layer.probe_reason}"
     if worst is None:

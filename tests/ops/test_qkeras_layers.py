@@ -161,7 +161,7 @@ def test_stored_weights_where_effective_ones_belong_are_named(tmp_path: Path) ->
     layer = qkeras.QConv2D(4, 3, kernel_quantizer=BITS, use_bias=False)
     (found,) = checked(layer, PLANE, tmp_path, unquantized).layers
     assert found.verdict is Verdict.MISMATCH
-    assert "stored weights" in found.reason
+    assert [finding.code for finding in found.findings] == ["RC101"]
 
 
 def test_a_wrong_effective_weight_has_a_verdict_of_its_own(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from refconv.result import (
     Policy,
     Power,
     QuantizedLayer,
+    Tried,
     Verdict,
 )
 
@@ -41,12 +42,16 @@ def result(*layers: LayerResult, plain: PlainResult | None = None, **more: Any) 
     return CheckResult(MODEL, layers, plain, ENVIRONMENT, fed, policy=policy, seconds=1.25, **more)
 
 
+FINDINGS = (
+    Finding("RC201", "t", "e", "f", line="y = y + bias", before=inf, after=0.25, command="refconv check model.h5"),
+    Finding("RC901", "none", "e", before=3.0, tried=(Tried("RC203", "kernel flipped", inf),)),
+)
 HOSTILE = "a\x1b[31m[red]<b>&]]>\x00"
 
 RESULTS = {
     "pass": result(layer(Verdict.EXACT), layer(Verdict.WITHIN, 2, "dense"), plain=PlainResult(1e-7, 0.1, ok=True)),
     "fail": result(layer(Verdict.MISMATCH, outputs=(comparison(Verdict.MISMATCH, 0.25, inf, failing=3),))),
-    "suspect": result(layer(Verdict.SUSPECT, findings=(Finding("RC201", "t", "e", "f"),))),
+    "suspect": result(layer(Verdict.SUSPECT, findings=FINDINGS)),
     "degraded": result(layer(Verdict.DEGRADED, chained=Drift(1e-3, 1e5, 1.0), seconds={"isolated": 0.1})),
     "mixed": result(layer(Verdict.WITHIN, arithmetic="mixed_bfloat16"), layer(Verdict.EXACT, 2, arithmetic="float32")),
     "incomplete": result(layer(Verdict.WITHIN), layer(Verdict.UNVERIFIED, 2, "own", reason="no reference for Own")),

@@ -79,9 +79,12 @@ class Case:
         return (
             (self.node.type, self.attrs, len(self.inputs)) == (other.node.type, other.attrs, len(other.inputs))
             and all(a is not None and b is not None for a, b in arrays)
-            and all(np.array_equal(a, b, equal_nan=True) for a, b in arrays if a.dtype.kind == "f")  # type: ignore
-            and all(np.array_equal(a, b) for a, b in arrays if a.dtype.kind != "f")  # type: ignore[union-attr,arg-type]
+            and all(a is b or _alike(a, b) for a, b in arrays)  # type: ignore[arg-type]
         )
+
+
+def _alike(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 def always(case: Case) -> bool:

@@ -1,0 +1,87 @@
+"""What was found, as findings that a report can show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from refconv.diagnose.documented import documentation
+from refconv.diagnose.engine import Attempt, Diagnosis, Found
+from refconv.diagnose.power import NOT_CHANCE, apart, chance
+from refconv.diagnose.rule import Question
+from refconv.diagnose.words import amount, times
+from refconv.ops.base import Context
+from refconv.result import Finding, Tried
+
+EXCLUDED, UNDECIDED, TOO_FEW = "RC901", "RC902", "RC903"
+SHOWN = 12  # attempts that a finding lists
+
+
+def findings(question: Question, diagnosis: Diagnosis, context: Context, command: str = "") -> tuple[Finding, ...]:
+    """One finding for each explanation, the simplest first; then what speaks against trusting them.
+
+    None where what was observed is right.
+    """
+    if diagnosis.before.good:
+        return ()
+    if not diagnosis.found:
+        return (_excluded(diagnosis, command),)
+    told = [_finding(found, diagnosis, command) for found in diagnosis.found]
+    return (*told, *_doubts(question, diagnosis, context, command))
+
+
+def _finding(found: Found, diagnosis: Diagnosis, command: str) -> Finding:
+    said = [documentation(rule) for rule in found.rules]
+    named = [_named(rule.name, change.label) for rule, change in zip(found.rules, found.changes, strict=True)]
+    before, after = diagnosis.before, found.fit
+    as_said, altered = amount(before.error, before.used), amount(after.error, after.used)
+    return Finding(
+        "+".join(rule.code for rule in found.rules),
+        ", and ".join(named),
+        f"largest error as the model says: {as_said}; with this change: {altered}",
+        " ".join(change.fix or doc.advice for change, doc in zip(found.changes, said, strict=True)),
+        line="; ".join(dict.fromkeys(change.line for change in found.changes if change.line)),
+        before=before.used,
+        after=after.used,
+        command=command,
+    )
+
+
+def _named(name: str, label: str) -> str:
+    return f"{name}: {label}" if label else name
+
+
+def _excluded(diagnosis: Diagnosis, command: str) -> Finding:
+    count = len(diagnosis.tried)
+    pairs = f" and {diagnosis.pairs} pairs of them" if diagnosis.pairs else ""
+    unfinished = "" if diagnosis.complete else " (there was no time for all pairs)"
+    nearest = "; the nearest leaves " + times(diagnosis.tried[0].left) if count else ""
+    return Finding(
+        EXCLUDED,
+        "no known convention explains it",
+        f"{count} changes{pairs} were tried{unfinished}, and none gives these values{nearest}",
+        "Compare a smaller case: one sample, one channel, weights of small integers.",
+        before=diagnosis.before.used,
+        command=command,
+        tried=tuple(_tried(attempt) for attempt in diagnosis.tried[:SHOWN]),
+    )
+
+
+def _tried(attempt: Attempt) -> Tried:
+    return Tried(attempt.rule.code, _named(attempt.rule.name, attempt.label), attempt.left)
+
+
+def _doubts(question: Question, diagnosis: Diagnosis, context: Context, command: str) -> Sequence[Finding]:
+    """That the observed values are too few, or do not tell the explanations apart."""
+    doubts, codes = [], [found.rules[0].code for found in diagnosis.found]
+    tries = len(diagnosis.tried) + len(diagnosis.found) + diagnosis.pairs
+    if (probability := chance(question, diagnosis.found[0].last, tries, context)) > NOT_CHANCE:
+        count = sum(o.values.size for o in question.observed)
+        evidence = f"{tries} changes were tried, and one of them fits by chance with a probability of {probability:.2g}"
+        title = f"too few values: {count} observed"
+        doubts.append(Finding(TOO_FEW, title, evidence, "Give more of the output, or more digits.", command=command))
+    if len(diagnosis.found) > 1 and (place := apart(question, [f.last for f in diagnosis.found], context)):
+        where = "[" + ",".join(map(str, place)) + "]"
+        title = f"these values cannot tell {' from '.join(codes)}"
+        evidence = f"all of them fit what was observed; they differ most at {where}, which was not"
+        doubts.append(Finding(UNDECIDED, title, evidence, f"Give the output at {where} too.", command=command))
+    return doubts
