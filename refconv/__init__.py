@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from refconv.formats import load
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
-    from refconv.pipeline import Options, check, pixel, run
+    from refconv.pipeline import Options, check, explain, pixel, run
     from refconv.result import CheckResult, Policy, Verdict
 
 __version__ = "0.1.0"
@@ -23,6 +23,7 @@ __all__ = [
     "RefconvError",
     "Verdict",
     "check",
+    "explain",
     "load",
     "pixel",
     "register",
@@ -37,6 +38,7 @@ _HOME = {
     "RefconvError": "refconv.errors",
     "Verdict": "refconv.result",
     "check": "refconv.pipeline",
+    "explain": "refconv.pipeline",
     "load": "refconv.formats",
     "pixel": "refconv.pipeline",
     "register": "refconv.ops.registered",

@@ -11,6 +11,8 @@ from refconv import __version__
 
 COMMANDS = {
     "check": "Verify every layer of a model.",
+    "explain": "Say why an output that you got from a layer differs.",
+    "rule": "Tell what a finding means.",
     "pixel": "Compute one output element by hand.",
     "weights": "List stored and effective weights.",
     "layers": "List the layers that have a reference.",

@@ -1,8 +1,9 @@
-"""check(), pixel() and run(): the only package that names every stage."""
+"""check(), explain(), pixel() and run(): the only package that names every stage."""
 
 from __future__ import annotations
 
 from refconv.pipeline.by_hand import Pixel, pixel
+from refconv.pipeline.explaining import explain
 from refconv.pipeline.model import Run, check, draw_inputs, run, select, verify
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
 
@@ -15,6 +16,7 @@ __all__ = [
     "Run",
     "check",
     "draw_inputs",
+    "explain",
     "pixel",
     "run",
     "select",
