@@ -26,4 +26,4 @@ def command(code: str | None, listed: bool) -> None:
     screen = console()
     with screen.capture() as captured:
         report.listing(screen) if listed else report.render(code or "", screen)
-    write(captured.get())
+    write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))

@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +131,8 @@ def _explained(given: Target, seen: Observed, asked: Asked, also: Mapping[str, W
         graph=graph,
         also=also,
         candidates=tuple(dict.fromkeys((*declared.candidates, SINGLE))),
-        model_inputs=given.arrays,
-        rerun=None if given.direct else lambda arrays: inputs_of(graph, node, arrays, given.context),
+        model_inputs=given.arrays or given.inputs,
+        rerun=_Reruns(given),
     )
     diagnosis = diagnose(question, given.context)
     before = diagnosis.before
@@ -146,6 +147,22 @@ def _explained(given: Target, seen: Observed, asked: Asked, also: Mapping[str, W
         findings=findings(question, diagnosis, given.context, command),
         notes=_notes(values, shape, place, drift),
     )
+
+
+class _Reruns:
+    """Other inputs of the model → the layer's, each computed once: pairs of rules ask again."""
+
+    def __init__(self, given: Target) -> None:
+        self._given, self._known = given, dict[bytes, Values]()
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> Values:
+        given = self._given
+        if given.direct:
+            return tuple(arrays)
+        key = sha256(b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)).digest()
+        if key not in self._known:
+            self._known[key] = inputs_of(given.graph, given.node, arrays, given.context)
+        return self._known[key]
 
 
 def _output(node: Node, weights: Weights, inputs: Values, context: Context) -> Enclosure:

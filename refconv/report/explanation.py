@@ -8,8 +8,8 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from refconv.diagnose.words import times
-from refconv.report.text import error, printable, size, wrap
+from refconv.diagnose.words import amount, times
+from refconv.report.text import printable, size, wrap
 from refconv.result import Explanation, Finding, Verdict
 
 
@@ -43,7 +43,7 @@ def _verdict(found: Explanation) -> str:
 
 
 def _amount(found: Explanation) -> str:
-    return f"{error(found.error)}, {times(found.used)}" if isfinite(found.error) else "without limit"
+    return amount(found.error, found.used) if isfinite(found.error) else "without limit"
 
 
 def _finding(finding: Finding, columns: int, verbose: bool) -> Iterator[str]:
