@@ -1,4 +1,4 @@
-"""Model inputs altered, for rules: pixels that a given input was made of, and what other preprocessing makes of them."""
+"""Model inputs altered, for rules: the pixels that an input was made of, and what else is made of pixels."""
 
 from __future__ import annotations
 
@@ -46,12 +46,8 @@ def given_as(x: Array) -> tuple[str, Array] | None:
         if name in COLOURED and not coloured(x):
             continue
         pixels = undo(x.astype(np.float64))
-        near = np.rint(pixels)
-        if (
-            np.abs(pixels - near).max(initial=0.0) <= NEAR
-            and near.min(initial=0) >= 0
-            and near.max(initial=0) <= LEVELS
-        ):
+        near = np.clip(np.rint(pixels), 0, LEVELS)
+        if np.abs(pixels - near).max(initial=0.0) <= NEAR:
             return name, near.astype(np.float32)
     return None
 

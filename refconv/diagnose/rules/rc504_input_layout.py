@@ -21,18 +21,16 @@ import numpy as np
 from refconv.diagnose.fed import fed, rerun
 from refconv.diagnose.rule import Change, Question, Rule
 
+TO_LAST, TO_FIRST = "x = x.transpose(0, 2, 3, 1)", "x = x.transpose(0, 3, 1, 2)"
+
 
 def propose(question: Question) -> Iterator[Change]:
     x = fed(question)
     if x is None or x.ndim not in (4, 5):
         return
     last, first = np.moveaxis(x, 1, -1), np.moveaxis(x, -1, 1)
-    yield from rerun(
-        question, "written as NCHW, read as NHWC", first.reshape(x.shape), line="x = x.transpose(0, 2, 3, 1)"
-    )
-    yield from rerun(
-        question, "written as NHWC, read as NCHW", last.reshape(x.shape), line="x = x.transpose(0, 3, 1, 2)"
-    )
+    yield from rerun(question, "written as NCHW, read as NHWC", first.reshape(x.shape), line=TO_LAST)
+    yield from rerun(question, "written as NHWC, read as NCHW", last.reshape(x.shape), line=TO_FIRST)
     if x.ndim == 4:
         yield from rerun(question, "height and width swapped", np.ascontiguousarray(x.swapaxes(1, 2)))
 
