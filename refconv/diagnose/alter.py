@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -12,7 +11,10 @@ from refconv.compare.counterfactuals.base import Case
 from refconv.compare.counterfactuals.table import ROWS
 from refconv.diagnose.rule import Change, Question
 from refconv.numerics.enclosure import Enclosure
+from refconv.ops.activations import Activation
+from refconv.ops.spatial import CHANNELS_FIRST, CHANNELS_LAST
 from refconv.ops.table import TABLE
+from refconv.quantizers.base import Quantizer
 
 Alter = Callable[[Case], Case]
 
@@ -22,8 +24,17 @@ def quantizes(case: Case) -> bool:
     return TABLE[case.node.type].slots is not None and bool(case.stored)
 
 
-def effective(case: Case) -> dict[str, Enclosure]:
+@dataclass(frozen=True)
+class Requantized(Case):
+    """A case whose weights were made anew, with their enclosures: it takes long where a scale is searched for."""
+
+    made: Mapping[str, Enclosure] = field(default_factory=dict)
+
+
+def effective(case: Case) -> Mapping[str, Enclosure]:
     """The effective weights that the case's attributes make of its stored ones."""
+    if isinstance(case, Requantized):
+        return case.made
     slots = TABLE[case.node.type].slots
     assert slots is not None
     with np.errstate(all="ignore"):
@@ -32,7 +43,10 @@ def effective(case: Case) -> dict[str, Enclosure]:
 
 def requantized(case: Case) -> Case:
     """The case with the weights that its attributes make of its stored ones."""
-    return replace(case, weights={name: e.mid.astype(np.float32) for name, e in effective(case).items()})
+    plain = {f.name: getattr(case, f.name) for f in fields(Case)}
+    made = effective(Case(**plain))
+    weights = {name: e.mid.astype(np.float32) for name, e in made.items()}
+    return Requantized(**{**plain, "weights": weights}, made=made)
 
 
 def with_stored(case: Case, alter: Alter) -> Case:
@@ -65,5 +79,48 @@ def by_rows(*names: str, label: str = "", fix: str = "", line: str = "") -> Call
     return propose
 
 
-def is_a(case: Case, *families: Any) -> bool:
-    return isinstance(case.attrs, families)
+def spatial_axes(case: Case, rank: int = 2) -> tuple[int, ...]:
+    """The axes of height and width (…) in the layer's inputs and outputs."""
+    first = 2 if getattr(case.attrs, "data_format", CHANNELS_LAST) == CHANNELS_FIRST else 1
+    return tuple(range(first, first + rank))
+
+
+def quantizers(case: Case) -> dict[str, Quantizer]:
+    """Every quantizer of the layer, by the attribute that holds it; "activation" too."""
+    held = {f.name: getattr(case.attrs, f.name) for f in fields(case.attrs)}
+    found = {name: v.quantizer if isinstance(v, Activation) else v for name, v in held.items()}
+    return {name: q for name, q in found.items() if isinstance(q, Quantizer)}
+
+
+def with_quantizers(case: Case, **changes: Quantizer) -> Case:
+    """The case with other quantizers, and the weights that they make."""
+    names = {name: Activation(q.name, quantizer=q) if name == "activation" else q for name, q in changes.items()}
+    altered = case.with_attrs(**names)
+    return requantized(altered) if quantizes(case) and set(changes) != {"activation"} else altered
+
+
+Turn = Callable[[Quantizer], Iterable[tuple[str, Quantizer]]]
+
+
+def by_quantizer(turn: Turn) -> Callable[[Question], Iterator[Change]]:
+    """Proposes each quantizer of a layer turned into another, and all of them together where there are several.
+
+    `turn` gives the others with labels; those that are no other are left out.
+    """
+
+    def propose(question: Question) -> Iterator[Change]:
+        case, together = question.case, dict[str, dict[str, Quantizer]]()
+        for name, quantizer in quantizers(case).items():
+            for label, other in turn(quantizer):
+                if other != quantizer and not quantizer.random:
+                    together.setdefault(label, {})[name] = other
+                    yield Change(f"{label}, {name.removesuffix('_quantizer')}", with_quantizers(case, **{name: other}))
+        for label, changes in together.items():
+            if len(changes) > 1:
+                yield Change(f"{label}, all quantizers", with_quantizers(case, **changes))
+
+    return propose
+
+
+def has(quantizer: Quantizer, *names: str) -> bool:
+    return all(hasattr(quantizer, name) for name in names)

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from refconv.diagnose.fit import Fit, fit, unchanged
 from refconv.diagnose.narrow import Part, computable, part_of
 from refconv.diagnose.rule import Change, Question, Rule
@@ -21,7 +23,7 @@ from refconv.ops.table import TABLE
 
 SECONDS = 10.0  # for pairs of rules; single ones are all tried
 CLOSER = 0.5  # a change explains nothing that leaves more than this share of the error it found
-MOST = 64  # alternatives of one rule
+MOST = 128  # alternatives of one rule
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def diagnose(
 ) -> Diagnosis:
     """Every rule's changes, each computed; those that give what was observed are found.
 
+    Rules that compute the model anew from its input are asked where no other explains it.
+
     A change is found only if the layer as the model says does not give what was observed, if the altered one does, by
     the bounds of `check` on all that was observed, and if it came closer in value, not by a wider bound.
 
@@ -83,14 +87,14 @@ def diagnose(
         return Diagnosis(before)
     part = part_of(question, before.index if not before.weight else ())
     search = _Search(question, context, before, part)
-    singles = [(rule, changes) for rule in rules if (changes := search.proposed(question, rule))]
-    for rule, changes in singles:
-        for change in changes:
-            search.single(rule, change, len(changes))
+    singles = search.alone([rule for rule in rules if not rule.reruns])
+    if not search.found:
+        singles += search.alone([rule for rule in rules if rule.reruns])
     if not search.found:
         search.pairs(singles, rules, time.monotonic() + seconds)
     order = {rule.code: place for place, rule in enumerate(rules)}
     found = sorted(search.found, key=lambda f: (len(f.rules), f.alternatives, [order[r.code] for r in f.rules]))
+    found = list({tuple(r.code for r in f.rules): f for f in reversed(found)}.values())[::-1]  # one for each rule
     tried = sorted(search.tried, key=lambda a: a.left)
     return Diagnosis(before, tuple(found), tuple(tried), tuple(search.same), search.count, search.complete)
 
@@ -110,7 +114,7 @@ class _Search:
         """The rule's changes of the question's case, each once, without those that change nothing."""
         distinct: list[Change] = []
         for change in _propose(rule, question):
-            if change.arithmetic is None and change.read is None and change.case.same(question.case):
+            if change.within and change.case.same(question.case):
                 if question is self.question:
                     self.same.append(Attempt(rule, change.label, self.before.used))
             elif not any(_alike(change, other) for other in distinct):
@@ -118,6 +122,14 @@ class _Search:
             if len(distinct) == MOST:
                 break
         return distinct
+
+    def alone(self, rules: Sequence[Rule]) -> list[tuple[Rule, list[Change]]]:
+        """Try each rule's changes; returns those that were proposed."""
+        singles = [(rule, changes) for rule in rules if (changes := self.proposed(self.question, rule))]
+        for rule, changes in singles:
+            for change in changes:
+                self.single(rule, change, len(changes))
+        return singles
 
     def single(self, rule: Rule, change: Change, alternatives: int) -> None:
         left = computable(self.question, change, self.part, self.quick)
@@ -131,7 +143,7 @@ class _Search:
         """Every change of one rule, and of that call every change of a later rule, until one pair explains it."""
         for place, rule in enumerate(rules):
             for first in next((changes for r, changes in singles if r is rule), []):
-                if first.arithmetic or first.read:
+                if not first.within:
                     continue
                 for other in rules[place + 1 :]:
                     if time.monotonic() > deadline:
@@ -168,8 +180,14 @@ def _propose(rule: Rule, question: Question) -> Iterator[Change]:
 
 
 def _alike(one: Change, other: Change) -> bool:
-    plain = one.read is None and other.read is None
-    return plain and one.arithmetic == other.arithmetic and one.case.same(other.case) and _stored(one, other)
+    """Whether nothing tells them apart; a few places first, since kernels may be large."""
+    plain = one.within and other.within and _print(one) == _print(other)
+    return plain and one.case.same(other.case) and _stored(one, other)
+
+
+def _print(change: Change) -> list[bytes]:
+    arrays = [*change.case.weights.values(), *change.case.inputs]
+    return [np.asarray(a.flat[:: max(a.size // 64, 1)]).tobytes() for a in arrays]
 
 
 def _stored(one: Change, other: Change) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from refconv.compare.counterfactuals.base import Case
 from refconv.compare.layer import compare_outputs
 from refconv.compare.operands import enclose
 from refconv.compare.stepwise import compare_steps
-from refconv.compare.tensor import compare
+from refconv.compare.tensor import Explain, compare
 from refconv.diagnose.alter import effective, quantizes
 from refconv.diagnose.observation import Observation
 from refconv.diagnose.rule import Change, Question
@@ -59,23 +60,15 @@ def fit(question: Question, change: Change, context: Context) -> Fit:
         UnreadableModel: the altered call cannot be computed.
     """
     weighed, case = weigh(question, change)
-    observed = read(question.observed, change)
     candidates = (change.arithmetic,) if change.arithmetic else question.candidates
     best: tuple[Comparison, ...] | None = None
     for arithmetic in candidates:
-        found = _compared(case, observed, replace(context, arithmetic=arithmetic))
+        found = _compared(case, change, question.observed, replace(context, arithmetic=arithmetic))
         if best is None or _gravest(found) < _gravest(best):
             best = found
         if _gravest(best) <= PASSING:
             break
     return _fit(best or (), weighed)
-
-
-def read(observed: Sequence[Observation], change: Change) -> tuple[Observation, ...]:
-    """What was observed, as the change reads it: only whole outputs can be read in another layout."""
-    if change.read is None or not all(o.at is None for o in observed):
-        return tuple(observed)
-    return tuple(replace(o, values=change.read(o.values)) for o in observed)
 
 
 def weigh(question: Question, change: Change) -> tuple[dict[str, Comparison], Case]:
@@ -104,14 +97,51 @@ def _altered(question: Question, case: Case) -> Mapping[str, Enclosure]:
     """Enclosures of the effective weights that the change makes."""
     base = question.case
     if quantizes(case) and (case.stored is not base.stored or case.attrs is not base.attrs):
-        made = effective(case)
+        made = effective(case)  # of a case altered again after it was made, the weights are no longer those
         if all(np.array_equal(made[n].mid.astype(np.float32), w) for n, w in case.weights.items() if n in made):
             return made
     return {n: Enclosure(w.astype(np.float64)) for n, w in case.weights.items() if w is not base.weights.get(n)}
 
 
-def _compared(case: Case, observed: Sequence[Observation], context: Context) -> tuple[Comparison, ...]:
-    whole, names = all(o.whole for o in observed), step_names(case.node)
+def enclosed(case: Case, change: Change, context: Context) -> tuple[tuple[Enclosure, ...], Explain | None]:
+    """What the altered call gives, what follows it included, and stage 2 for its elements."""
+    if step_names(case.node):
+        return case.enclose(context), None
+    found, explain = enclose(case.node, case.weights, case.inputs, context)
+    if change.then is not None:
+        with np.errstate(all="ignore"):
+            found, explain = tuple(change.then(e, context) for e in found), None
+    if change.after is None:
+        return found, explain
+    return tuple(_moved(e, change.after) for e in found), explain and _found_at(explain, change.after, found[0])
+
+
+def _moved(e: Enclosure, f: Callable[[np.ndarray], np.ndarray]) -> Enclosure:
+    """`Enclosure.move`, after a quantizer too."""
+    filled = Enclosure(*(np.array(v) for v in e.full())).move(f)
+    if e.lattices is None:
+        return replace(filled, accumulator=e.accumulator)
+    near, far = (_moved_lattice(lattice, e.mid.shape, f) for lattice in e.lattices)
+    return replace(filled, lattices=(near, far))
+
+
+def _moved_lattice(lattice: Any, shape: tuple[int, ...], f: Callable[[np.ndarray], np.ndarray]) -> Any:
+    def whole(v: Any) -> np.ndarray:
+        return f(np.array(np.broadcast_to(v, shape)))
+
+    spans = lattice.spans and tuple((whole(low), whole(high)) for low, high in lattice.spans)
+    ends = {name: whole(getattr(lattice, name)) for name in ("low", "high", "step", "power")}
+    return replace(lattice, **ends, spans=spans)
+
+
+def _found_at(explain: Explain, f: Callable[[np.ndarray], np.ndarray], before: Enclosure) -> Explain:
+    """Stage 2 of a moved element: that of the place where it was."""
+    places = f(np.arange(before.mid.size).reshape(before.mid.shape))
+    return lambda index: explain(tuple(int(i) for i in np.unravel_index(int(places[index]), before.mid.shape)))
+
+
+def _compared(case: Case, change: Change, observed: Sequence[Observation], context: Context) -> tuple[Comparison, ...]:
+    whole, names = change.plain and all(o.whole for o in observed), step_names(case.node)
     values = [o.values for o in observed]
     if whole and names and case.steps:
         count = len(values) - len(names)
@@ -119,12 +149,12 @@ def _compared(case: Case, observed: Sequence[Observation], context: Context) -> 
         return compare_steps(case.node, case.weights, case.inputs, values[:count], context, steps=steps).tensors
     if whole and not names:
         return compare_outputs(case.node, case.weights, case.inputs, values, context).tensors
-    return _partly(case, observed, context)
+    return _partly(case, change, observed, context)
 
 
-def _partly(case: Case, observed: Sequence[Observation], context: Context) -> tuple[Comparison, ...]:
-    """What was observed of a part, or not to the last bit."""
-    enclosures, explain = enclose(case.node, case.weights, case.inputs, replace(context, need=Need.WORST))
+def _partly(case: Case, change: Change, observed: Sequence[Observation], context: Context) -> tuple[Comparison, ...]:
+    """What was observed of a part, or not to the last bit, or after something else."""
+    enclosures, explain = enclosed(case, change, replace(context, need=Need.WORST))
     storage, found = context.arithmetic.format, []
     for observation, enclosure in zip(observed, enclosures, strict=False):
         if not observation.fits(enclosure.mid.shape):

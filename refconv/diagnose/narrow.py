@@ -10,7 +10,7 @@ import numpy as np
 from refconv.compare.counterfactuals.base import Case
 from refconv.compare.sampling import by_input, channels_axis, elementwise, taking
 from refconv.compare.stage1 import deviate
-from refconv.diagnose.fit import read, weigh
+from refconv.diagnose.fit import enclosed, weigh
 from refconv.diagnose.observation import Observation
 from refconv.diagnose.rule import Change, Question
 from refconv.errors import RefconvError
@@ -69,17 +69,17 @@ def remaining(question: Question, change: Change, part: Part | None, context: Co
     weighed, case = weigh(question, change)
     if any(c.failing for c in weighed.values()):
         return max(c.bound_used for c in weighed.values())
-    observed = read(question.observed, change)
-    if part is not None and not change.read and _separable(case) and _outputs(case) == part.count:
+    observed = question.observed
+    if part is not None and change.plain and _separable(case) and _outputs(case) == part.count:
         narrow = taking(case)[1]
         assert narrow is not None
         case, observed = narrow(part.chosen), (observed[0].among(part.axis, part.chosen),)
     candidates = (change.arithmetic,) if change.arithmetic else question.candidates
-    return min(_largest(case, observed, replace(context, arithmetic=a)) for a in candidates)
+    return min(_largest(case, change, observed, replace(context, arithmetic=a)) for a in candidates)
 
 
-def _largest(case: Case, observed: Sequence[Observation], context: Context) -> float:
-    enclosures = case.enclose(replace(context, need=Need.WORST))
+def _largest(case: Case, change: Change, observed: Sequence[Observation], context: Context) -> float:
+    enclosures, _ = enclosed(case, change, replace(context, need=Need.WORST))
     if len(observed) > len(enclosures):
         return float("inf")
     return max(_share(o, e, context) for o, e in zip(observed, enclosures, strict=False))

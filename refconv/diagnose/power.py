@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from refconv.compare.stage1 import deviate
-from refconv.diagnose.fit import weigh
+from refconv.diagnose.fit import enclosed, weigh
 from refconv.diagnose.rule import Change, Question
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
@@ -60,4 +60,5 @@ def apart(question: Question, changes: Sequence[Change], context: Context) -> tu
 def _enclosed(question: Question, change: Change, context: Context) -> tuple[Enclosure, ...]:
     """The altered call, as it was found to fit, under the first candidate arithmetic."""
     arithmetic = change.arithmetic or question.candidates[0]
-    return weigh(question, change)[1].enclose(replace(context, arithmetic=arithmetic, need=Need.WORST))
+    case = weigh(question, change)[1]
+    return enclosed(case, change, replace(context, arithmetic=arithmetic, need=Need.WORST))[0]

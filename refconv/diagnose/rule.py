@@ -14,7 +14,7 @@ from refconv.diagnose.observation import Observation
 from refconv.graph import Graph
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
-from refconv.ops.base import Weights
+from refconv.ops.base import Context, Weights
 
 Rerun = Callable[[Sequence[np.ndarray]], "tuple[np.ndarray, ...] | None"]
 
@@ -64,7 +64,8 @@ class Change:
         fix: one sentence; the rule's own where it is "".
         line: a line of code that does it right, where one helps.
         arithmetic: another arithmetic, where that is what is altered.
-        read: the whole observed output → the output that it was written from (another layout).
+        after: what moves the elements of the output (a transposition, a cut), after the altered call.
+        then: what is computed from the output, after the altered call and before `after`.
     """
 
     label: str
@@ -72,7 +73,18 @@ class Change:
     fix: str = ""
     line: str = ""
     arithmetic: Arithmetic | None = None
-    read: Callable[[np.ndarray], np.ndarray] | None = None
+    after: Callable[[np.ndarray], np.ndarray] | None = None
+    then: Callable[[Enclosure, Context], Enclosure] | None = None
+
+    @property
+    def within(self) -> bool:
+        """Whether the altered call says all: the same layer with other attributes, weights or inputs."""
+        return self.arithmetic is None and self.plain
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing follows the altered call."""
+        return self.after is None and self.then is None
 
 
 Propose = Callable[[Question], Iterable[Change]]
@@ -87,9 +99,11 @@ class Rule:
         name: states the defect.
         doc: the docstring of the rule's file: see `documented`.
         propose: question → the altered calls; none where the layer has nothing to alter.
+        reruns: it computes the layers before this one anew, which may take long.
     """
 
     code: str
     name: str
     doc: str = field(repr=False)
     propose: Propose = field(repr=False)
+    reruns: bool = False

@@ -22,6 +22,7 @@ from refconv.ops.bidirectional import Direction
 from refconv.ops.einsum_dense import Equation
 from refconv.ops.functions.axis import AXIS
 from refconv.ops.functions.table import FUNCTIONS
+from refconv.ops.interpolation import HALF_PIXEL
 from refconv.ops.time_distributed import Inner
 from refconv.quantizers.base import Quantizer
 
@@ -82,6 +83,8 @@ IMPLIED: Mapping[tuple[str, str], Mapping[int, Any]] = {
     ("LayerNormalization", "fused"): {2: True, 3: False},
     ("UnitNormalization", "least"): {2: 1e-6, 3: 1e-12},
     ("Resizing", "whole"): {2: False, 3: True},
+    ("Resizing", "alignment"): {2: HALF_PIXEL, 3: HALF_PIXEL},
+    ("UpSampling2D", "alignment"): {2: HALF_PIXEL, 3: HALF_PIXEL},
     ("ReversibleEmbedding", "reverse"): {2: False, 3: False},
 }
 AS_TEXT = ("QActivation",)  # takes a quantizer as text, or as an object, and does not read a serialized one

@@ -11,13 +11,24 @@ from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, bounded
 from refconv.numerics.formats import FLOAT64, gamma
 
+HALF_PIXEL, CORNERS, FIRST = "half_pixel", "corners", "first"  # alignments: the first is what Keras 2 and 3 compute
 
-def nearest_indices(length: int, target: int) -> np.ndarray:
+
+def nearest_indices(length: int, target: int, alignment: str = HALF_PIXEL) -> np.ndarray:
     """Source of each output position: min(⌊(i + ½)·s⌋, length − 1), s = length/target, in float32.
 
     The product decides in float32, as in TensorFlow's `ResizeNearestNeighbor` with half-pixel centres: where it is an
-    integer in exact arithmetic, its rounding chooses the neighbour.
+    integer in exact arithmetic, its rounding chooses the neighbour. With corners aligned, i·(length − 1)/(target − 1)
+    rounded half up; without half pixels ⌊i·s⌋, as in TensorFlow 1.
     """
+    if alignment == CORNERS:
+        scale = np.float32(length - 1) / np.float32(max(target - 1, 1))
+        return np.minimum(np.floor(np.arange(target, dtype=np.float32) * scale + np.float32(0.5)), length - 1).astype(
+            int
+        )
+    if alignment == FIRST:
+        scale = np.float32(length) / np.float32(target)
+        return np.minimum(np.floor(np.arange(target, dtype=np.float32) * scale).astype(np.int64), length - 1)
     scale = np.float32(length) / np.float32(target)
     centres = (np.arange(target, dtype=np.float32) + np.float32(0.5)) * scale
     return np.minimum(np.floor(centres).astype(np.int64), length - 1)
@@ -25,7 +36,7 @@ def nearest_indices(length: int, target: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Grid:
-    """Half-pixel-centred positions on one axis, each array of the output's length.
+    """Positions on one axis, each array of the output's length.
 
     Attributes:
         lower, upper: indices of the two neighbours; equal beyond the outer centres, where the edge value is held.
@@ -42,6 +53,18 @@ class Grid:
     last: np.ndarray
 
 
+def grid_of(length: int, target: int, u: float, alignment: str = HALF_PIXEL) -> Grid:
+    """The grid of that alignment: see `half_pixel`, or positions i·(length − 1)/(target − 1), or i·length/target.
+
+    Those two round the scale and the product: γ(2, u)·c.
+    """
+    if alignment == HALF_PIXEL:
+        return half_pixel(length, target, u)
+    scale = (length - 1) / max(target - 1, 1) if alignment == CORNERS else length / target
+    centre = np.arange(target) * scale
+    return _grid(centre, gamma(2, u) * centre, length)
+
+
 def half_pixel(length: int, target: int, u: float) -> Grid:
     """The grid of positions c = (i + ½)·length/target − ½, held inside [0, length − 1].
 
@@ -53,9 +76,14 @@ def half_pixel(length: int, target: int, u: float) -> Grid:
     below = target // gcd(length, target)
     drift = gamma(3, u) * centre
     drift = np.zeros(target) if below & (below - 1) == 0 else drift + gamma(1, u) * (np.abs(centre - 0.5) + drift)
-    position = np.clip(centre - 0.5, 0, length - 1)
+    return _grid(centre - 0.5, drift, length)
+
+
+def _grid(wanted: np.ndarray, drift: np.ndarray, length: int) -> Grid:
+    """Positions held inside the image."""
+    position = np.clip(wanted, 0, length - 1)
     lower = np.floor(position).astype(np.int64)
-    first, last = (_segment(centre - 0.5 + side * drift, length) for side in (-1, 1))
+    first, last = (_segment(wanted + side * drift, length) for side in (-1, 1))
     return Grid(lower, np.minimum(lower + 1, length - 1), position - lower, drift, first, last)
 
 
@@ -64,7 +92,9 @@ def _segment(position: np.ndarray, length: int) -> np.ndarray:
     return np.clip(np.floor(position), -1, length - 1).astype(np.int64)
 
 
-def interpolate(enclosure: Enclosure, axis: int, target: int, arithmetic: Arithmetic) -> Enclosure:
+def interpolate(
+    enclosure: Enclosure, axis: int, target: int, arithmetic: Arithmetic, alignment: str = HALF_PIXEL
+) -> Enclosure:
     """Linear interpolation of one axis to `target` elements: y = (1−t)·a + t·b.
 
     The radius is hard (the terms are too few for a variance), the sum of
@@ -76,7 +106,7 @@ def interpolate(enclosure: Enclosure, axis: int, target: int, arithmetic: Arithm
     - the reference's own 8·2⁻⁵³ of the same.
     """
     x = np.moveaxis(enclosure.mid, axis, -1)
-    grid = half_pixel(x.shape[-1], target, arithmetic.u)
+    grid = grid_of(x.shape[-1], target, arithmetic.u, alignment)
     a, b = x[..., grid.lower], x[..., grid.upper]
     magnitude = _blend(np.abs(a), np.abs(b), grid.weight)
     rounding = (gamma(4, arithmetic.u) + gamma(8, FLOAT64.u)) * magnitude + gamma(2, arithmetic.u) * np.abs(b - a)

@@ -14,7 +14,7 @@ from refconv.ops.attributes import attribute, flag, integer, number
 from refconv.ops.axes import as_floats
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.filters import FILTERS
-from refconv.ops.interpolation import interpolate, nearest_indices
+from refconv.ops.interpolation import HALF_PIXEL, interpolate, nearest_indices
 from refconv.ops.resampling import resample
 from refconv.ops.spatial import CHANNELS_FIRST, axes, channels_last, data_format, moved, only, restore
 from refconv.ops.taps import taps
@@ -26,6 +26,11 @@ def _interpolation(default: str) -> Any:
     """Keras 2 reads names in any case, and writes what it was given."""
     known = only("interpolation", *METHODS)
     return attribute(lambda value: known(value.lower() if isinstance(value, str) else value), default=default)
+
+
+def _alignment() -> Any:
+    """No layer says it, and none has another; `diagnose` asks what others would give."""
+    return attribute(only("alignment", HALF_PIXEL), default=HALF_PIXEL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,7 @@ class UpSampling2D(up_sampling_of_rank(2)):  # type: ignore[misc]
     """Only images are interpolated."""
 
     interpolation: str = _interpolation("nearest")
+    alignment: str = _alignment()
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Resizing:
     antialias: bool = attribute(flag, default=False)
     data_format: str = data_format()
     whole: bool = attribute(flag, default=True)
+    alignment: str = _alignment()
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,8 @@ def up_sampling(attrs: UpSampling, weights: Weights, inputs: Sequence[Enclosure]
         return moved(inputs[0], attrs.data_format, len(attrs.size), lambda v: _repeat(v, attrs.size))
     height, width = channels_last(inputs[0].mid, attrs.data_format, 2).shape[1:-1]
     target = (height * attrs.size[0], width * attrs.size[1])
-    return _interpolated(inputs[0], target, attrs.data_format, context, method=method)
+    alignment = getattr(attrs, "alignment", HALF_PIXEL)
+    return _interpolated(inputs[0], target, attrs.data_format, context, method=method, alignment=alignment)
 
 
 def resizing(attrs: Resizing, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
@@ -96,9 +104,9 @@ def resizing(attrs: Resizing, weights: Weights, inputs: Sequence[Enclosure], con
     elif attrs.pad_to_aspect_ratio:
         x = _filled(x, target, attrs.data_format, attrs.fill_value)
     if attrs.interpolation == "nearest":
-        return moved(x, attrs.data_format, 2, lambda v: _gather(v, target))
-    method, antialias = attrs.interpolation, attrs.antialias
-    found = _interpolated(x, target, attrs.data_format, context, method=method, antialias=antialias)
+        return moved(x, attrs.data_format, 2, lambda v: _gather(v, target, attrs.alignment))
+    method, antialias, aligned = attrs.interpolation, attrs.antialias, attrs.alignment
+    found = _interpolated(x, target, attrs.data_format, context, method=method, antialias=antialias, alignment=aligned)
     return _as_integers(found, x.mid.dtype) if attrs.whole and x.mid.dtype.kind in "iu" else found
 
 
@@ -152,8 +160,8 @@ def _repeat(v: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     return v
 
 
-def _gather(v: np.ndarray, target: tuple[int, int]) -> np.ndarray:
-    rows, columns = (nearest_indices(v.shape[1 + i], target[i]) for i in range(2))
+def _gather(v: np.ndarray, target: tuple[int, int], alignment: str) -> np.ndarray:
+    rows, columns = (nearest_indices(v.shape[1 + i], target[i], alignment) for i in range(2))
     return v[:, rows[:, None], columns]
 
 
@@ -165,6 +173,7 @@ def _interpolated(
     *,
     method: str = "bilinear",
     antialias: bool = False,
+    alignment: str = HALF_PIXEL,
 ) -> Enclosure:
     """Both axes in both orders: the values agree, and the larger radius covers kernels that start with either.
 
@@ -175,7 +184,7 @@ def _interpolated(
 
     def along(e: Enclosure, axis: int) -> Enclosure:
         if method == "bilinear" and not antialias:
-            return interpolate(e, axis, target[axis - 1], arithmetic)
+            return interpolate(e, axis, target[axis - 1], arithmetic, alignment)
         line = taps(method, e.mid.shape[axis], target[axis - 1], antialias=antialias, u=arithmetic.u)
         return resample(e, axis, line, arithmetic)
 

@@ -35,6 +35,7 @@ from refconv.reference.forward import forward, weights_of
 from refconv.reference.upto import inputs_of
 from refconv.result import Explanation, Verdict
 
+LONGEST, LEAST = 12.0, 1.0  # seconds after which, and within which, pairs of rules are tried no longer
 SEEDS = (0, 1)  # of runs that round, which tell how far the layers before may move the output
 
 
@@ -98,7 +99,7 @@ def explain(
     given = target(path, layer, inputs, layer_input, options, seeds=() if layer_input else SEEDS)
     command = _command(path, layer, asked, inputs, layer_input, also)
     progress(f"explaining {given.node.name}", None)
-    found = _explained(given, seen, asked, _others(given.node, also, options), command)
+    found = _explained(given, seen, asked, _others(given.node, also, options), command, started)
     return replace(found, seconds=time.perf_counter() - started)
 
 
@@ -134,7 +135,7 @@ def _explained(given: Target, seen: Observed, asked: Asked, also: Mapping[str, W
         model_inputs=given.arrays or given.inputs,
         rerun=_Reruns(given),
     )
-    diagnosis = diagnose(question, given.context)
+    diagnosis = diagnose(question, given.context, seconds=max(LEAST, LONGEST - (time.perf_counter() - started)))
     before = diagnosis.before
     return replace(
         none,

@@ -53,4 +53,4 @@ def _line(name: str) -> str:
     return f"x = {name}  # float32"
 
 
-RULE = Rule("RC501", "input scaled otherwise", __doc__, propose)
+RULE = Rule("RC501", "input scaled otherwise", __doc__, propose, reruns=True)

@@ -30,4 +30,4 @@ def propose(question: Question) -> Iterator[Change]:
             yield from rerun(question, "", x.take(order, axis), line="x = x[..., ::-1]" if axis == -1 else "")
 
 
-RULE = Rule("RC502", "colours in the other order", __doc__, propose)
+RULE = Rule("RC502", "colours in the other order", __doc__, propose, reruns=True)

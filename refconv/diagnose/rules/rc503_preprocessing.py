@@ -34,4 +34,4 @@ def propose(question: Question) -> Iterator[Change]:
         yield from rerun(question, f"{other} in place of {name}", make(pixels), fix)
 
 
-RULE = Rule("RC503", "another preprocessing", __doc__, propose)
+RULE = Rule("RC503", "another preprocessing", __doc__, propose, reruns=True)

@@ -35,4 +35,4 @@ def propose(question: Question) -> Iterator[Change]:
         yield from rerun(question, "height and width swapped", np.ascontiguousarray(x.swapaxes(1, 2)))
 
 
-RULE = Rule("RC504", "input in the other layout", __doc__, propose)
+RULE = Rule("RC504", "input in the other layout", __doc__, propose, reruns=True)
