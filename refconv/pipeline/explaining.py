@@ -113,7 +113,9 @@ def _codes(codes: bool, scale: float | None, bits: int | None) -> Codes | None:
     return Codes(scale, bits)
 
 
-def _explained(given: Target, seen: Observed, asked: Asked, also: Mapping[str, Weights], command: str) -> Explanation:
+def _explained(
+    given: Target, seen: Observed, asked: Asked, also: Mapping[str, Weights], command: str, started: float
+) -> Explanation:
     node, graph = given.node, given.graph
     none = Explanation(graph.path, node.name, node.type, Verdict.UNVERIFIED, "")
     if node.attrs is None:
