@@ -38,7 +38,7 @@ def propose(question: Question) -> Iterator[Change]:
     if len(expected) != count or not seen.fits(expected.shape):
         return
     nearest = np.arange(count)
-    places = nearest if seen.at is None else seen.at[0]
+    places = np.arange(count) if seen.at is None else seen.at[0]
     nearest[places] = _nearest(seen, expected)
     if not np.array_equal(nearest, np.arange(count)):
         label = "" if len(places) > 8 else f"{_listed(places)} are those of {_listed(nearest[places])}"
