@@ -107,3 +107,8 @@ class Rule:
     doc: str = field(repr=False)
     propose: Propose = field(repr=False)
     reruns: bool = False
+
+
+def nothing(question: Question) -> tuple[Change, ...]:
+    """Of rules that no altered call stands for: other runs, or the search itself, speak for them."""
+    return ()

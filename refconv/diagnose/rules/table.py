@@ -53,6 +53,10 @@ from refconv.diagnose.rules import (
     rc503_preprocessing,
     rc504_input_layout,
     rc505_batch_order,
+    rc601_nondeterministic,
+    rc602_plain_differs,
+    rc603_compiled_only,
+    rc604_onednn_only,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -105,6 +109,10 @@ RULES: tuple[Rule, ...] = (
     rc503_preprocessing.RULE,
     rc504_input_layout.RULE,
     rc505_batch_order.RULE,
+    rc601_nondeterministic.RULE,
+    rc602_plain_differs.RULE,
+    rc603_compiled_only.RULE,
+    rc604_onednn_only.RULE,
 )
 
 
