@@ -7,7 +7,7 @@ from support.asked import CONTEXT, ask, case, codes, conv, drawn, output, why
 from refconv.compare.counterfactuals.base import Case
 from refconv.compare.declared import NAMED, TF32S, mixed, operands
 from refconv.diagnose.engine import diagnose
-from refconv.diagnose.rules import rc401_tf32, rc402_bfloat16, rc403_float16, rc404_flushed
+from refconv.diagnose.rules import rc401_tf32, rc402_bfloat16, rc403_float16, rc404_flushed, rc405_float16_sums
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.formats import BFLOAT16, FLOAT16, Format
 from refconv.ops.base import Context
@@ -54,9 +54,10 @@ def test_flushed_denormals_are_found() -> None:
     assert why(moved, np.float32([[0, 1], [0, -3]])).before.good  # of float32, as frameworks do
 
 
-@pytest.mark.parametrize(
-    "rule", [rc401_tf32.RULE, rc402_bfloat16.RULE, rc403_float16.RULE, rc404_flushed.RULE], ids=lambda rule: rule.code
-)
+RULES = tuple(module.RULE for module in (rc401_tf32, rc402_bfloat16, rc403_float16, rc404_flushed, rc405_float16_sums))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_no_rule_of_precision_explains_another_fault(rule: object) -> None:
     right = conv()
     wrong = right.with_weights(kernel=right.weights["kernel"] * np.float32(1 + 2.0**-12))
@@ -74,3 +75,41 @@ def test_operands_that_the_format_holds_are_not_rounded() -> None:
     right = conv(np.rint(drawn(2, 7, 7, 3) * 4))
     whole = right.with_weights(kernel=np.rint(right.weights["kernel"] * 4))
     assert not list(rc401_tf32.RULE.propose(ask(whole, output(whole))))
+
+
+def loop(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, *, channels_outside: bool) -> np.ndarray:
+    """A VALID convolution in half precision, one number after the other."""
+    half = np.float16
+    out = np.zeros((len(x), x.shape[1] - 2, x.shape[2] - 2, kernel.shape[-1]), half)
+    taps = [(i, j, c) for i in range(3) for j in range(3) for c in range(kernel.shape[2])]
+    taps = sorted(taps, key=lambda t: t[2]) if channels_outside else taps
+    for place in np.ndindex(out.shape):
+        n, row, column, f = place
+        total = half(0)
+        for i, j, c in taps:
+            total = half(total + half(half(x[n, row + i, column + j, c]) * half(kernel[i, j, c, f])))
+        out[place] = half(total + half(bias[f]))
+    return out.astype(np.float32)
+
+
+@pytest.mark.parametrize("channels_outside", [False, True])
+def test_sums_in_float16_are_found_with_the_order_of_their_loops(channels_outside: bool) -> None:
+    right = conv(drawn(1, 5, 5, 3), padding="valid")
+    wrong = loop(right.inputs[0], right.weights["kernel"], right.weights["bias"], channels_outside=channels_outside)
+    found = why(right, wrong)
+    assert codes(found)[0] == "RC405"
+    assert found.found[0].last.label.startswith("channels" if channels_outside else "taps")
+
+
+def test_a_product_summed_in_float16_is_found() -> None:
+    x, kernel = drawn(3, 40), drawn(40, 4)
+    right = case("Dense", {"units": 4, "use_bias": False, "activation": "relu"}, x, kernel=kernel)
+    total = np.zeros((3, 4), np.float16)
+    for i in range(40):
+        total = total + (x[:, i, None].astype(np.float16) * kernel[i].astype(np.float16))
+    assert codes(why(right, np.maximum(total, 0).astype(np.float32)))[0] == "RC405"
+
+
+def test_layers_that_no_plain_loop_computes_are_not_simulated() -> None:
+    for other in (conv(activation="sigmoid"), case("ReLU", {}, drawn(2, 3))):
+        assert not list(rc405_float16_sums.RULE.propose(ask(other, output(other))))
