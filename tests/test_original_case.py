@@ -1,4 +1,4 @@
-"""The question that this project began with: a layer's output by hand, from get_weights(), is not the layer's output."""
+"""The question that this project began with: a layer computed by hand from get_weights() gives something else."""
 
 from __future__ import annotations
 
@@ -18,14 +18,8 @@ qkeras = pytest.importorskip("qkeras")
 @needs_models
 def test_get_weights_of_a_quantized_convolution(tmp_path: Path) -> None:
     """A QConv2D of quantized_bits(4,0,1) on an image of CIFAR-10; one pixel over all channels, with NumPy."""
-    layer = qkeras.QConv2D(
-        8,
-        3,
-        padding="same",
-        kernel_quantizer="quantized_bits(4,0,1)",
-        bias_quantizer="quantized_bits(4,0,1)",
-        name="conv",
-    )
+    four = "quantized_bits(4,0,1)"
+    layer = qkeras.QConv2D(8, 3, padding="same", kernel_quantizer=four, bias_quantizer=four, name="conv")
     model = tf_keras.Sequential([tf_keras.Input((32, 32, 3)), layer])
     rng = np.random.default_rng(0)
     layer.set_weights([rng.uniform(-1, 1, w.shape).astype(np.float32) for w in layer.get_weights()])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support.results import RESULTS
 
+import refconv
+from refconv.ops.registered import forget
 from refconv.pipeline import Options
 from refconv.pipeline.elsewhere import SWITCH, Way, explained, ways
 from refconv.result import CheckResult, Comparison, Finding, LayerResult, PlainResult, Verdict
@@ -88,19 +92,44 @@ def test_every_way_speaks_for_a_rule() -> None:
     assert [way.switches for way in ways(Options(mode="eager"), {"onednn": {"enabled": False}})] == [{}, {SWITCH: "1"}]
 
 
-@pytest.mark.slow  # four runs of the framework, each in a process of its own
-def test_a_kernel_of_onednn_that_leaves_rows_unwritten(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Conv2D to one column: TensorFlow 2.21 with oneDNN writes the first row alone."""
+CODE = """
+import os
+from pathlib import Path
+import keras, tensorflow as tf
+
+@keras.saving.register_keras_serializable("mine")
+class Odd(keras.layers.Layer):
+    def call(self, x):
+        right = {
+            "switch": os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1",
+            "eager": tf.executing_eagerly(),
+            "never": False,
+        }[Path(__file__).with_name("right.txt").read_text()]
+        return x * (2.0 if right else 3.0)
+"""
+
+
+@pytest.mark.slow  # each runs the framework up to four times, in a process of its own
+@pytest.mark.parametrize(("right", "code"), [("switch", "RC604"), ("eager", "RC603"), ("never", "")])
+def test_a_layer_that_is_right_in_another_run_alone(
+    right: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A layer of the user's own whose values depend on how it is run, beside its reference."""
     import keras
 
-    import refconv
-
-    model = keras.Sequential([keras.Input((2, 3, 1)), keras.layers.Conv2D(1, (1, 2), strides=(1, 2), name="conv")])
-    model.set_weights([np.float32([10, 1]).reshape(1, 2, 1, 1), np.float32([0.5])])
-    path = f"{tmp_path}/model.keras"
-    model.save(path)
-    monkeypatch.setenv(SWITCH, "1")
-    found = refconv.check(path)
-    assert found.verdict == "fail" and found.layers[0].findings[0].code in ("RC603", "RC604")
+    (tmp_path / "right.txt").write_text(right)
+    (tmp_path / "odd.py").write_text(CODE)
+    spec = spec_from_file_location("odd", tmp_path / "odd.py")
+    assert spec is not None and spec.loader is not None
+    odd = module_from_spec(spec)
+    spec.loader.exec_module(odd)
+    keras.Sequential([keras.Input((4,)), odd.Odd(name="odd")]).save(tmp_path / "model.keras")
     monkeypatch.setenv(SWITCH, "0")
-    assert refconv.check(path).verdict == "pass"
+    refconv.register("Odd", lambda config, weights, inputs, ops: ops.multiply(inputs[0], np.float32(2)))
+    try:
+        found = refconv.check(tmp_path / "model.keras", trust_code=(str(tmp_path / "odd.py"),))
+    finally:
+        forget("Odd")
+    assert found.verdict == "fail"
+    codes = [finding.code for finding in found.layers[0].findings]
+    assert codes[:1] == [code] if code else not {"RC601", "RC603", "RC604"} & set(codes)
