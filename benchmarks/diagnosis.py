@@ -1,6 +1,6 @@
 """The figure of merit of the rules: planted faults, and which rule is said to explain them.
 
-    python benchmarks/diagnosis.py [MODEL …] [--layers N] [--seed 0] [--json FILE]
+    python benchmarks/diagnosis.py [MODEL …] [--layers N] [--seed 0] [--json FILE] [--out FOLDER]
 
 Without MODEL: the shipped samples, every model of the folder that REFCONV_MODELS names, and the two small ones that
 benchmarks/faults.py makes. Faults are those of benchmarks/faults.py that a rule describes (diagnosing/described.py says
@@ -14,6 +14,8 @@ often it came first; what was reported of clean layers; rules that never fired.
 that came first gives the same values as the true one, to the last bit, the layer cannot tell them apart (a kernel of
 1×1 in another order of axes; two biases that are equal): "first" then counts the true rule if it is reported too; the
 number of such ties is printed.
+
+The rows of each model are written to FOLDER when they are complete, and what is there is not asked again.
 """
 
 from __future__ import annotations
@@ -47,11 +49,17 @@ Row = dict[str, Any]
 def main() -> None:
     options = _arguments().parse_args()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    options.out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     for model in _models(options):
-        started, count = time.perf_counter(), len(rows)
-        rows += ask(model, operators(), seed=options.seed, mode="graph", samples=options.samples, layers=options.layers)
-        print(f"{model.label[:44]:44} {len(rows) - count:5} asked, {time.perf_counter() - started:6.1f} s", flush=True)
+        path = options.out / f"rows-{model.label.replace('/', '_')}-{options.seed}-{options.layers or 'all'}.json"
+        if not path.exists():
+            started = time.perf_counter()
+            how = {"seed": options.seed, "mode": "graph", "samples": options.samples, "layers": options.layers}
+            found = list(ask(model, operators(), **how))
+            path.write_text(json.dumps(found))
+            print(f"{model.label[:44]:44} {len(found):5} asked, {time.perf_counter() - started:6.1f} s", flush=True)
+        rows += json.loads(path.read_text())
     found = summary(rows)
     print(text(found))
     if options.json:
@@ -65,7 +73,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--samples", type=int, default=2)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("diagnosis-out"), help="where the small models are made")
+    parser.add_argument("--out", type=Path, default=Path("diagnosis-out"), help="of rows, which are kept")
     return parser
 
 

@@ -174,3 +174,35 @@ def test_what_is_not_finite_never_passes_for_overflow(original: Any, layer: str,
     trace.tensors[call.outputs[0]] = changed
     found = {one.name: one.verdict for one in verify(graph, trace, [x], Options()).layers}
     assert found[layer] is Verdict.MISMATCH
+
+
+REASONS = {
+    "conv: kernel flipped": "RC203",
+    "conv: H and W swapped": "RC204",
+    "conv: SAME side swapped": "RC201",
+    "conv: bias missing": "RC301",
+    "depthwise: kernel flipped": "RC901",  # along one axis alone, which no rule says
+    "grouped: filters of another group": "RC209",
+    "norm: epsilon": "RC901",
+    "dense: one weight by 1%": "RC901",
+}
+
+
+@pytest.mark.parametrize("fault", REASONS)
+def test_the_first_failing_layer_says_why(original: Any, fault: str) -> None:
+    layer, plant, _ = FAULTS[fault]
+    found = {one.name: [finding.code for finding in one.findings] for one in check(original, plant).layers}
+    assert found.pop(layer)[0] == REASONS[fault]
+    assert not any(found.values())
+
+
+def test_later_layers_are_asked_for_the_same_reason_alone(original: Any) -> None:
+    """Both kernels turned: the second says so; another fault behind them is not asked about."""
+
+    def plant(model: Any) -> None:
+        FAULTS["conv: kernel flipped"][1](model)
+        set_weight("depthwise", 0, lambda w: w[::-1, ::-1].copy())(model)
+        FAULTS["dense: one weight by 1%"][1](model)
+
+    found = {one.name: [finding.code for finding in one.findings] for one in check(original, plant).layers}
+    assert (found["conv"], found["depthwise"], found["dense"]) == (["RC203"], ["RC203"], [])

@@ -93,7 +93,7 @@ def question_of(s: Subject, mutant: Mutant, graph: Graph, truth: str) -> Questio
 
 def _row(s: Subject, mutant: Mutant, graph: Graph, context: Context, truth: str) -> Row:
     question, started = question_of(s, mutant, graph, truth), time.perf_counter()
-    found = diagnose(question, context, seconds=5.0)
+    found = diagnose(question, context, seconds=2.0)
     codes = ["+".join(rule.code for rule in one.rules) for one in found.found]
     return {
         "failed": not found.before.good,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from refconv.compare.counterfactuals.table import ROWS
 from refconv.diagnose.rule import Change, Question
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.activations import Activation
+from refconv.ops.base import Slot
 from refconv.ops.spatial import CHANNELS_FIRST, CHANNELS_LAST
 from refconv.ops.table import TABLE
 from refconv.quantizers.base import Quantizer
@@ -26,27 +28,39 @@ def quantizes(case: Case) -> bool:
 
 @dataclass(frozen=True)
 class Requantized(Case):
-    """A case whose weights were made anew, with their enclosures: it takes long where a scale is searched for."""
+    """A case whose weights were made anew. Their enclosures take long where a scale is searched for."""
 
-    made: Mapping[str, Enclosure] = field(default_factory=dict)
+    @cached_property
+    def made(self) -> Mapping[str, Enclosure]:
+        return _enclosed(self)
 
 
 def effective(case: Case) -> Mapping[str, Enclosure]:
     """The effective weights that the case's attributes make of its stored ones."""
-    if isinstance(case, Requantized):
-        return case.made
+    return case.made if isinstance(case, Requantized) else _enclosed(case)
+
+
+def _enclosed(case: Case) -> dict[str, Enclosure]:
+    with np.errstate(all="ignore"):
+        return {name: slot.effective for name, slot in _slots(case).items()}
+
+
+def _slots(case: Case) -> Mapping[str, Slot]:
     slots = TABLE[case.node.type].slots
     assert slots is not None
-    with np.errstate(all="ignore"):
-        return {name: slot.effective for name, slot in slots(case.attrs, case.stored).items()}
+    return slots(case.attrs, case.stored)
 
 
 def requantized(case: Case) -> Case:
     """The case with the weights that its attributes make of its stored ones."""
-    plain = {f.name: getattr(case, f.name) for f in fields(Case)}
-    made = effective(Case(**plain))
-    weights = {name: e.mid.astype(np.float32) for name, e in made.items()}
-    return Requantized(**{**plain, "weights": weights}, made=made)
+    with np.errstate(all="ignore"):
+        weights = {name: _values(slot) for name, slot in _slots(case).items()}
+    return Requantized(**{**{f.name: getattr(case, f.name) for f in fields(Case)}, "weights": weights})
+
+
+def _values(slot: Slot) -> np.ndarray:
+    made = slot.quantizer.quantize(slot.raw.mid).values if slot.quantizer else slot.raw.mid
+    return np.asarray(made, np.float32)
 
 
 def with_stored(case: Case, alter: Alter) -> Case:

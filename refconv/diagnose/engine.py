@@ -94,9 +94,11 @@ def diagnose(
         search.pairs(singles, rules, time.monotonic() + seconds)
     order = {rule.code: place for place, rule in enumerate(rules)}
     found = sorted(search.found, key=lambda f: (len(f.rules), f.alternatives, [order[r.code] for r in f.rules]))
-    found = list({tuple(r.code for r in f.rules): f for f in reversed(found)}.values())[::-1]  # one for each rule
+    distinct: dict[tuple[str, ...], Found] = {}
+    for one in found:
+        distinct.setdefault(tuple(rule.code for rule in one.rules), one)
     tried = sorted(search.tried, key=lambda a: a.left)
-    return Diagnosis(before, tuple(found), tuple(tried), tuple(search.same), search.count, search.complete)
+    return Diagnosis(before, tuple(distinct.values()), tuple(tried), tuple(search.same), search.count, search.complete)
 
 
 class _Search:

@@ -8,12 +8,12 @@ from refconv.diagnose.documented import documentation
 from refconv.diagnose.engine import Attempt, Diagnosis, Found
 from refconv.diagnose.power import NOT_CHANCE, apart, chance
 from refconv.diagnose.rule import Question
+from refconv.diagnose.rules import rc901_nothing_explains, rc902_not_told_apart, rc903_too_few_values
 from refconv.diagnose.words import amount, times
 from refconv.ops.base import Context
 from refconv.result import Finding, Tried
 
-EXCLUDED, UNDECIDED, TOO_FEW = "RC901", "RC902", "RC903"
-SHOWN = 12  # attempts that a finding lists
+EXCLUDED, UNDECIDED, TOO_FEW = rc901_nothing_explains.RULE, rc902_not_told_apart.RULE, rc903_too_few_values.RULE
 
 
 def findings(question: Question, diagnosis: Diagnosis, context: Context, command: str = "") -> tuple[Finding, ...]:
@@ -56,14 +56,22 @@ def _excluded(diagnosis: Diagnosis, command: str) -> Finding:
     unfinished = "" if diagnosis.complete else " (there was no time for all pairs)"
     nearest = "; the nearest leaves " + times(diagnosis.tried[0].left) if count else ""
     return Finding(
-        EXCLUDED,
-        "no known convention explains it",
+        EXCLUDED.code,
+        EXCLUDED.name,
         f"{count} changes{pairs} were tried{unfinished}, and none gives these values{nearest}",
-        "Compare a smaller case: one sample, one channel, weights of small integers.",
+        documentation(EXCLUDED).advice,
         before=diagnosis.before.used,
         command=command,
-        tried=tuple(_tried(attempt) for attempt in diagnosis.tried[:SHOWN]),
+        tried=tuple(_tried(attempt) for attempt in _nearest(diagnosis.tried)),
     )
+
+
+def _nearest(tried: Sequence[Attempt]) -> list[Attempt]:
+    """Of each rule what came nearest, the nearest first."""
+    found: dict[str, Attempt] = {}
+    for attempt in tried:
+        found.setdefault(attempt.rule.code, attempt)
+    return list(found.values())
 
 
 def _tried(attempt: Attempt) -> Tried:
@@ -77,11 +85,11 @@ def _doubts(question: Question, diagnosis: Diagnosis, context: Context, command:
     if (probability := chance(question, diagnosis.found[0].last, tries, context)) > NOT_CHANCE:
         count = sum(o.values.size for o in question.observed)
         evidence = f"{tries} changes were tried, and one of them fits by chance with a probability of {probability:.2g}"
-        title = f"too few values: {count} observed"
-        doubts.append(Finding(TOO_FEW, title, evidence, "Give more of the output, or more digits.", command=command))
+        title, fix = f"{TOO_FEW.name}: {count} observed", documentation(TOO_FEW).advice
+        doubts.append(Finding(TOO_FEW.code, title, evidence, fix, command=command))
     if len(diagnosis.found) > 1 and (place := apart(question, [f.last for f in diagnosis.found], context)):
         where = "[" + ",".join(map(str, place)) + "]"
         title = f"these values cannot tell {' from '.join(codes)}"
         evidence = f"all of them fit what was observed; they differ most at {where}, which was not"
-        doubts.append(Finding(UNDECIDED, title, evidence, f"Give the output at {where} too.", command=command))
+        doubts.append(Finding(UNDECIDED.code, title, evidence, f"Give the output at {where} too.", command=command))
     return doubts

@@ -19,6 +19,7 @@ from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 
 FEW = 4  # channels
+MOST = 0.5  # of a weight: near a tie a code may be another, and not in so many places at once
 SLACK = 2.0**-20  # of the largest value: a part may seem exact where the whole is not, and errs by rounding then
 
 
@@ -66,6 +67,8 @@ def remaining(question: Question, change: Change, part: Part | None, context: Co
     A value of at most 1 says that the change may explain what was observed: the whole output must be asked then.
     Where only rounding is left, though bits are demanded of the part, that is said as 1 too.
     """
+    if _unlike(question, change.case):
+        return float("inf")
     weighed, case = weigh(question, change)
     if any(c.failing for c in weighed.values()):
         return max(c.bound_used for c in weighed.values())
@@ -76,6 +79,17 @@ def remaining(question: Question, change: Change, part: Part | None, context: Co
         case, observed = narrow(part.chosen), (observed[0].among(part.axis, part.chosen),)
     candidates = (change.arithmetic,) if change.arithmetic else question.candidates
     return min(_largest(case, change, observed, replace(context, arithmetic=a)) for a in candidates)
+
+
+def _unlike(question: Question, case: Case) -> bool:
+    """Whether most of a recorded weight is neither the altered one nor the layer's own: their enclosures take long."""
+
+    def differs(name: str, other: np.ndarray) -> bool:
+        recorded = question.recorded[name]
+        return recorded.shape != other.shape or float(np.mean(recorded != other)) > MOST
+
+    held = [name for name in question.recorded if name in case.weights and name in question.effective]
+    return any(differs(n, case.weights[n]) and differs(n, question.effective[n].mid) for n in held)
 
 
 def _largest(case: Case, change: Change, observed: Sequence[Observation], context: Context) -> float:
@@ -93,9 +107,8 @@ def _share(observation: Observation, enclosure: Enclosure, context: Context) -> 
     with np.errstate(all="ignore"):
         size = np.max(np.abs(enclosure.mid), initial=0.0, where=np.isfinite(enclosure.mid))
         outside = deviation.error > deviation.limit + SLACK * float(size)
-        share = np.where(deviation.error > 0, deviation.error / np.maximum(deviation.probable, 1e-300), 0.0)
-    largest = float(np.max(share, initial=0.0))
-    return max(largest, np.nextafter(1, 2)) if outside.any() else min(largest, 1.0)
+    largest = float(np.max(deviation.used, initial=0.0))
+    return max(largest, float(np.nextafter(1, 2))) if outside.any() else min(largest, 1.0)
 
 
 def computable(question: Question, change: Change, part: Part | None, context: Context) -> float:

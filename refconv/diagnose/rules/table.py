@@ -58,6 +58,9 @@ from refconv.diagnose.rules import (
     rc602_plain_differs,
     rc603_compiled_only,
     rc604_onednn_only,
+    rc901_nothing_explains,
+    rc902_not_told_apart,
+    rc903_too_few_values,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -115,6 +118,9 @@ RULES: tuple[Rule, ...] = (
     rc602_plain_differs.RULE,
     rc603_compiled_only.RULE,
     rc604_onednn_only.RULE,
+    rc901_nothing_explains.RULE,
+    rc902_not_told_apart.RULE,
+    rc903_too_few_values.RULE,
 )
 
 
