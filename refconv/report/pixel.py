@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from refconv.pipeline.by_hand import Pixel
-from refconv.reference.by_hand import MAX, MEAN, ByHand
+from refconv.reference.by_hand import MAX, MEAN, SUM, ByHand
 from refconv.report.text import error, pad, printable, share, size, width
 
 TERMS = 32  # a field of more is told channel by channel
+SHOWN = 64  # channels of which each is told
 DIGITS = ".9g"
 
 
@@ -50,12 +51,12 @@ def _span(source: np.ndarray) -> str:
 
 def _rows(e: ByHand) -> Iterator[tuple[tuple[int, ...], str]]:
     """Each place in the field, and the element of the input there."""
-    f = e.field
+    f, nowhere = e.field, "no input" if "Transpose" in e.type else "padding"
     for place in np.ndindex(e.products.shape):
         tap, channel = place[:-1], f.channels[place[-1]]
         sources = [f.sources[axis][i] for axis, i in enumerate(tap)]
         seen = bool(f.seen[tap]) if tap else True
-        yield place, _index([*map(int, sources), int(channel)]) if seen else "padding"
+        yield place, _index([*map(int, sources), int(channel)]) if seen else nowhere
 
 
 def _terms(e: ByHand) -> list[str]:
@@ -65,7 +66,7 @@ def _terms(e: ByHand) -> list[str]:
         head += ["product"]
     table = [head]
     for place, source in _rows(e):
-        row = [source, _number(e.field.values[place]) if source != "padding" or e.operation != MAX else "-inf"]
+        row = [source, _number(e.field.values[place]) if source != "padding" or e.operation == SUM else "-"]
         if e.kernel is not None:
             stored = [] if e.stored is None else [_number(e.stored[place])]
             row += [_index(place), *stored, _number(e.kernel[place]), _number(e.products[place])]
@@ -74,24 +75,29 @@ def _terms(e: ByHand) -> list[str]:
 
 
 def _channels(e: ByHand) -> list[str]:
-    """A line per channel: how many taps, and what their products add up to."""
-    taps = int(np.count_nonzero(e.field.seen))
-    if len(e.field.channels) == 1:
-        axis = "row" if e.products.ndim > 1 else "input"
-        sums = e.products.reshape(len(e.products), -1).sum(1) if e.products.ndim > 1 else e.products
-        told = f"{e.products.size} terms, added up by {axis} (--all shows each):"
-        return [told, *_sums(axis, range(len(sums)), sums)]
-    sums = e.products.reshape(-1, e.products.shape[-1]).sum(0)
-    told = f"{e.products.size} terms, {taps} for each of {len(sums)} channels, added up by channel (--all shows each):"
-    return [told, *_sums("channel", e.field.channels.tolist(), sums)]
+    """What the terms of each channel, or of each row of the only channel, come to."""
+    terms = np.where(e.field.seen[..., None], e.products, -np.inf) if e.operation == MAX else e.products
+    join = np.max if e.operation == MAX else np.sum
+    if len(e.field.channels) == 1 and terms.ndim > 1:
+        name, labels = "row", list(range(len(terms)))
+        parts = join(terms.reshape(len(terms), -1), axis=1)
+    else:
+        name, labels = "channel", e.field.channels.tolist()
+        parts = join(terms.reshape(-1, terms.shape[-1]), axis=0)
+    what = "the largest of each" if e.operation == MAX else "added up by"
+    return [f"{terms.size} terms, {what} {name} (--all shows each):", *_parts(name, labels, parts, e.operation)]
 
 
-def _sums(name: str, labels: Sequence[int], sums: np.ndarray) -> list[str]:
-    cells = [f"{label}: {_number(value)}" for label, value in zip(labels, sums, strict=True)]
+def _parts(name: str, labels: Sequence[int], parts: np.ndarray, operation: str) -> list[str]:
+    cells = [f"{label}: {_number(value)}" for label, value in zip(labels[:SHOWN], parts, strict=False)]
     broad = max(map(width, cells)) + 2
     each = max(1, 100 // broad)
     lines = [cells[i : i + each] for i in range(0, len(cells), each)]
-    return [f"  {name} " + "".join(pad(cell, broad) for cell in line) for line in lines]
+    rows = [f"  {name} " + "".join(pad(cell, broad) for cell in line) for line in lines]
+    if len(parts) <= SHOWN:
+        return rows
+    rest = float(np.max(parts[SHOWN:]) if operation == MAX else np.sum(parts[SHOWN:]))
+    return [*rows, f"  {len(parts) - SHOWN} more: {_number(rest)}"]
 
 
 def _ending(found: Pixel) -> list[str]:

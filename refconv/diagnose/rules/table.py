@@ -61,6 +61,7 @@ from refconv.diagnose.rules import (
     rc901_nothing_explains,
     rc902_not_told_apart,
     rc903_too_few_values,
+    rc904_compatible,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -121,6 +122,7 @@ RULES: tuple[Rule, ...] = (
     rc901_nothing_explains.RULE,
     rc902_not_told_apart.RULE,
     rc903_too_few_values.RULE,
+    rc904_compatible.RULE,
 )
 
 
