@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from glob import escape
 from typing import Any
 
 from refconv.diagnose.documented import documentation
 from refconv.diagnose.rules.table import rule
+from refconv.errors import RefconvError
 from refconv.pipeline.options import Options, Progress
-from refconv.result import FAILING, CheckResult, Finding, LayerResult
+from refconv.result import FAILING, CheckResult, Finding, LayerResult, Verdict
 
+RIGHT = (Verdict.EXACT, Verdict.WITHIN)
 SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 OTHERS = {"graph": ("eager",), "xla": ("graph", "eager"), "eager": ()}
 
@@ -58,15 +61,23 @@ def explained(result: CheckResult, options: Options, again: Again, progress: Pro
     if place is None:
         return _plain(result, options, again, progress)
     layer = result.layers[place]
-    if any(not finding.code.startswith("RC9") for finding in layer.findings) or layer.weights or not layer.outputs:
+    if any(not finding.code.startswith("RC9") for finding in layer.findings) or not layer.outputs:
         return result
-    for way in ways(replace(options, layers=(layer.name,), thorough=False, power=False), result.environment):
+    for way in ways(replace(options, layers=(escape(layer.name),), thorough=False, power=False), result.environment):
         progress(f"explaining {layer.name}: {way.said}", None)
-        other = again(way.options, way.switches)
-        if other.layers and other.layers[0].verdict not in (*FAILING, "unverified"):
+        other = _run(again, way)
+        if other and other.layers and other.layers[0].verdict in RIGHT:
             found = replace(layer, findings=(_finding(way, layer, other.layers[0]), *layer.findings))
             return replace(result, layers=(*result.layers[:place], found, *result.layers[place + 1 :]))
     return result
+
+
+def _run(again: Again, way: Way) -> CheckResult | None:
+    """None where the framework cannot run so, which explains nothing."""
+    try:
+        return again(way.options, way.switches)
+    except RefconvError:
+        return None
 
 
 def _plain(result: CheckResult, options: Options, again: Again, progress: Progress) -> CheckResult:
@@ -75,7 +86,10 @@ def _plain(result: CheckResult, options: Options, again: Again, progress: Progre
     if plain is None or plain.ok or options.mode == "eager":
         return result
     progress("explaining predict: run in eager mode", None)
-    other = again(replace(options, mode="eager", thorough=False, power=False), {}).plain
+    eager = _run(again, Way("RC602", "", replace(options, mode="eager", thorough=False, power=False)))
+    if eager is None:
+        return result
+    other = eager.plain
     said = "in eager mode it agrees" if other is not None and other.ok else "in eager mode it differs too"
     return replace(result, plain=replace(plain, reason=f"{plain.reason}; {said} (RC602)"))
 

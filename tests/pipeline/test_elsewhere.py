@@ -12,6 +12,7 @@ import pytest
 from support.results import RESULTS
 
 import refconv
+from refconv.errors import FrameworkError
 from refconv.ops.registered import forget
 from refconv.pipeline import Options
 from refconv.pipeline.elsewhere import SWITCH, Way, explained, ways
@@ -70,6 +71,16 @@ def test_what_a_rule_explains_or_what_is_right_is_not_run_again() -> None:
     assert told(framework, result(RIGHT)) == []
     assert not framework.ran
     assert told(framework, result(WRONG, Finding("RC901", "nothing", "")))[1:] == ["RC901: "]
+
+
+def test_a_way_in_which_the_framework_cannot_run_explains_nothing() -> None:
+    def again(options: Options, switches: Mapping[str, str]) -> CheckResult:
+        raise FrameworkError("it died")
+
+    given = result(WRONG)
+    assert explained(given, Options(), again, lambda what, share: None) == given
+    plain = result(RIGHT, plain=PlainResult(1.0, 99.0, ok=False))
+    assert explained(plain, Options(), again, lambda what, share: None) == plain
 
 
 def test_only_the_plain_graph_is_wrong() -> None:
