@@ -20,6 +20,7 @@ import numpy as np
 from refconv.compare.counterfactuals.base import Case
 from refconv.diagnose.alter import spatial_axes
 from refconv.diagnose.rule import Change, Question, Rule
+from refconv.ops.locally_connected import LocallyConnected
 
 LINE = "x = x.swapaxes(1, 2)"
 
@@ -33,8 +34,10 @@ def propose(question: Question) -> Iterator[Change]:
     def swap(v: np.ndarray) -> np.ndarray:
         return v.swapaxes(one, two) if v.ndim == 4 else v
 
-    turned = case.with_input(swap(case.inputs[0]))
     yield Change("of the output", case, line=LINE, after=swap)
+    if isinstance(case.attrs, LocallyConnected):  # it has a kernel for each place, and so one shape
+        return
+    turned = case.with_input(swap(case.inputs[0]))
     yield Change("of the input", turned, line=LINE)
     if not _square_kernel(case):  # else it is that of the kernel alone (RC204)
         yield Change("of input and output", turned, line=LINE, after=swap)
