@@ -97,7 +97,7 @@ def explain(
     seen = observed(asked.output, asked.codes)
     progress("computing the layers before", None)
     given = target(path, layer, inputs, layer_input, options, seeds=() if layer_input else SEEDS)
-    command = _command(path, layer, asked, inputs, layer_input, also)
+    command = _command(path, layer, asked, inputs, layer_input, also, options)
     progress(f"explaining {given.node.name}", None)
     found = _explained(given, seen, asked, _others(given.node, also, options), command, started)
     return replace(found, seconds=time.perf_counter() - started)
@@ -224,24 +224,43 @@ def _others(node: Node, files: Sequence[str | Path], options: Options) -> dict[s
 
 
 def _command(
-    path: str | Path, layer: str, asked: Asked, inputs: Given, layer_input: Sequence[Any], also: Sequence[str | Path]
+    path: str | Path,
+    layer: str,
+    asked: Asked,
+    inputs: Given,
+    layer_input: Sequence[Any],
+    also: Sequence[str | Path],
+    options: Options,
 ) -> str:
     """What shows it again; "…" stands for arrays, which have no name."""
-    words = ["refconv", "explain", str(path), layer]
-    fed = layer_input or (list(inputs.values()) if isinstance(inputs, Mapping) else inputs)
-    fed = fed if isinstance(fed, (list, tuple)) else [fed]
-    for each in fed:
-        words += ["--layer-input" if layer_input else "--input", _file(each)]
-    words += ["--output", _file(asked.output)]
     place, codes = asked.place, asked.codes
-    words += ["--at", place.at] if place.at else []
-    words += ["--channel", str(place.channel)] if place.channel is not None else []
-    words += ["--sample", str(place.sample)] if place.sample is not None else []
-    words += ["--codes", "--scale", f"{codes.scale:g}"] if codes else []
-    words += ["--bits", str(codes.bits)] if codes and codes.bits else []
-    for file in also:
-        words += ["--also", str(file)]
-    return " ".join(word if word == "…" else shlex.quote(word) for word in words)
+    said = [
+        *(("--layer-input", _file(each)) for each in layer_input),
+        *(("--input", each) for each in (() if layer_input else _fed(inputs))),
+        ("--output", _file(asked.output)),
+        ("--at", place.at or None),
+        ("--channel", place.channel),
+        ("--sample", place.sample),
+        ("--scale", codes and f"{codes.scale:g}"),
+        ("--bits", codes and codes.bits),
+        *(("--also", str(file)) for file in also),
+        *(("--shape", _named(name, ",".join(map(str, shape)))) for name, shape in options.shapes.items()),
+        ("--preprocess", options.preprocess if options.preprocess != "none" else None),
+        ("--architecture", options.architecture or None),
+    ]
+    words = ["refconv", "explain", str(path), layer, *(["--codes"] if codes else [])]
+    words += [str(word) for option, value in said if value is not None for word in (option, value)]
+    return " ".join(word if word.endswith("…") else shlex.quote(word) for word in words)
+
+
+def _fed(inputs: Given) -> list[str]:
+    if isinstance(inputs, Mapping):
+        return [_named(name, _file(each)) for name, each in inputs.items()]
+    return [_file(each) for each in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+
+
+def _named(name: str, value: str) -> str:
+    return f"{name}={value}" if name else value
 
 
 def _file(given: Any) -> str:

@@ -11,7 +11,7 @@ from support.models import model_path, needs_models
 
 import refconv
 from refconv.errors import BadInput, UnreadableModel
-from refconv.pipeline import Options
+from refconv.pipeline import Options, explaining
 from refconv.pipeline.target import one_layer, target
 from refconv.reference.forward import forward, weights_of
 from refconv.report import explanation as report
@@ -73,8 +73,9 @@ def test_printed_digits_are_enough(form: str, tmp_path: Path) -> None:
     assert refconv.explain(QKERAS, "conv", file, DIGITS, at="1,1", sample=0).agrees
 
 
-def test_integer_codes(tmp_path: Path) -> None:
+def test_integer_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums of a quantized layer on a grid of 1/128: a device's integers."""
+    monkeypatch.setattr(explaining, "LONGEST", 0.0)  # no pairs of rules
     codes = np.rint(by_hand("effective") * 128).astype(int)
     file = tmp_path / "sim.hex"
     file.write_text("\n".join(f"0x{code & 0xFFFF:04x}" for code in codes))
@@ -122,7 +123,8 @@ def test_weights_of_another_checkpoint(tmp_path: Path) -> None:
     assert told(found)[0] == "RC314" and "stale.h5" in found.findings[0].title
 
 
-def test_what_nothing_explains_is_told_so() -> None:
+def test_what_nothing_explains_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "LONGEST", 0.0)
     noise = np.random.default_rng(0).normal(size=(4, 8, 8, 8)).astype(np.float32)
     found = refconv.explain(QKERAS, "conv", noise, DIGITS)
     assert told(found) == ["RC901"] and found.exit_code == 1 and not found.explained
@@ -162,6 +164,25 @@ def test_the_report_in_both_forms() -> None:
     document = json.loads(report.as_json(found))
     assert document["findings"][0]["code"] == "RC101" and document["exit_code"] == 1
     assert document["findings"][0]["command"].endswith("--output … --at 1,1 --sample 0")
+
+
+def test_the_command_that_shows_it_again(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("1 2 3")
+    found = refconv.explain(
+        QKERAS,
+        "conv",
+        tmp_path / "mine.txt",
+        {"image": DIGITS},
+        at="0:3,0",
+        channel=1,
+        sample=0,
+        codes=True,
+        scale=0.5,
+    )
+    assert found.findings[-1].command == (
+        f"refconv explain {QKERAS} conv --codes --input image={DIGITS} --output {tmp_path}/mine.txt "
+        "--at 0:3,0 --channel 1 --sample 0 --scale 0.5"
+    )
 
 
 @needs_models
