@@ -42,10 +42,11 @@ def effective(case: Case) -> Mapping[str, Enclosure]:
 
 def _enclosed(case: Case) -> dict[str, Enclosure]:
     with np.errstate(all="ignore"):
-        return {name: slot.effective for name, slot in _slots(case).items()}
+        return {name: slot.effective for name, slot in slots_of(case).items()}
 
 
-def _slots(case: Case) -> Mapping[str, Slot]:
+def slots_of(case: Case) -> Mapping[str, Slot]:
+    """What the case's attributes make of its stored weights, by the weight's name."""
     slots = TABLE[case.node.type].slots
     assert slots is not None
     return slots(case.attrs, case.stored)
@@ -54,7 +55,7 @@ def _slots(case: Case) -> Mapping[str, Slot]:
 def requantized(case: Case) -> Case:
     """The case with the weights that its attributes make of its stored ones."""
     with np.errstate(all="ignore"):
-        weights = {name: _values(slot) for name, slot in _slots(case).items()}
+        weights = {name: _values(slot) for name, slot in slots_of(case).items()}
     return Requantized(**{**{f.name: getattr(case, f.name) for f in fields(Case)}, "weights": weights})
 
 

@@ -86,7 +86,9 @@ def _unlike(question: Question, case: Case) -> bool:
 
     def differs(name: str, other: np.ndarray) -> bool:
         recorded = question.recorded[name]
-        return recorded.shape != other.shape or float(np.mean(recorded != other)) > MOST
+        if recorded.shape != other.shape:
+            return True
+        return float(np.mean((recorded != other) & ~(np.isnan(recorded) & np.isnan(other)))) > MOST
 
     held = [name for name in question.recorded if name in case.weights and name in question.effective]
     return any(differs(n, case.weights[n]) and differs(n, question.effective[n].mid) for n in held)
