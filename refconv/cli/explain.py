@@ -49,6 +49,14 @@ Exit codes:
     "--bits", type=click.IntRange(1, 64), default=None, metavar="N", help="Hexadecimal codes are two's complement."
 )
 @click.option("--also", multiple=True, metavar="FILE", help="Another checkpoint, whose weights may have been used.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=16.0,
+    show_default=True,
+    metavar="S",
+    help="From when on no other input of the model, and no pair of changes, is tried.",
+)
 @click.option("--shape", "shapes", multiple=True, metavar="[NAME=]H,W[,C]", help="As of check.")
 @click.option(
     "--preprocess",
@@ -91,7 +99,7 @@ def command(
             preprocess=given["preprocess"],
             architecture=given["architecture"] or "",
         )
-        same = ("layer_input", "at", "channel", "sample", "codes", "scale", "bits", "also")
+        same = ("layer_input", "at", "channel", "sample", "codes", "scale", "bits", "also", "seconds")
         found = explain(
             model,
             layer,

@@ -21,7 +21,7 @@ from refconv.errors import RefconvError
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
 
-SECONDS = 10.0  # for pairs of rules; single ones are all tried
+SECONDS = 10.0  # from the beginning, when no more pairs of rules are tried; single ones all are
 CLOSER = 0.5  # a change explains nothing that leaves more than this share of the error it found
 MOST = 128  # alternatives of one rule
 
@@ -82,6 +82,7 @@ def diagnose(
     Raises:
         UnreadableModel: the layer cannot be computed as the model says.
     """
+    deadline = time.monotonic() + seconds
     before = fit(question, unchanged(question), context)
     if before.good:
         return Diagnosis(before)
@@ -91,7 +92,7 @@ def diagnose(
     if not search.found:
         singles += search.alone([rule for rule in rules if rule.reruns])
     if not search.found:
-        search.pairs(singles, rules, time.monotonic() + seconds)
+        search.pairs(singles, rules, deadline)
     order = {rule.code: place for place, rule in enumerate(rules)}
     found = sorted(search.found, key=lambda f: (len(f.rules), f.alternatives, [order[r.code] for r in f.rules]))
     distinct: dict[tuple[str, ...], Found] = {}

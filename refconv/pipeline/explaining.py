@@ -35,7 +35,8 @@ from refconv.reference.forward import forward, weights_of
 from refconv.reference.upto import inputs_of
 from refconv.result import Explanation, Verdict
 
-LONGEST, LEAST = 12.0, 1.0  # seconds after which, and within which, pairs of rules are tried no longer
+LONGEST = 16.0  # seconds: the default of how long is searched for what takes long
+LEFT_OUT = "there was no time to try every other input of the model (--seconds)"
 SEEDS = (0, 1)  # of runs that round, which tell how far the layers before may move the output
 
 
@@ -68,6 +69,7 @@ def explain(
     scale: float | None = None,
     bits: int | None = None,
     also: Sequence[str | Path] = (),
+    seconds: float = LONGEST,
     options: Options | None = None,
     progress: Progress = _silent,
     **overrides: Any,
@@ -85,6 +87,8 @@ def explain(
         at: "H,W,C", "H,W" or slices of them ("0:3,0:3"): positions, then the channel.
         codes: the output holds integers; value = code · `scale`. Hexadecimal ones have `bits` bits in two's complement.
         also: other files of the same model, whose weights may have been used.
+        seconds: from when on neither another input of the model nor another pair of rules is tried, which may take
+            long; what is left out is told.
         options: see Options; any of its fields may be given as a keyword instead.
 
     Raises:
@@ -99,7 +103,7 @@ def explain(
     given = target(path, layer, inputs, layer_input, options, seeds=() if layer_input else SEEDS)
     command = _command(path, layer, asked, inputs, layer_input, also, options)
     progress(f"explaining {given.node.name}", None)
-    found = _explained(given, seen, asked, _others(given.node, also, options), command, started)
+    found = _explained(given, seen, asked, _others(given.node, also, options), command, started + seconds)
     return replace(found, seconds=time.perf_counter() - started)
 
 
@@ -114,7 +118,7 @@ def _codes(codes: bool, scale: float | None, bits: int | None) -> Codes | None:
 
 
 def _explained(
-    given: Target, seen: Observed, asked: Asked, also: Mapping[str, Weights], command: str, started: float
+    given: Target, seen: Observed, asked: Asked, also: Mapping[str, Weights], command: str, deadline: float
 ) -> Explanation:
     node, graph = given.node, given.graph
     none = Explanation(graph.path, node.name, node.type, Verdict.UNVERIFIED, "")
@@ -127,6 +131,7 @@ def _explained(
     shape = _output(node, weights.applied, given.inputs, given.context).mid.shape
     values, place = put(seen, asked.place, shape, given.channel_axis)
     drift = _drift(given, weights.applied)
+    reruns = _Reruns(given, deadline)
     question = Question(
         Case(node, weights.applied, given.inputs, weights.stored),
         (Observation(values.values, place, np.asarray(values.resolution) + drift if drift else values.resolution),),
@@ -135,9 +140,9 @@ def _explained(
         also=also,
         candidates=tuple(dict.fromkeys((*declared.candidates, SINGLE))),
         model_inputs=given.arrays or given.inputs,
-        rerun=_Reruns(given),
+        rerun=reruns,
     )
-    diagnosis = diagnose(question, given.context, seconds=max(LEAST, LONGEST - (time.perf_counter() - started)))
+    diagnosis = diagnose(question, given.context, seconds=max(0.0, deadline - time.perf_counter()))
     before = diagnosis.before
     return replace(
         none,
@@ -148,22 +153,29 @@ def _explained(
         used=before.used,
         index=before.index,
         findings=findings(question, diagnosis, given.context, command),
-        notes=_notes(values, shape, place, drift),
+        notes=(*_notes(values, shape, place, drift), *([LEFT_OUT] if reruns.left_out else [])),
     )
 
 
 class _Reruns:
-    """Other inputs of the model → the layer's, each computed once: pairs of rules ask again."""
+    """Other inputs of the model → the layer's, each computed once: pairs of rules ask again.
 
-    def __init__(self, given: Target) -> None:
-        self._given, self._known = given, dict[bytes, Values]()
+    Past the deadline nothing more is computed, and `left_out` says so.
+    """
 
-    def __call__(self, arrays: Sequence[np.ndarray]) -> Values:
+    def __init__(self, given: Target, deadline: float) -> None:
+        self._given, self._known, self._deadline = given, dict[bytes, Values](), deadline
+        self.left_out = False
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> Values | None:
         given = self._given
         if given.direct:
             return tuple(arrays)
         key = sha256(b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)).digest()
         if key not in self._known:
+            if time.perf_counter() > self._deadline:
+                self.left_out = True
+                return None
             self._known[key] = inputs_of(given.graph, given.node, arrays, given.context)
         return self._known[key]
 

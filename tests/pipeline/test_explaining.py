@@ -11,7 +11,7 @@ from support.models import model_path, needs_models
 
 import refconv
 from refconv.errors import BadInput, UnreadableModel
-from refconv.pipeline import Options, explaining
+from refconv.pipeline import Options
 from refconv.pipeline.target import one_layer, target
 from refconv.reference.forward import forward, weights_of
 from refconv.report import explanation as report
@@ -73,15 +73,14 @@ def test_printed_digits_are_enough(form: str, tmp_path: Path) -> None:
     assert refconv.explain(QKERAS, "conv", file, DIGITS, at="1,1", sample=0).agrees
 
 
-def test_integer_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_integer_codes(tmp_path: Path) -> None:
     """Sums of a quantized layer on a grid of 1/128: a device's integers."""
-    monkeypatch.setattr(explaining, "LONGEST", 0.0)  # no pairs of rules
     codes = np.rint(by_hand("effective") * 128).astype(int)
     file = tmp_path / "sim.hex"
     file.write_text("\n".join(f"0x{code & 0xFFFF:04x}" for code in codes))
     same = {"at": "1,1", "sample": 0, "codes": True, "bits": 16}
     assert refconv.explain(QKERAS, "conv", file, DIGITS, scale=1 / 128, **same).agrees
-    assert not refconv.explain(QKERAS, "conv", file, DIGITS, scale=1 / 64, **same).agrees
+    assert not refconv.explain(QKERAS, "conv", file, DIGITS, scale=1 / 64, seconds=0.0, **same).agrees
 
 
 def test_a_layer_behind_others_allows_for_their_rounding() -> None:
@@ -123,11 +122,19 @@ def test_weights_of_another_checkpoint(tmp_path: Path) -> None:
     assert told(found)[0] == "RC314" and "stale.h5" in found.findings[0].title
 
 
-def test_what_nothing_explains_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explaining, "LONGEST", 0.0)
+def test_what_nothing_explains_is_told_so() -> None:
     noise = np.random.default_rng(0).normal(size=(4, 8, 8, 8)).astype(np.float32)
-    found = refconv.explain(QKERAS, "conv", noise, DIGITS)
+    found = refconv.explain(QKERAS, "conv", noise, DIGITS, seconds=0.0)
     assert told(found) == ["RC901"] and found.exit_code == 1 and not found.explained
+
+
+def test_what_there_was_no_time_for_is_told() -> None:
+    """Inputs of the model that are pixels: others are tried behind the first layer, each by the layers before."""
+    x = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 1)).astype(np.float32)
+    wrong = altered(KERAS, "conv_strided", x / np.float32(255))
+    assert told(refconv.explain(KERAS, "conv_strided", wrong, x, seconds=600.0)) == ["RC501"]
+    found = refconv.explain(KERAS, "conv_strided", wrong, x, seconds=0.0)
+    assert told(found) == ["RC901"] and "no time to try" in found.notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +185,7 @@ def test_the_command_that_shows_it_again(tmp_path: Path) -> None:
         sample=0,
         codes=True,
         scale=0.5,
+        seconds=0.0,
     )
     assert found.findings[-1].command == (
         f"refconv explain {QKERAS} conv --codes --input image={DIGITS} --output {tmp_path}/mine.txt "
