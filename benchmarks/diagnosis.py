@@ -38,6 +38,7 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "tests"), str(HERE.p
 
 from detection.made import made  # noqa: E402
 from detection.models import Model, all_models, named  # noqa: E402
+from detection.operators.base import Operator  # noqa: E402
 from diagnosing.asked import CLEAN, ask  # noqa: E402
 from diagnosing.described import operators  # noqa: E402
 
@@ -52,11 +53,15 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     for model in _models(options):
-        path = options.out / f"rows-{model.label.replace('/', '_')}-{options.seed}-{options.layers or 'all'}.json"
+        named_ones = "".join(f"-{name}" for name in sorted(options.operator)).replace(" ", "_")
+        path = (
+            options.out
+            / f"rows{named_ones}-{model.label.replace('/', '_')}-{options.seed}-{options.layers or 'all'}.json"
+        )
         if not path.exists():
             started = time.perf_counter()
             how = {"seed": options.seed, "mode": "graph", "samples": options.samples, "layers": options.layers}
-            found = list(ask(model, operators(), **how))
+            found = list(ask(model, _operators(options.operator), **how))
             path.write_text(json.dumps(found))
             print(f"{model.label[:44]:44} {len(found):5} asked, {time.perf_counter() - started:6.1f} s", flush=True)
         rows += json.loads(path.read_text())
@@ -70,11 +75,16 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--layers", type=int, help="at most so many layers of one type in a model")
+    parser.add_argument("--operator", action="append", default=[], help="only these faults")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--samples", type=int, default=2)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--out", type=Path, default=Path("diagnosis-out"), help="of rows, which are kept")
     return parser
+
+
+def _operators(names: Sequence[str]) -> list[tuple[Operator, str]]:
+    return [(operator, code) for operator, code in operators() if not names or operator.name in names]
 
 
 def _models(options: argparse.Namespace) -> list[Model]:

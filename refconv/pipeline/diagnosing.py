@@ -10,7 +10,7 @@ import numpy as np
 from refconv.compare.counterfactuals.base import Case
 from refconv.compare.declared import declare
 from refconv.compare.recorded import seen_of
-from refconv.diagnose.engine import Diagnosis, diagnose
+from refconv.diagnose.engine import diagnose
 from refconv.diagnose.findings import findings
 from refconv.diagnose.observation import Observation
 from refconv.diagnose.rule import Question, Rule
@@ -22,6 +22,8 @@ from refconv.pipeline.options import Options
 from refconv.reference.forward import step_names, weights_of
 from refconv.result import FAILING, LayerResult, Verdict
 from refconv.trace import Call, Trace
+
+SECONDS = 2.0  # for pairs of rules: `explain` takes longer
 
 
 class Diagnosing:
@@ -38,15 +40,12 @@ class Diagnosing:
         question = _question(node, call, trace, self._graph, self._options)
         first, rules = self._rules is None, RULES if self._rules is None else self._rules
         try:
-            found = diagnose(question, self._context, rules=rules) if first else self._again(question, rules)
+            found = diagnose(question, self._context, rules=rules, seconds=SECONDS if first else 0.0)
             told = findings(question, found, self._context, self._command(node)) if first or found.found else ()
         except RefconvError:  # the layer cannot be computed from what was recorded, which the result says
             return result
         self._rules = tuple(dict.fromkeys(r for f in found.found for r in f.rules)) if first else rules
         return replace(result, findings=told)
-
-    def _again(self, question: Question, rules: tuple[Rule, ...]) -> Diagnosis:
-        return diagnose(question, self._context, rules=rules, seconds=0.0)
 
     def _command(self, node: Node) -> str:
         options = self._options
