@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from refconv.formats import load
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
-    from refconv.pipeline import Options, check, evaluate, run
+    from refconv.pipeline import Options, check, evaluate, explain, pixel, run
     from refconv.result import CheckResult, Policy, Verdict
     from refconv.scoring.result import EvaluateResult
 
@@ -26,7 +26,9 @@ __all__ = [
     "Verdict",
     "check",
     "evaluate",
+    "explain",
     "load",
+    "pixel",
     "register",
     "run",
     "weights",
@@ -41,7 +43,9 @@ _HOME = {
     "Verdict": "refconv.result",
     "check": "refconv.pipeline",
     "evaluate": "refconv.pipeline",
+    "explain": "refconv.pipeline",
     "load": "refconv.formats",
+    "pixel": "refconv.pipeline",
     "register": "refconv.ops.registered",
     "run": "refconv.pipeline",
     "weights": "refconv.inventory.weights",

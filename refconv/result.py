@@ -300,3 +300,47 @@ class CheckResult:
     @property
     def exit_code(self) -> int:
         return {"pass": 0, "fail": 1, "incomplete": 3}[self.verdict]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a layer's output that somebody got is not what the model says; or that it is.
+
+    Attributes:
+        verdict: what `check` would say of these values.
+        observed: what was observed, in words.
+        shape: of the layer's output.
+        error, used: the largest error, and in units of the bound; `index` is where.
+        findings: the simplest explanation first; empty where the values agree.
+        notes: what limits the answer.
+        reason: why there is none, where there is none.
+    """
+
+    model: str
+    layer: str
+    type: str
+    verdict: Verdict
+    observed: str
+    shape: tuple[int, ...] = ()
+    error: float = 0.0
+    used: float = 0.0
+    index: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def agrees(self) -> bool:
+        return self.verdict in (Verdict.EXACT, Verdict.WITHIN)
+
+    @property
+    def explained(self) -> bool:
+        return any(not finding.code.startswith("RC9") for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """0 agrees, 1 differs, 3 where it cannot be told: no reference, or improbable and unexplained."""
+        if self.agrees:
+            return 0
+        return 1 if self.verdict in (Verdict.MISMATCH, Verdict.DEGRADED) or self.explained else 3

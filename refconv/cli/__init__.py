@@ -11,6 +11,9 @@ from refconv import __version__
 
 COMMANDS = {
     "check": "Verify every layer of a model.",
+    "explain": "Say why an output that you got from a layer differs.",
+    "rule": "Tell what a finding means.",
+    "pixel": "Compute one output element by hand.",
     "evaluate": "Recompute loss and metrics on labelled data.",
     "weights": "List stored and effective weights.",
     "view": "Draw feature maps, kernels, errors and histograms.",

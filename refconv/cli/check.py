@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from refconv.cli import arguments
+from refconv.cli.early import framework
 from refconv.cli.ending import Command
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
@@ -172,7 +170,8 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("--rebuild and --no-framework exclude each other")
     files = _files(given)
     inputs = arguments.inputs(given["given"], _first(ctx))
-    with _framework(model, given), progress(shown=not (quiet or no_progress)) as update:
+    early = framework(model, given["keras"], wanted=not given["no_framework"])
+    with early, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
         from refconv.pipeline.code import run_references
 
@@ -181,20 +180,6 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
     _print(result, -1 if quiet else int(verbose))
     _save(result, files, arguments.command_line(ctx))
     ctx.exit(result.exit_code)
-
-
-@contextmanager
-def _framework(model: str, given: dict[str, Any]) -> Iterator[None]:
-    """The framework that the file seems to need, started while the reference is still being imported."""
-    from refconv.formats.peek import keras_major
-    from refconv.frameworks import early
-
-    major = keras_major(Path(model)) if given["keras"] == "auto" else int(given["keras"])
-    if major is None or given["no_framework"]:
-        yield
-        return
-    with early(major):
-        yield
 
 
 def _first(ctx: click.Context) -> int | None:

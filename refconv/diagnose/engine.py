@@ -21,7 +21,7 @@ from refconv.errors import RefconvError
 from refconv.ops.base import Context
 from refconv.ops.table import TABLE
 
-SECONDS = 10.0  # for pairs of rules; single ones are all tried
+SECONDS = 10.0  # from the beginning, when no more pairs of rules are tried; single ones all are
 CLOSER = 0.5  # a change explains nothing that leaves more than this share of the error it found
 MOST = 128  # alternatives of one rule
 
@@ -74,23 +74,25 @@ def diagnose(
 ) -> Diagnosis:
     """Every rule's changes, each computed; those that give what was observed are found.
 
+    Rules that compute the model anew from its input are asked where no other explains it.
+
     A change is found only if the layer as the model says does not give what was observed, if the altered one does, by
     the bounds of `check` on all that was observed, and if it came closer in value, not by a wider bound.
 
     Raises:
         UnreadableModel: the layer cannot be computed as the model says.
     """
+    deadline = time.monotonic() + seconds
     before = fit(question, unchanged(question), context)
     if before.good:
         return Diagnosis(before)
     part = part_of(question, before.index if not before.weight else ())
     search = _Search(question, context, before, part)
-    singles = [(rule, changes) for rule in rules if (changes := search.proposed(question, rule))]
-    for rule, changes in singles:
-        for change in changes:
-            search.single(rule, change, len(changes))
+    singles = search.alone([rule for rule in rules if not rule.reruns])
     if not search.found:
-        search.pairs(singles, rules, time.monotonic() + seconds)
+        singles += search.alone([rule for rule in rules if rule.reruns])
+    if not search.found:
+        search.pairs(singles, rules, deadline)
     order = {rule.code: place for place, rule in enumerate(rules)}
     found = sorted(search.found, key=lambda f: (len(f.rules), f.alternatives, [order[r.code] for r in f.rules]))
     distinct: dict[tuple[str, ...], Found] = {}
@@ -123,6 +125,14 @@ class _Search:
             if len(distinct) == MOST:
                 break
         return distinct
+
+    def alone(self, rules: Sequence[Rule]) -> list[tuple[Rule, list[Change]]]:
+        """Try each rule's changes; returns those that were proposed."""
+        singles = [(rule, changes) for rule in rules if (changes := self.proposed(self.question, rule))]
+        for rule, changes in singles:
+            for change in changes:
+                self.single(rule, change, len(changes))
+        return singles
 
     def single(self, rule: Rule, change: Change, alternatives: int) -> None:
         left = computable(self.question, change, self.part, self.quick)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from refconv.diagnose.compatible import compatible
 from refconv.diagnose.documented import documentation
 from refconv.diagnose.engine import Attempt, Diagnosis, Found
 from refconv.diagnose.power import NOT_CHANCE, apart, chance
 from refconv.diagnose.rule import Question
-from refconv.diagnose.rules import rc901_nothing_explains, rc902_not_told_apart, rc903_too_few_values
+from refconv.diagnose.rules import (
+    rc901_nothing_explains,
+    rc902_not_told_apart,
+    rc903_too_few_values,
+    rc904_compatible,
+)
 from refconv.diagnose.words import amount, times
 from refconv.ops.base import Context
 from refconv.result import Finding, Tried
 
 EXCLUDED, UNDECIDED, TOO_FEW = rc901_nothing_explains.RULE, rc902_not_told_apart.RULE, rc903_too_few_values.RULE
+COMPATIBLE = rc904_compatible.RULE
 
 
 def findings(question: Question, diagnosis: Diagnosis, context: Context, command: str = "") -> tuple[Finding, ...]:
@@ -24,7 +31,7 @@ def findings(question: Question, diagnosis: Diagnosis, context: Context, command
     if diagnosis.before.good:
         return ()
     if not diagnosis.found:
-        return (_excluded(diagnosis, command),)
+        return (*_compatible(question, diagnosis, context, command), _excluded(diagnosis, command))
     told = [_finding(found, diagnosis, command) for found in diagnosis.found]
     return (*told, *_doubts(question, diagnosis, context, command))
 
@@ -44,6 +51,16 @@ def _finding(found: Found, diagnosis: Diagnosis, command: str) -> Finding:
         after=after.used,
         command=command,
     )
+
+
+def _compatible(question: Question, diagnosis: Diagnosis, context: Context, command: str) -> tuple[Finding, ...]:
+    """That a kernel nobody can simulate might give these values, which is no explanation."""
+    names = compatible(question, context)
+    if not names:
+        return ()
+    evidence = f"within the bound of {' or '.join(names)}, which many a fault would keep too"
+    fix = documentation(COMPATIBLE).advice
+    return (Finding(COMPATIBLE.code, COMPATIBLE.name, evidence, fix, before=diagnosis.before.used, command=command),)
 
 
 def _named(name: str, label: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refconv.numerics.enclosure import Enclosure
+from refconv.numerics.formats import Field
 
 
 @dataclass(frozen=True)
@@ -17,17 +18,17 @@ class Observation:
         values: of the output's shape; of a part of it, one axis per axis of the output.
         at: the part, one array of ascending indices per axis of the output; None for all of it.
         resolution: what was observed lies in values ± resolution: half a unit of the last digit given, half the step of
-            a code; 0 where every bit is known.
+            a code; 0 where every bit is known. One number, or one for each value.
     """
 
     values: np.ndarray
     at: tuple[np.ndarray, ...] | None = None
-    resolution: float = 0.0
+    resolution: Field = 0.0
 
     @property
     def whole(self) -> bool:
         """All of the output, to the last bit."""
-        return self.at is None and not self.resolution
+        return self.at is None and not np.any(self.resolution)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether an output of that shape has all the places that were observed."""
@@ -43,8 +44,9 @@ class Observation:
         """
         mid = enclosure.mid
         own = mid if self.at is None else mid[np.ix_(*self.at)]
-        near = np.clip(own, self.values - self.resolution, self.values + self.resolution) if self.resolution else None
-        values = self.values if near is None else near
+        values = self.values
+        if np.any(self.resolution):
+            values = np.clip(own, self.values - self.resolution, self.values + self.resolution)
         if self.at is None:
             return values
         with np.errstate(all="ignore"):
@@ -63,11 +65,16 @@ class Observation:
     def among(self, axis: int, chosen: np.ndarray) -> Observation:
         """What was observed of some channels (ascending), of an output that has no others."""
         if self.at is None:
-            return replace(self, values=self.values.take(chosen, axis))
+            return self._taken(chosen, axis)
         axis %= len(self.at)
         kept = np.flatnonzero(np.isin(self.at[axis], chosen))
         places = np.searchsorted(chosen, self.at[axis][kept])
-        return replace(self, values=self.values.take(kept, axis), at=(*self.at[:axis], places, *self.at[axis + 1 :]))
+        return replace(self._taken(kept, axis), at=(*self.at[:axis], places, *self.at[axis + 1 :]))
+
+    def _taken(self, kept: np.ndarray, axis: int) -> Observation:
+        resolution = self.resolution
+        resolution = resolution.take(kept, axis) if isinstance(resolution, np.ndarray) else resolution
+        return replace(self, values=self.values.take(kept, axis), resolution=resolution)
 
     def channels(self, axis: int, count: int) -> np.ndarray:
         """The channels of which anything was observed."""

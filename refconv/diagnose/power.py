@@ -32,7 +32,7 @@ def chance(question: Question, change: Change, tries: int, context: Context) -> 
         return 1.0
     spread = float(np.ptp(finite)) or float(np.max(np.abs(finite))) or 1.0
     seen = observation.mask(mid.shape)
-    radius = np.broadcast_to(first.probable, mid.shape)[seen] + observation.resolution
+    radius = np.broadcast_to(first.probable, mid.shape)[seen] + np.ravel(observation.resolution)
     width = 2 * radius + LEAST * np.abs(mid[seen])
     _, counts = np.unique(finite.astype(np.float32), return_counts=True)
     common = counts.max() / finite.size if counts.max() > 1 else 0.0

@@ -99,14 +99,16 @@ class Rule:
         name: states the defect.
         doc: the docstring of the rule's file: see `documented`.
         propose: question → the altered calls; none where the layer has nothing to alter.
+        reruns: it computes the layers before this one anew, which may take long.
     """
 
     code: str
     name: str
     doc: str = field(repr=False)
     propose: Propose = field(repr=False)
+    reruns: bool = False
 
 
 def nothing(question: Question) -> tuple[Change, ...]:
-    """Of a code that says how certain the others are."""
+    """Of rules that no altered call stands for: other runs, or the search itself, speak for them."""
     return ()

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -21,6 +21,7 @@ from refconv.frameworks.bundle import write_bundle
 from refconv.trace import read_frames
 
 SHOWN_LINES = 20
+NO_SWITCHES: Mapping[str, str] = {}
 
 Frame = tuple[dict[str, Any], "np.ndarray | None"]
 
@@ -31,12 +32,14 @@ class Child:
     Args:
         keras: major version of Keras that the worker imports.
         python: interpreter to run it with; None for this one.
+        switches: variables of its environment, beside this process's.
 
     Raises:
         FrameworkError: the interpreter cannot be started.
     """
 
-    def __init__(self, keras: int, *, python: str | None = None) -> None:
+    def __init__(self, keras: int, *, python: str | None = None, switches: Mapping[str, str] = NO_SWITCHES) -> None:
+        self._switches = switches
         self._folder = tempfile.TemporaryDirectory(prefix="refconv-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         self._log = self.folder / "stderr.txt"
@@ -118,7 +121,7 @@ class Child:
 
     def _environment(self) -> dict[str, str]:
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONIOENCODING": "utf-8"}
-        return {**quiet, **os.environ, "TMPDIR": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**quiet, **os.environ, **self._switches, "TMPDIR": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def _expire(self) -> None:
         self._timed_out = True

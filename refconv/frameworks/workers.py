@@ -14,7 +14,7 @@ import numpy as np
 
 from refconv.errors import FrameworkError
 from refconv.frameworks.failure import as_error
-from refconv.frameworks.process import Child, Frame
+from refconv.frameworks.process import NO_SWITCHES, Child, Frame
 from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
@@ -81,17 +81,18 @@ class Worker:
     Args:
         keras: major version of Keras to load the model with, 2 or 3.
         python: interpreter of another environment to run it in; None for this one.
+        switches: variables of its environment, such as TF_ENABLE_ONEDNN_OPTS.
 
     Raises:
         FrameworkError: the interpreter cannot be started.
     """
 
-    def __init__(self, keras: int, *, python: str | None = None) -> None:
+    def __init__(self, keras: int, *, python: str | None = None, switches: Mapping[str, str] = NO_SWITCHES) -> None:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
         self._keras = keras
-        early = _EARLY.pop(keras, None) if python is None else None
-        self._child = early or Child(keras, python=python)
+        early = _EARLY.pop(keras, None) if python is None and not switches else None
+        self._child = early or Child(keras, python=python, switches=switches)
 
     def __enter__(self) -> Worker:
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -23,6 +23,7 @@ from refconv.graph import Graph
 from refconv.ops.base import Context
 from refconv.pipeline.alone import reference_alone
 from refconv.pipeline.code import trusted_files
+from refconv.pipeline.elsewhere import explained
 from refconv.pipeline.options import Given, OnLayer, Options, Progress
 from refconv.pipeline.parts import Parts
 from refconv.pipeline.rebuilding import runnable
@@ -61,8 +62,27 @@ def check(
     Raises:
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
     """
-    started = time.perf_counter()
     options = replace(options or Options(), **overrides)
+    result = _checked(path, inputs, options, {}, progress, on_layer)
+    if result.verdict != "fail" or not options.framework:
+        return result
+
+    def again(other: Options, switches: Mapping[str, str]) -> CheckResult:
+        return _checked(path, inputs, other, switches, progress, None)
+
+    return explained(result, options, again, progress)
+
+
+def _checked(
+    path: str | Path,
+    inputs: Given,
+    options: Options,
+    switches: Mapping[str, str],
+    progress: Progress,
+    on_layer: OnLayer | None,
+) -> CheckResult:
+    """One check, with the framework in an environment with these variables."""
+    started = time.perf_counter()
     progress("reading the model", None)
     code = trusted_files(options.trust_code)
     graph = formats.load(path, options.architecture, subclassed=bool(code))
@@ -76,7 +96,10 @@ def check(
         refuse_unreadable(graph)
         refuse_code(graph, trusted=bool(code))
     keras = graph.keras if options.keras == "auto" else int(options.keras)
-    with frameworks.Worker(keras) as worker, runnable(graph, inputs, options, keras, draw_inputs) as runs:
+    with (
+        frameworks.Worker(keras, switches=switches) as worker,
+        runnable(graph, inputs, options, keras, draw_inputs) as runs,
+    ):
         arrays = runs.parts.arrays
         left, known = with_known_masks(runs.parts.graph, arrays)
         Thread(target=lambda: left.sha256, daemon=True).start()  # 0.3 s for 550 MB

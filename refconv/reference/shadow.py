@@ -14,7 +14,7 @@ import numpy as np
 from refconv.graph import Graph, Node
 from refconv.numerics.formats import Field
 from refconv.ops.base import Context, Weights
-from refconv.reference.chained import Chain, mids
+from refconv.reference.chained import Chain, Values, mids
 from refconv.reference.forward import forward
 
 
@@ -37,6 +37,10 @@ class Shadow:
         if inputs is not None:
             values = mids(forward(node, weights, inputs, context))
             self._chain.put(node, [self._disturbed(v, s) for v, s in zip(values, sigma, strict=True)])
+
+    def inputs(self, node: Node) -> Values | None:
+        """The node's inputs in this run; None where a layer before it has no values. In place of `step`, once."""
+        return self._chain.inputs(node)
 
     def put(self, node: Node, outputs: Sequence[np.ndarray]) -> None:
         """Take the framework's outputs of a layer without a reference."""

@@ -67,7 +67,7 @@ class Case:
         Raises:
             UnreadableModel: attributes, weights and inputs do not fit each other.
         """
-        if not step_names(self.node):
+        if not (step_names(self.node) and self.steps):
             return forward(self.node, *prepare(self.node, self.weights, self.inputs, context.arithmetic), context)
         found = stepwise(self.node, self.weights, self.inputs, self.steps, context)
         return (*found.outputs, *found.steps.values())
