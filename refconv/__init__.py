@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from refconv.errors import RefconvError
     from refconv.formats import load
+    from refconv.inventory.difference import diff
+    from refconv.inventory.edit import edit
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
     from refconv.pipeline import Options, check, run
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["CheckResult", "Options", "Policy", "RefconvError", "Verdict", "check", "load", "register", "run", "weights"]
+__all__ = ["CheckResult", "Options", "Policy", "RefconvError", "Verdict", "check", "diff", "edit", "load", "register", "run", "weights"]
 
 _HOME = {
     "CheckResult": "refconv.result",
@@ -25,6 +27,8 @@ _HOME = {
     "RefconvError": "refconv.errors",
     "Verdict": "refconv.result",
     "check": "refconv.pipeline",
+    "diff": "refconv.inventory.difference",
+    "edit": "refconv.inventory.edit",
     "load": "refconv.formats",
     "register": "refconv.ops.registered",
     "run": "refconv.pipeline",

@@ -12,6 +12,8 @@ from refconv import __version__
 COMMANDS = {
     "check": "Verify every layer of a model.",
     "weights": "List stored and effective weights.",
+    "diff": "Tell what changed between two models' weights.",
+    "edit": "Change stored weights in a copy of a model.",
     "layers": "List the layers that have a reference.",
     "env": "Tell which frameworks and devices are usable here.",
 }

@@ -36,7 +36,8 @@ def read_archive(path: Path) -> tuple[bytes, bytes, Hdf5File]:
             _refuse_strange(archive, str(path))
             config, metadata = (archive.read(_sound(archive, name, str(path))) for name in (CONFIG, METADATA))
             opened = _weights(archive, _sound(archive, WEIGHTS, str(path)), path)
-            return config, metadata, Hdf5File(f"{path}:{WEIGHTS}", opened)
+            place = opened.place if isinstance(opened, Member) else None
+            return config, metadata, Hdf5File(f"{path}:{WEIGHTS}", opened, place=place)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise UnreadableModel(f"the archive is truncated or damaged: {error}", where=str(path)) from None
     except (NotImplementedError, RuntimeError) as error:  # unknown compression; encryption
@@ -105,6 +106,11 @@ class Member:
         if self._problem:
             raise UnreadableModel(f"the archive is truncated or damaged: {self._problem}", where=str(self._path))
         return self._opened()
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The archive, and where the member's bytes begin in it."""
+        return str(self._path), self._start
 
     def _read(self) -> None:
         try:

@@ -26,6 +26,10 @@ import numpy as np
 
 from refconv.errors import BadInput, UnreadableModel
 from refconv.formats.hdf5 import Group, Hdf5File
+from refconv.formats.leaves import Leaf
+from refconv.formats.leaves import Path as LayerPath
+from refconv.formats.matching import Variable
+from refconv.formats.model import Model
 
 MARK = "refconv_recording"
 VERSION = 1
@@ -108,6 +112,14 @@ class Then:
         with self.file.open() as root:
             return root.part(self.path, self.index)
 
+    def slabs(self) -> Iterator[np.ndarray]:
+        """Its values as flat arrays, one after the other."""
+        with self.file.open() as root:
+            yield from root.slabs(self.path, (self.index,))
+
+    def extent(self) -> None:
+        """They are packed."""
+
 
 @dataclass(frozen=True)
 class Log:
@@ -127,6 +139,23 @@ class Log:
     times: tuple[Time, ...]
     weights: tuple[Recorded, ...]
     trainable: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Moment(Hdf5File):
+    """A recording at one time, where a model's weights are looked for."""
+
+    log: Log | None = None
+    time: Time | None = None
+
+
+def find_variables(file: Hdf5File, model: Model, leaves: Sequence[Leaf]) -> dict[LayerPath, list[Variable]]:
+    """The recorded variables of each leaf, as the readers of the other containers give them."""
+    assert isinstance(file, Moment) and file.log is not None and file.time is not None
+    found: dict[str, list[Variable]] = {}
+    for weight in file.log.weights:
+        found.setdefault(weight.layer, []).append(Variable(weight.name, weight.at(file.time)))
+    return {leaf.path: found[leaf.name] for leaf in leaves if leaf.name in found}
 
 
 def is_recording(path: Path) -> bool:
