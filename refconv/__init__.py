@@ -18,7 +18,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["CheckResult", "Options", "Policy", "RefconvError", "Verdict", "check", "diff", "edit", "load", "register", "run", "weights"]
+__all__ = [
+    "CheckResult",
+    "Options",
+    "Policy",
+    "RefconvError",
+    "Verdict",
+    "check",
+    "diff",
+    "edit",
+    "load",
+    "register",
+    "run",
+    "weights",
+]
 
 _HOME = {
     "CheckResult": "refconv.result",

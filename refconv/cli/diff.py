@@ -26,7 +26,9 @@ Examples:
     help="Fail only if a layer of such a path or name changed; may be given several times.",
 )
 @click.option("--all", "every", is_flag=True, help="List every weight, not only those that differ.")
-@click.option("--architecture", metavar="FILE.json", help="What model.to_json() gave, where a file holds weights alone.")
+@click.option(
+    "--architecture", metavar="FILE.json", help="What model.to_json() gave, where a file holds weights alone."
+)
 @click.option("--json", "json_file", metavar="FILE", help="Write the whole comparison as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Add tracebacks to errors.")
 def command(

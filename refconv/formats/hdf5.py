@@ -110,8 +110,8 @@ class Stored:
 class Hdf5File:
     """An HDF5 file on disk, or what `opened` gives each time (a stretch of another file, bytes in memory).
 
-    `swmr`: another process may be writing it, or was killed when it did. `place`: the file that `opened` gives a stretch
-    of, and where that begins; None for bytes in memory.
+    `swmr`: another process may be writing it, or was killed when it did. `place`: the file that `opened` gives a
+    stretch of, and where that begins; None for bytes in memory.
     """
 
     where: str

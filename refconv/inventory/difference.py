@@ -144,7 +144,9 @@ def _refuse_unmatched(patterns: Sequence[str], pairs: Sequence[Pair]) -> None:
     for pattern in patterns:
         if not any(matches(pair.path, [pattern]) for pair in pairs):
             some = ", ".join([pair.path for pair in pairs][:6])
-            raise BadInput(f"no layer with weights matches {pattern!r}", where="--expect-frozen", hint=f"there are {some}")
+            raise BadInput(
+                f"no layer with weights matches {pattern!r}", where="--expect-frozen", hint=f"there are {some}"
+            )
 
 
 def _of_layer(pair: Pair, sides: tuple[Side, Side]) -> Iterator[WeightDifference]:

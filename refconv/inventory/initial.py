@@ -1,8 +1,8 @@
 """Does a weight look as its layer's initialiser would have drawn it, and unlike what it is compared with?
 
-What an initialiser draws is known from the configuration (kinds, fans and truncation: `keras.initializers`). Of n values
-drawn independently, the mean stays within Z·σ/√n, the variance within Z·σ²·√((κ−1)/n) (κ: the distribution's fourth
-moment over σ⁴), and the correlation with anything else within Z/√n.
+What an initialiser draws is known from the configuration (kinds, fans and truncation: `keras.initializers`). Of n
+values drawn independently, the mean stays within Z·σ/√n, the variance within Z·σ²·√((κ−1)/n) (κ: the distribution's
+fourth moment over σ⁴), and the correlation with anything else within Z/√n.
 """
 
 from __future__ import annotations

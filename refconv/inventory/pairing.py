@@ -15,7 +15,7 @@ NAME, INNER, STRUCTURE = "name", "name within another model", "structure"
 
 @dataclass(frozen=True)
 class Pair:
-    """A layer of each side, None where one has no such layer. `by` says how they were matched, "" where they were not."""
+    """A layer of each side, None where one has no such layer. `by` says how they were matched, "" where not at all."""
 
     a: Layer | None
     b: Layer | None
@@ -43,9 +43,7 @@ def pair_layers(a: Mapping[str, Layer], b: Mapping[str, Layer]) -> list[Pair]:
     return _in_order(a, b, found)
 
 
-def _in_order(
-    a: Mapping[str, Layer], b: Mapping[str, Layer], found: Mapping[str, tuple[str, str]]
-) -> list[Pair]:
+def _in_order(a: Mapping[str, Layer], b: Mapping[str, Layer], found: Mapping[str, tuple[str, str]]) -> list[Pair]:
     partner = {path: other for other, (path, _) in found.items()}
     pairs: dict[str, Pair] = {}
     waiting = iter(a)

@@ -63,7 +63,7 @@ def read_side(given: str | Path, architecture: str | Path | None = None) -> Side
     if Path(text).is_file() and is_recording(Path(text)):
         raise BadInput("a recording holds many states", where=text, hint=f"say which: {text}@start, {text}@last")
     needed = architecture if architecture and needs_architecture(Path(text)) else None
-    return _of_graph(formats.load(text, needed, subclassed=True), text)
+    return of_graph(formats.load(text, needed, subclassed=True), text)
 
 
 def is_label(text: str) -> bool:
@@ -71,7 +71,8 @@ def is_label(text: str) -> bool:
     return text in ("start", "last") or text.replace(":", "").isdecimal()
 
 
-def _of_graph(graph: Graph, label: str) -> Side:
+def of_graph(graph: Graph, label: str) -> Side:
+    """The layers of a graph that have weights; a shared one once."""
     layers: dict[str, Layer] = {}
     for node in graph.nodes:
         if node.weights and node.layer not in layers:
@@ -83,8 +84,10 @@ def _of_graph(graph: Graph, label: str) -> Side:
 def _recorded(recording: Recording, label: str, text: str) -> Side:
     time = recording.at(label)
     try:
-        found = _of_graph(build_graph(read_moment(recording.log, time)), text)
-    except UnreadableModel:  # a subclassed model, or layers that refconv cannot read: the weights are there all the same
+        found = of_graph(build_graph(read_moment(recording.log, time)), text)
+    except (
+        UnreadableModel
+    ):  # a subclassed model, or layers that refconv cannot read: the weights are there all the same
         found = _bare(recording, time, text)
     flags = {(w.layer, w.at(time).path): recording.trainable(w, time) for w in recording.weights}
     layers = {path: _flagged(layer, flags) for path, layer in found.layers.items()}

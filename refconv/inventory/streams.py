@@ -36,8 +36,8 @@ def over_pieces(a: Weight, b: Weight, look: Look[Result], *, block: int = 1) -> 
         UnreadableModel: a file is damaged, or was changed meanwhile.
     """
     size = max(1, PIECE // block) * block
-    extents = [w.stored.extent() if w.stored is not None else None for w in (a, b)]
-    if extents[0] is None or extents[1] is None or "bfloat16" in (a.dtype, b.dtype):
+    extents = [e for w in (a, b) if w.stored is not None and (e := w.stored.extent()) is not None]
+    if len(extents) < 2 or "bfloat16" in (a.dtype, b.dtype):
         yield from (look(x, y) for x, y in zip(_pieces(a, size), _pieces(b, size), strict=True))
         return
     total = int(np.prod(a.shape))
@@ -102,7 +102,7 @@ def _reader(stack: ExitStack, path: str, start: int, dtype: np.dtype) -> Callabl
         if len(getattr(mine, "buffer", ())) < count:
             mine.buffer = np.empty(count, dtype)
         values: np.ndarray = mine.buffer[:count]
-        room, at = memoryview(values).cast("B"), start + first * dtype.itemsize
+        room, at = values.view(np.uint8).data, start + first * dtype.itemsize
         while len(room):
             done = os.preadv(file, [room], at)
             if not done:

@@ -143,7 +143,8 @@ def _effective(found: Difference) -> Iterator[str]:
         elif not behind.elements:
             what = "effective weights of another shape"
         else:
-            what = f"effective weights: {behind.changed:,} of {behind.elements:,} changed, by up to {error(behind.largest)}"
+            what = f"effective weights: {behind.changed:,} of {behind.elements:,} changed"
+            what += f", by up to {error(behind.largest)}"
         yield from wrap(f"{weight.label}: {what}", COLUMNS)
 
 
