@@ -49,19 +49,21 @@ def causes(name: str, pair: Pair, a: Weight, b: Weight, found: Change, sides: tu
 
 
 def _fresh(name: str, pair: Pair, a: Weight, b: Weight, found: Change) -> Cause | None:
-    if found.changed < 0.99 * found.elements or found.relative < APART:
+    if found.changed < 0.99 * found.elements:
         return None
-    if (seen := _seen(pair.b, name, b, a)) is not None:
+    if (seen := _seen(pair.b, name, b, a, found.relative)) is not None:
         return Cause(FRESH, f"it is {_described(seen)}", True)
-    seen = _seen(pair.a, name, a, b)
+    seen = _seen(pair.a, name, a, b, found.relative)
     if seen is None or seen.drawn.shape == "constant":  # where every training begins
         return None
     return Cause(UNRELATED, f"the first is {_described(seen)}: the second was not trained from it", True)
 
 
-def _seen(layer: Layer | None, name: str, weight: Weight, other: Weight) -> Fresh | None:
+def _seen(layer: Layer | None, name: str, weight: Weight, other: Weight, relative: float) -> Fresh | None:
     drawn = _drawn(layer, name, weight)
-    return None if drawn is None else fresh(weight, other, drawn)
+    if drawn is None or (drawn.shape != "constant" and relative < APART):
+        return None
+    return fresh(weight, other, drawn)
 
 
 def _drawn(layer: Layer | None, name: str, weight: Weight) -> Drawn | None:
@@ -101,8 +103,8 @@ def _leak(version: str) -> str:
     if found and tuple(map(int, found.groups())) < (2, 1, 3):
         return f"Keras {version}, which wrote the file, moves them in a frozen layer too"
     return (
-        "in a frozen layer they move where it was called with training=True, is of the old style (Keras before 2.1.3, "
-        "TensorFlow 1's layers), or was frozen only after the training"
+        "in a frozen layer they move where the flag was set after the training, or only the optimizer was kept from the "
+        "layer (a training loop of one's own that runs it in training mode), or by Keras before 2.1.3"
     )
 
 
