@@ -184,7 +184,9 @@ def test_vgg16_fine_tuned_with_its_base_frozen_and_not(tmp_path: Path) -> None:
     layers, loss = keras.layers, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     keras.utils.set_random_seed(0)
     base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(48, 48, 3))
-    model = keras.Sequential([keras.Input((48, 48, 3)), base, layers.Flatten(name="flat"), layers.Dense(10, name="head")])
+    model = keras.Sequential(
+        [keras.Input((48, 48, 3)), base, layers.Flatten(name="flat"), layers.Dense(10, name="head")]
+    )
     model.save(tmp_path / "start.keras")
     x = np.repeat(IMAGES[:32].repeat(6, axis=1).repeat(6, axis=2), 3, axis=3)
     for name, trained in (("frozen", False), ("unfrozen", True)):

@@ -25,6 +25,7 @@ import h5py
 import numpy as np
 
 from refconv.errors import BadInput, UnreadableModel
+from refconv.formats.container import identify
 from refconv.formats.hdf5 import Group, Hdf5File
 from refconv.formats.leaves import Leaf
 from refconv.formats.leaves import Path as LayerPath
@@ -173,6 +174,8 @@ def read_log(path: Path) -> Log:
     Raises:
         UnreadableModel: no recording, of another version, or damaged.
     """
+    if identify(path) != "hdf5":
+        raise UnreadableModel("this is no recording of refconv.keras.WeightRecorder", where=str(path))
     file = Hdf5File(str(path), swmr=True)
     with file.open() as root:
         _expect(root.number(MARK), path)

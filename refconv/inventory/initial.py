@@ -75,7 +75,7 @@ def initialiser(config: Mapping[str, Any], name: str, shape: tuple[int, ...]) ->
         return Drawn(kind, "constant", float(value), 0.0) if isinstance(value, (int, float)) else None
     try:
         return _random(kind, given, shape)
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None  # a file may hold anything
 
 
@@ -139,7 +139,7 @@ def fresh(weight: Weight, other: Weight, drawn: Drawn) -> Fresh | None:
     if drawn.shape == "constant":
         ends = weight.ends
         return Fresh(drawn, 0.0, None) if len(ends) and np.all(ends == np.float32(drawn.mean)) else None
-    if count < LEAST or not drawn.deviation:
+    if count < LEAST or not 0 < drawn.deviation < math.inf:
         return None
     sums, farthest = _sums(weight, other, drawn.mean)
     first, second, own, square, product = (s / count for s in sums)
