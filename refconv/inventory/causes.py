@@ -103,8 +103,8 @@ def _leak(version: str) -> str:
     if found and tuple(map(int, found.groups())) < (2, 1, 3):
         return f"Keras {version}, which wrote the file, moves them in a frozen layer too"
     return (
-        "in a frozen layer they move where the flag was set after the training, or only the optimizer was kept from the "
-        "layer (a training loop of one's own that runs it in training mode), or by Keras before 2.1.3"
+        "in a frozen layer they move where the flag was set after the training, or where only the optimizer was kept "
+        "from the layer (a training loop of one's own that runs it in training mode), or by Keras before 2.1.3"
     )
 
 

@@ -113,23 +113,26 @@ def _names(labels: Sequence[str]) -> str:
 
 
 def _dead(found: Difference) -> Iterator[str]:
-    for weight in found.weights:
-        if weight.dead is not None:
-            dead, ranges = weight.dead, list(spans(weight.dead.dead))
-            listed = ", ".join(ranges[:NAMED]) + (f" … {ranges[-1]}" if len(ranges) > NAMED else "")
-            yield from wrap(
-                f"{weight.label}: nothing changed at {len(dead.dead):,} of {dead.inputs:,} inputs ({listed}), to the "
-                "last bit: their update was exactly 0, as it is where an input always was 0",
-                COLUMNS,
-            )
+    shown = [(weight.label, weight.dead) for weight in found.weights if weight.dead is not None]
+    for label, dead in shown[:NAMED]:
+        ranges = list(spans(dead.dead))
+        listed = ", ".join(ranges[:NAMED]) + (f" … {ranges[-1]}" if len(ranges) > NAMED else "")
+        yield from wrap(
+            f"{label}: no weight of {len(dead.dead):,} of {dead.inputs:,} inputs changed in any bit ({listed}), as "
+            "where an input always was 0",
+            COLUMNS,
+        )
+    if len(shown) > NAMED:
+        yield f"  and so inputs of {len(shown) - NAMED} more weights, which --json lists"
 
 
 def _printed(found: Difference) -> Iterator[str]:
-    for weight in found.weights:
-        if weight.change is not None and weight.change.printed_zero:
-            small = weight.change.printed_zero
-            what = "1 change is" if small == 1 else f"{small:,} changes are"
-            yield f"{printable(weight.label)}: {what} not 0, and would be printed as 0.00000000"
+    small = {w.label: w.change.printed_zero for w in found.weights if w.change is not None and w.change.printed_zero}
+    if small:
+        count = sum(small.values())
+        what = "1 change is" if count == 1 else f"{count:,} changes are"
+        told = f"{what} not 0, and would be printed as 0.00000000: in {_names(list(small))}"
+        yield from wrap(told, COLUMNS)
 
 
 def _effective(found: Difference) -> Iterator[str]:

@@ -16,13 +16,18 @@ from refconv.errors import BadInput, UnreadableModel
 from refconv.formats.recording import END, START, Key, Writer, is_recording, read_log
 from refconv.inventory.recording import read
 
-KEYS = [Key("conv", "kernel", (3, 3, 2, 4), "float32"), Key("norm", "count", (), "int64"), Key("e", "none", (0, 3), "float16"),
-        Key("wide", "kernel", (300, 400), "float64")]  # fmt: skip
+KEYS = [
+    Key("conv", "kernel", (3, 3, 2, 4), "float32"),
+    Key("norm", "count", (), "int64"),
+    Key("empty", "none", (0, 3), "float16"),
+    Key("wide", "kernel", (300, 400), "float64"),
+]
 
 
 def values(number: int) -> list[np.ndarray]:
     rng = np.random.default_rng(number + 1)
-    return [rng.normal(size=(3, 3, 2, 4)).astype("f4"), np.array(number), np.zeros((0, 3), "f2"), rng.normal(size=(300, 400))]  # fmt: skip
+    small, wide = rng.normal(size=(3, 3, 2, 4)).astype("f4"), rng.normal(size=(300, 400))
+    return [small, np.array(number), np.zeros((0, 3), "f2"), wide]
 
 
 def opened(path: Path, keys: list[Key] = KEYS) -> Writer:

@@ -98,8 +98,15 @@ def test_a_deflated_archive_with_more_members(tmp_path: Path) -> None:
     np.testing.assert_array_equal(after, before * 2)
 
 
-@pytest.mark.parametrize("how", [{"chunks": (2, 3)}, {"chunks": (2, 3), "compression": "gzip", "shuffle": True},
-                                 {"dtype": ">f4"}, {"dtype": "f8"}], ids=["chunked", "packed", "big-endian", "float64"])  # fmt: skip
+STORED = {
+    "chunked": {"chunks": (2, 3)},
+    "packed": {"chunks": (2, 3), "compression": "gzip", "shuffle": True},
+    "big-endian": {"dtype": ">f4"},
+    "float64": {"dtype": "f8"},
+}
+
+
+@pytest.mark.parametrize("how", STORED.values(), ids=STORED)
 def test_other_ways_of_storing(tmp_path: Path, how: dict[str, object]) -> None:
     a, b = write_h5(tmp_path / "a.h5"), tmp_path / "b.h5"
     with h5py.File(a, "r+") as file:
@@ -137,7 +144,8 @@ def test_a_planted_change_elsewhere_would_be_seen(tmp_path: Path) -> None:
 )
 def test_patterns(tmp_path: Path, pattern: str, labels: set[str]) -> None:
     config = sequential(source(), dense("one", 3), dense("two", 3))
-    weights = {name: {"kernel:0": values, "bias:0": BIAS} for name, values in (("one", KERNEL), ("two", np.eye(3, dtype="f4")))}  # fmt: skip
+    kernels = {"one": KERNEL, "two": np.eye(3, dtype="f4")}
+    weights = {name: {"kernel:0": values, "bias:0": BIAS} for name, values in kernels.items()}
     a = write_h5(tmp_path / "a.h5", config, weights)
     assert {w.label for w in refconv.edit(a, tmp_path / "b.h5", set=[f"{pattern}=9"]).weights} == labels
 
