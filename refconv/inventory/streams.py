@@ -21,8 +21,8 @@ Look = Callable[[np.ndarray, np.ndarray], Result]
 
 Span = list[tuple[int, int]]
 
-PIECE = 1 << 16  # elements: of two weights and what is made of them, a cache holds them
-BATCH = 32  # pieces that a thread is given at once
+PIECE = 1 << 18  # elements: more leave the cache, with fewer the threads wait for the interpreter's lock
+BATCH = 8  # pieces that a thread is given at once
 THREADS = min(4, os.cpu_count() or 1)
 
 
