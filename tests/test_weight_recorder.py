@@ -95,6 +95,20 @@ def test_one_recorder_serves_several_fits(library: Any, tmp_path: Path) -> None:
 
 
 @LIBRARIES
+def test_an_interrupted_training(library: Any, tmp_path: Path) -> None:
+    class Stop(library.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            raise KeyboardInterrupt
+
+    model, recorder = model_of(library), WeightRecorder(tmp_path / "run.h5")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, epochs=3, verbose=0, callbacks=[recorder, Stop()])
+    assert [time.label for time in read(tmp_path / "run.h5").times] == ["start", "0"]
+    model.fit(X, Y, verbose=0, callbacks=[recorder])
+    assert [time.label for time in read(tmp_path / "run.h5").times] == ["start", "0", "1"]
+
+
+@LIBRARIES
 def test_a_model_built_by_its_first_batch(library: Any, tmp_path: Path) -> None:
     model = library.Sequential([library.layers.Dense(4, name="late")])
     model.compile("sgd", "mse")

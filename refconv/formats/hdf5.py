@@ -32,7 +32,7 @@ def _boundary(where: str) -> Iterator[None]:
     """What h5py raises for a damaged file becomes one clear line."""
     try:
         yield
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
+    except (OSError, LookupError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise UnreadableModel(f"damaged HDF5: {_first_line(error)}", where=where) from error
 
 

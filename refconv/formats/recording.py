@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -27,10 +28,12 @@ import numpy as np
 from refconv.errors import BadInput, UnreadableModel
 from refconv.formats.container import identify
 from refconv.formats.hdf5 import Group, Hdf5File
-from refconv.formats.leaves import Leaf
-from refconv.formats.leaves import Path as LayerPath
-from refconv.formats.matching import Variable
-from refconv.formats.model import Model
+
+if TYPE_CHECKING:
+    from refconv.formats.leaves import Leaf
+    from refconv.formats.leaves import Path as LayerPath
+    from refconv.formats.matching import Variable
+    from refconv.formats.model import Model
 
 MARK = "refconv_recording"
 VERSION = 1
@@ -152,6 +155,8 @@ class Moment(Hdf5File):
 
 def find_variables(file: Hdf5File, model: Model, leaves: Sequence[Leaf]) -> dict[LayerPath, list[Variable]]:
     """The recorded variables of each leaf, as the readers of the other containers give them."""
+    from refconv.formats.matching import Variable  # which imports every layer: only who reads weights needs that
+
     assert isinstance(file, Moment) and file.log is not None and file.time is not None
     found: dict[str, list[Variable]] = {}
     for weight in file.log.weights:
@@ -219,12 +224,14 @@ class Writer:
         model, framework, architecture: see `Log`.
 
     Raises:
-        BadInput: the file holds something else, or weights of another model.
+        BadInput: there is no such folder, or the file holds something else, or weights of another model.
         UnreadableModel: it is damaged.
     """
 
     def __init__(self, path: Path, keys: Sequence[Key], *, model: str, framework: str, architecture: str) -> None:
         self.path, self._keys = path, tuple(keys)
+        if not path.absolute().parent.is_dir():
+            raise BadInput(f"there is no folder {path.parent}", where=str(path), hint="create it first")
         if path.exists() and path.stat().st_size:
             self._resume()
         else:

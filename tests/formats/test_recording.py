@@ -169,6 +169,20 @@ def test_what_is_no_recording(tmp_path: Path) -> None:
     assert not is_recording(tmp_path / "text") and is_recording(tmp_path / "later.h5")
 
 
+def test_a_recording_that_lacks_values(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "run.h5", range(3))
+    with h5py.File(path, "r+", libver="latest") as file:
+        file["weights/3/values"].resize(1, axis=0)
+    log = read_log(path)
+    with pytest.raises(UnreadableModel, match="damaged"):
+        log.weights[3].read(log.times[2])
+
+
+def test_there_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no folder"):
+        opened(tmp_path / "none" / "run.h5")
+
+
 def test_values_in_another_file_are_refused(tmp_path: Path) -> None:
     path = recorded(tmp_path / "run.h5", range(1))
     secret = recorded(tmp_path / "secret.h5", range(1))
