@@ -42,6 +42,9 @@ def _summary(found: Difference) -> Iterator[str]:
     changed = sum(weight.frozen and weight.status == CHANGED for weight in found.weights)
     if changed:
         yield f"{changed} of those that changed are not trainable"
+    flags = sum(None not in weight.trainable and len(set(weight.trainable)) == 2 for weight in found.weights)
+    if flags:
+        yield f"{_count(flags, 'weight')} trainable in one of the two only"
     still = sum(weight.status == SAME and weight.trainable[1] is True for weight in found.weights)
     if still and not found.is_same:
         yield f"{still} of those that are the same are trainable"

@@ -55,6 +55,11 @@ def test_names_cannot_steer_a_terminal_and_lines_stay_narrow() -> None:
     assert all(len(line) <= 140 for line in shown.splitlines())
 
 
+def test_flags_that_differ_are_counted() -> None:
+    assert "1 weight trainable in one of the two only" in told(weight(trainable=(True, False)), weight("bias"))
+    assert "of the two only" not in told(weight(), weight("gone", status="removed", trainable=(True, None), shape=None))
+
+
 def test_many_rows_are_cut() -> None:
     weights = [weight(f"w{n}") for n in range(40)]
     assert "… and 10 more: --all" in told(*weights) and "w39" not in told(*weights)
