@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from refconv.formats.matching import STATISTICS
 from refconv.graph import Weight
 from refconv.inventory.change import Change
 from refconv.inventory.initial import Drawn, Fresh, fresh, initialiser
@@ -35,6 +34,8 @@ class Cause:
 
 def causes(name: str, pair: Pair, a: Weight, b: Weight, found: Change, sides: tuple[Side, Side]) -> tuple[Cause, ...]:
     """The causes that a changed weight has, or may have; none for one that was free to be trained."""
+    from refconv.formats.matching import STATISTICS
+
     if new := _fresh(name, pair, a, b, found):
         return (new,)
     if b.trainable:

@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from refconv.errors import BadInput
 from refconv.graph import Weight
 from refconv.inventory.causes import Cause, causes
 from refconv.inventory.change import Change, DeadInputs, change, dead_inputs
-from refconv.inventory.effective import EffectiveChange, effective_changes
 from refconv.inventory.pairing import Pair, pair_layers, pair_weights
 from refconv.inventory.sides import Side, read_side
+
+if TYPE_CHECKING:
+    from refconv.inventory.effective import EffectiveChange
 
 SAME, CHANGED, ADDED, REMOVED, RESHAPED = "same", "changed", "added", "removed", "reshaped"
 
@@ -150,6 +153,8 @@ def _refuse_unmatched(patterns: Sequence[str], pairs: Sequence[Pair]) -> None:
 
 
 def _of_layer(pair: Pair, sides: tuple[Side, Side]) -> Iterator[WeightDifference]:
+    from refconv.inventory.effective import effective_changes  # by now the archives' checksums are being computed
+
     behind = effective_changes(pair)
     stored = pair_weights(pair.a.weights if pair.a else {}, pair.b.weights if pair.b else {})
     for name, a, b in stored:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from refconv import formats
 from refconv.errors import BadInput, UnreadableModel
-from refconv.formats.build import build_graph
 from refconv.formats.recording import Log, Time
 from refconv.formats.source import needs_architecture, read_moment
 from refconv.graph import Graph, Node, Weight
@@ -82,6 +81,8 @@ def of_graph(graph: Graph, label: str) -> Side:
 
 
 def _recorded(recording: Recording, label: str, text: str) -> Side:
+    from refconv.formats.build import build_graph
+
     time = recording.at(label)
     try:
         found = of_graph(build_graph(read_moment(recording.log, time)), text)
