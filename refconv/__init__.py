@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from refconv.errors import RefconvError
     from refconv.formats import load
+    from refconv.inventory.difference import diff
+    from refconv.inventory.edit import edit
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
     from refconv.pipeline import Options, check, evaluate, explain, pixel, run
@@ -25,6 +27,8 @@ __all__ = [
     "RefconvError",
     "Verdict",
     "check",
+    "diff",
+    "edit",
     "evaluate",
     "explain",
     "load",
@@ -42,6 +46,8 @@ _HOME = {
     "RefconvError": "refconv.errors",
     "Verdict": "refconv.result",
     "check": "refconv.pipeline",
+    "diff": "refconv.inventory.difference",
+    "edit": "refconv.inventory.edit",
     "evaluate": "refconv.pipeline",
     "explain": "refconv.pipeline",
     "load": "refconv.formats",

@@ -37,6 +37,8 @@ class Weight:
     read: Callable[[], np.ndarray] = field(repr=False, compare=False)
     trainable: bool = True
     scan: Callable[[], np.ndarray] | None = field(default=None, repr=False, compare=False)  # `ends`, with little memory
+    # The dataset of the file whose values these are, as it holds them; None for what is made of such.
+    stored: Any = field(default=None, repr=False, compare=False)
 
     @property
     def value(self) -> np.ndarray:

@@ -54,7 +54,8 @@ class WeightRecorder:
         self.params = params
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._writer, self._shift = None, 0
+        self.on_train_end()  # which was not called where the last training was interrupted
+        self._shift = 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch

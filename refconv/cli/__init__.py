@@ -16,6 +16,8 @@ COMMANDS = {
     "pixel": "Compute one output element by hand.",
     "evaluate": "Recompute loss and metrics on labelled data.",
     "weights": "List stored and effective weights.",
+    "diff": "Tell what changed between two models' weights.",
+    "edit": "Change stored weights in a copy of a model.",
     "view": "Draw feature maps, kernels, errors and histograms.",
     "layers": "List the layers that have a reference.",
     "env": "Tell which frameworks and devices are usable here.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from refconv.errors import UnreadableModel
-from refconv.formats import hdf5_weights, zip_weights
+from refconv.formats import hdf5_weights, recording, zip_weights
 from refconv.formats.architecture import is_subclassed, read_model, read_opaque
 from refconv.formats.calling import inherited, meaningful, problem, with_call, with_states
 from refconv.formats.execution import execution_order
@@ -31,7 +31,11 @@ from refconv.ops.attributes import Unknown
 
 MAX_NODES = 100_000  # nested models called twice at every level would double without end
 PLACED = re.compile(r"(argument|constant)_\d+")  # arguments by position that are no tensors
-LAYOUTS = {"hdf5": hdf5_weights.find_variables, "keras": zip_weights.find_variables}
+LAYOUTS = {
+    "hdf5": hdf5_weights.find_variables,
+    "keras": zip_weights.find_variables,
+    "recording": recording.find_variables,
+}
 
 
 def build_graph(source: Source, *, subclassed: bool = False) -> Graph:

@@ -24,6 +24,7 @@ MAX_ATTRIBUTE = 256 << 20
 MAX_EXPANSION, EXPANSION_FLOOR = 1000, 64 << 20
 MAX_DEPTH = 32
 PIECE = 1 << 20  # bytes: stays in a cache
+SLAB = 8 << 20  # bytes: of chunks that are unpacked together
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def _boundary(where: str) -> Iterator[None]:
     """What h5py raises for a damaged file becomes one clear line."""
     try:
         yield
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
+    except (OSError, LookupError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise UnreadableModel(f"damaged HDF5: {_first_line(error)}", where=where) from error
 
 
@@ -40,6 +41,14 @@ def _first_line(error: Exception) -> str:
     if "truncated file" in text:
         return f"the file is truncated ({text[text.index('truncated file') :].rstrip(')')})"
     return text.splitlines()[0] if text else type(error).__name__
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Bytes in one stretch of a file that are the values themselves, little-endian and in C order."""
+
+    path: str
+    start: int
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,24 @@ class Stored:
                 found = [ends(dataset[start : start + rows]) for start in range(0, len(dataset), rows)]
         return ends(np.concatenate(found))
 
+    def slabs(self) -> Iterator[np.ndarray]:
+        """Its values as flat arrays, one after the other, each of several whole rows."""
+        with self.file.open() as root:
+            self._expect(tuple(root.dataset(self.path).shape))
+            yield from root.slabs(self.path, ())
+
+    def extent(self) -> Extent | None:
+        """Where the values lie; None where they are packed, in chunks, of another byte order, or not in a file."""
+        with self.file.open() as root:
+            dataset = root.dataset(self.path)
+            self._expect(tuple(dataset.shape))
+            with _boundary(f"{self.file.where}:/{self.path}"):
+                start = None if dataset.chunks else dataset.id.get_offset()
+                plain = dataset.dtype.kind in "fiub" and dataset.dtype.newbyteorder("<") == dataset.dtype
+        if start is None or not plain or self.file.stretch is None:
+            return None
+        return Extent(self.file.stretch[0], self.file.stretch[1] + start)
+
     def _expect(self, shape: tuple[int, ...]) -> None:
         if shape != self.shape:
             raise UnreadableModel(f"{self.path} has changed since the model was loaded", where=self.file.where)
@@ -83,12 +110,19 @@ class Stored:
 class Hdf5File:
     """An HDF5 file on disk, or what `opened` gives each time (a stretch of another file, bytes in memory).
 
-    `swmr`: another process may be writing it, or was killed when it did.
+    `swmr`: another process may be writing it, or was killed when it did. `place`: the file that `opened` gives a
+    stretch of, and where that begins; None for bytes in memory.
     """
 
     where: str
     opened: Callable[[], BinaryIO] | None = field(default=None, repr=False)
     swmr: bool = False
+    place: tuple[str, int] | None = None
+
+    @property
+    def stretch(self) -> tuple[str, int] | None:
+        """The file on disk that holds this one, and where it begins there."""
+        return self.place if self.opened else (self.where, 0)
 
     @contextmanager
     def open(self) -> Iterator[Group]:
@@ -147,7 +181,20 @@ class Group:
         """`array(path)[index]`, of which no more is read."""
         return self._values(path, index)
 
-    def _values(self, path: str, index: int | tuple[()]) -> np.ndarray:
+    def slabs(self, path: str, lead: tuple[int, ...]) -> Iterator[np.ndarray]:
+        """`array(path)[lead]` in flat pieces of whole rows, as few as fit the chunks."""
+        dataset = self.dataset(path)
+        shape = tuple(dataset.shape)[len(lead) :]
+        if not shape or not all(shape):
+            yield self._values(path, lead).reshape(-1)
+            return
+        chunk = dataset.chunks[len(lead)] if dataset.chunks else 1
+        row = max(1, int(np.prod(shape[1:])) * dataset.dtype.itemsize)
+        step = chunk * max(1, SLAB // (row * chunk))
+        for start in range(0, shape[0], step):
+            yield self._values(path, (*lead, slice(start, start + step))).reshape(-1)
+
+    def _values(self, path: str, index: int | tuple[int | slice, ...]) -> np.ndarray:
         dataset = self.dataset(path)
         dtype = self._dtype(dataset, path)
         with _boundary(f"{self.where}{path}"):

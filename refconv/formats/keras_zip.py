@@ -35,7 +35,8 @@ def read_archive(path: Path) -> tuple[bytes, bytes, Hdf5File]:
     with _opened(path) as archive:
         config, metadata = (archive.read(_sound(archive, name, str(path))) for name in (CONFIG, METADATA))
         opened = _weights(archive, _sound(archive, WEIGHTS, str(path)), path)
-        return config, metadata, Hdf5File(f"{path}:{WEIGHTS}", opened)
+        place = opened.place if isinstance(opened, Member) else None
+        return config, metadata, Hdf5File(f"{path}:{WEIGHTS}", opened, place=place)
 
 
 def read_config(path: Path) -> bytes:
@@ -123,6 +124,11 @@ class Member:
         if self._problem:
             raise UnreadableModel(f"the archive is truncated or damaged: {self._problem}", where=str(self._path))
         return self._opened()
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The archive, and where the member's bytes begin in it."""
+        return str(self._path), self._start
 
     def _read(self) -> None:
         try:

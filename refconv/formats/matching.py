@@ -140,4 +140,5 @@ def _weight(leaf: Leaf, name: str, variable: Variable) -> Weight:
     stored = variable.stored
     trainable = leaf.trainable and name not in STATISTICS
     scan = getattr(stored, "ends", None)  # of what was put together from several, all is read
-    return Weight(name, stored.path, stored.shape, stored.dtype, stored.read, trainable, scan)
+    own = None if isinstance(stored, Derived) else stored
+    return Weight(name, stored.path, stored.shape, stored.dtype, stored.read, trainable, scan, own)

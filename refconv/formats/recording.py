@@ -20,12 +20,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from refconv.errors import BadInput, UnreadableModel
+from refconv.formats.container import identify
 from refconv.formats.hdf5 import Group, Hdf5File
+
+if TYPE_CHECKING:
+    from refconv.formats.leaves import Leaf
+    from refconv.formats.leaves import Path as LayerPath
+    from refconv.formats.matching import Variable
+    from refconv.formats.model import Model
 
 MARK = "refconv_recording"
 VERSION = 1
@@ -108,6 +116,14 @@ class Then:
         with self.file.open() as root:
             return root.part(self.path, self.index)
 
+    def slabs(self) -> Iterator[np.ndarray]:
+        """Its values as flat arrays, one after the other."""
+        with self.file.open() as root:
+            yield from root.slabs(self.path, (self.index,))
+
+    def extent(self) -> None:
+        """They are packed."""
+
 
 @dataclass(frozen=True)
 class Log:
@@ -129,6 +145,25 @@ class Log:
     trainable: np.ndarray = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Moment(Hdf5File):
+    """A recording at one time, where a model's weights are looked for."""
+
+    log: Log | None = None
+    time: Time | None = None
+
+
+def find_variables(file: Hdf5File, model: Model, leaves: Sequence[Leaf]) -> dict[LayerPath, list[Variable]]:
+    """The recorded variables of each leaf, as the readers of the other containers give them."""
+    from refconv.formats.matching import Variable  # which imports every layer: only who reads weights needs that
+
+    assert isinstance(file, Moment) and file.log is not None and file.time is not None
+    found: dict[str, list[Variable]] = {}
+    for weight in file.log.weights:
+        found.setdefault(weight.layer, []).append(Variable(weight.name, weight.at(file.time)))
+    return {leaf.path: found[leaf.name] for leaf in leaves if leaf.name in found}
+
+
 def is_recording(path: Path) -> bool:
     """Whether an HDF5 file says that it is one; False for any other file."""
     try:
@@ -144,6 +179,8 @@ def read_log(path: Path) -> Log:
     Raises:
         UnreadableModel: no recording, of another version, or damaged.
     """
+    if identify(path) != "hdf5":
+        raise UnreadableModel("this is no recording of refconv.keras.WeightRecorder", where=str(path))
     file = Hdf5File(str(path), swmr=True)
     with file.open() as root:
         _expect(root.number(MARK), path)
@@ -187,12 +224,14 @@ class Writer:
         model, framework, architecture: see `Log`.
 
     Raises:
-        BadInput: the file holds something else, or weights of another model.
+        BadInput: there is no such folder, or the file holds something else, or weights of another model.
         UnreadableModel: it is damaged.
     """
 
     def __init__(self, path: Path, keys: Sequence[Key], *, model: str, framework: str, architecture: str) -> None:
         self.path, self._keys = path, tuple(keys)
+        if not path.absolute().parent.is_dir():
+            raise BadInput(f"there is no folder {path.parent}", where=str(path), hint="create it first")
         if path.exists() and path.stat().st_size:
             self._resume()
         else:

@@ -12,6 +12,7 @@ from refconv.errors import UnreadableModel
 from refconv.formats import keras_zip, safe_json
 from refconv.formats.container import identify
 from refconv.formats.hdf5 import Group, Hdf5File
+from refconv.formats.recording import Log, Moment, Time
 from refconv.formats.siblings import suggestion
 from refconv.graph import checksum
 
@@ -26,8 +27,8 @@ TO_JSON = "save what model.to_json() gives"
 class Source:
     """What a model file says, not yet interpreted.
 
-    `weights` is the file with the weights; `layout` says how they lie in it: "hdf5" (groups by layer name) or
-    "keras" (groups by position).
+    `weights` is the file with the weights; `layout` says how they lie in it: "hdf5" (groups by layer name),
+    "keras" (groups by position) or "recording".
     """
 
     path: str
@@ -147,6 +148,33 @@ def _from_zip(path: Path) -> Source:
     version = str(metadata.get("keras_version") or "")
     dialect = choose_dialect(version, "", str(path))
     return Source(str(path), "keras", "keras", config, version, "tensorflow", dialect, weights)
+
+
+def read_moment(log: Log, time: Time) -> Source:
+    """A recording at one time, as a model file that was saved then.
+
+    Raises:
+        UnreadableModel: it does not say what layers the model has.
+    """
+    if not log.architecture:
+        raise UnreadableModel("the recording holds no architecture", where=log.path)
+    config = _object(safe_json.parse(log.architecture, f"{log.path}: architecture"), Path(log.path))
+    dialect = choose_dialect(str(config.get("keras_version") or ""), log.architecture, log.path)
+    weights = Moment(log.path, swmr=True, log=log, time=time)
+    version = log.framework.partition(" ")[2]
+    return Source(log.path, "recording", "recording", config, version, "tensorflow", dialect, weights)
+
+
+def needs_architecture(path: Path) -> bool:
+    """Whether a file holds weights alone.
+
+    Raises:
+        UnreadableModel: it is missing, foreign or damaged.
+    """
+    if identify(path) == "keras":
+        return False
+    with Hdf5File(str(path)).open() as root:
+        return root.text("model_config") is None
 
 
 def _object(value: Any, path: Path) -> Mapping[str, Any]:

@@ -38,7 +38,7 @@ def written_on(backend: str, leaves: Iterable[Leaf]) -> list[str]:
 def rotated(weight: Weight) -> Weight:
     """`weight` with its spatial axes reversed."""
     spatial = spatial_axes(len(weight.shape))
-    return replace(weight, read=lambda: np.flip(weight.read(), spatial))
+    return replace(weight, read=lambda: np.flip(weight.read(), spatial), stored=None)
 
 
 def rotated_weights(kind: str) -> tuple[str, ...]:

@@ -131,11 +131,12 @@ def of_graph(graph: Graph) -> dict[str, LayerWeights]:
     found: dict[str, LayerWeights] = {}
     for node in graph.nodes:
         if node.weights and node.layer not in found:
-            found[node.layer] = _of_node(node)
+            found[node.layer] = of_node(node)
     return found
 
 
-def _of_node(node: Node) -> LayerWeights:
+def of_node(node: Node) -> LayerWeights:
+    """The weights of one layer."""
     slots = _slots(node)
     stored = {name: LayerWeight(name, w.trainable, w, slots.get(name)) for name, w in node.weights.items()}
     made = {name: LayerWeight(name, False, None, slot) for name, slot in slots.items() if name not in stored}
