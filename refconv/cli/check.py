@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +16,7 @@ from refconv.cli.progress import progress
 from refconv.errors import BadInput
 
 if TYPE_CHECKING:
+    from refconv.formats.source import Source
     from refconv.pipeline import Options
     from refconv.result import CheckResult
 
@@ -151,6 +151,14 @@ Exit codes:
     metavar="SECONDS",
     help="How long the framework may take.",
 )
+@click.option(
+    "--memory",
+    type=arguments.SIZE,
+    default="0",
+    metavar="SIZE",
+    help="How much memory the framework may take, such as 8GB; else as much as there is.",
+)
+@click.option("--sha256", metavar="HASH", help="Refuse the file if its SHA-256 is another.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write the report as JUnit XML.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the last line only.")
@@ -170,29 +178,35 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("--rebuild and --no-framework exclude each other")
     files = _files(given)
     inputs = arguments.inputs(given["given"], _first(ctx))
-    with _framework(model, given), progress(shown=not (quiet or no_progress)) as update:
+    with _framework(model, given) as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
         from refconv.pipeline.code import run_references
 
         run_references(given["references"])
-        result = pipeline.check(model, inputs, options=_options(given), progress=update)
+        result = pipeline.check(model, inputs, options=_options(given), progress=update, source=source)
     _print(result, -1 if quiet else int(verbose))
     _save(result, files)
     ctx.exit(result.exit_code)
 
 
 @contextmanager
-def _framework(model: str, given: dict[str, Any]) -> Iterator[None]:
-    """The framework that the file seems to need, started while the reference is still being imported."""
-    from refconv.formats.peek import keras_major
+def _framework(model: str, given: dict[str, Any]) -> Iterator[Source]:
+    """What the file says; and the framework that it needs, started while the reference is still being imported.
+
+    It starts for a file in which nothing is refused, and is told of the file only once all of that was understood.
+    """
+    from refconv import formats
+    from refconv.formats.refusals import refuse
     from refconv.frameworks import early
 
-    major = keras_major(Path(model)) if given["keras"] == "auto" else int(given["keras"])
-    if major is None or given["no_framework"]:
-        yield
+    source = formats.accept(model, given["architecture"], sha256=given["sha256"] or "")
+    if given["no_framework"]:
+        yield source
         return
-    with early(major):
-        yield
+    if not given["rebuild"]:
+        refuse(source, trusted=bool(given["trust_code"]))
+    with early(source.keras if given["keras"] == "auto" else int(given["keras"]), memory=given["memory"]):
+        yield source
 
 
 def _first(ctx: click.Context) -> int | None:
@@ -229,6 +243,7 @@ def _options(given: dict[str, Any]) -> Options:
         "power",
         "fail_fast",
         "timeout",
+        "memory",
         "thorough",
         "rebuild",
         "trust_code",
@@ -238,6 +253,7 @@ def _options(given: dict[str, Any]) -> Options:
         **{name: given[name] for name in same},
         arithmetic=given["arithmetic"] or "",
         architecture=given["architecture"] or "",
+        sha256=given["sha256"] or "",
         framework=not given["no_framework"],
         shapes=arguments.shapes(given["shapes"]),
         policy=policy,

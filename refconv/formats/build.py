@@ -62,6 +62,7 @@ def build_graph(source: Source, *, subclassed: bool = False) -> Graph:
         dialect=source.dialect,
         opaque=model.name if model.opaque else "",
         notes=tuple(_notes(source, model, flat, leaves)),
+        strangers=source.strangers,
     )
 
 

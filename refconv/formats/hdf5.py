@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,12 +17,15 @@ import h5py
 import numpy as np
 
 from refconv.errors import UnreadableModel
+from refconv.formats.memory import at_most
 from refconv.graph import ends
 
 # Registered numbers: deflate, shuffle, fletcher32, szip, nbit, scaleoffset, and h5py's lzf.
 FILTERS = {1, 2, 3, 4, 5, 6, 32000}
-MAX_ATTRIBUTE = 256 << 20
-MAX_EXPANSION, EXPANSION_FLOOR = 1000, 64 << 20
+MAX_ATTRIBUTE = 64 << 20
+MAX_TEXTS = 256 << 20  # bytes that a list of texts of any length may stand for
+# Trained weights do not compress 20:1; what is all zeros is small, or was made to be large.
+MAX_EXPANSION, EXPANSION_FLOOR = 20, 64 << 20
 MAX_DEPTH = 32
 PIECE = 1 << 20  # bytes: stays in a cache
 
@@ -86,6 +90,10 @@ class Hdf5File:
     where: str
     opened: Callable[[], BinaryIO] | None = field(default=None, repr=False)
 
+    def unchecked(self) -> Hdf5File:
+        """The same, where `opened` waits for a checksum, without that."""
+        return Hdf5File(self.where, getattr(self.opened, "unchecked", self.opened))
+
     @contextmanager
     def open(self) -> Iterator[Group]:
         """The root group, for as long as the context lasts."""
@@ -145,6 +153,31 @@ class Group:
             return _from_bfloat16(array)
         return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(dataset.shape)
 
+    def members(self, seen: set[tuple[int, ...]] | None = None, depth: int = 0) -> Iterator[tuple[Group, str]]:
+        """Every dataset below, as its group and its name there; every link is looked at.
+
+        Raises:
+            UnreadableModel: a link that is no hard link, a group of two names, or groups nested without end.
+        """
+        seen = set() if seen is None else seen
+        with _boundary(self.where):
+            place = h5py.h5o.get_info(self.raw.id)
+        if (place.fileno, place.addr) in seen:
+            raise UnreadableModel("one group has two names: walking it might never end", where=self.where)
+        seen.add((place.fileno, place.addr))
+        if depth > MAX_DEPTH:
+            raise UnreadableModel(f"groups are nested more than {MAX_DEPTH} deep", where=self.where)
+        for name in self.names():
+            if self.is_group(name):
+                yield from self.group(name).members(seen, depth + 1)
+            else:
+                yield self, name
+
+    def size(self, name: str) -> int:
+        """Bytes that a dataset declares, once nothing about its storage is refused."""
+        dataset = self.dataset(name)
+        return int(dataset.size) * int(dataset.dtype.itemsize)
+
     def datasets(self, prefix: str = "", depth: int = 0) -> Iterator[str]:
         """Paths of every dataset below, relative to this group."""
         if depth > MAX_DEPTH:
@@ -185,8 +218,15 @@ class Group:
             declared = self.raw.attrs.get_id(name)
             if int(np.prod(declared.shape or (), dtype=np.float64)) * declared.dtype.itemsize > MAX_ATTRIBUTE:
                 raise UnreadableModel(f"attribute {name!r} is larger than {MAX_ATTRIBUTE} bytes", where=self.where)
-            value = self.raw.attrs[name]
+            value = self._read(name, prod(declared.shape or ()) if declared.dtype.kind == "O" else 0)
         return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+    def _read(self, name: str, texts: int) -> object:
+        """An attribute, of so many texts of no declared length: each is a reference, and all may be to one text."""
+        if texts < 2 or texts * self.raw.file.id.get_filesize() <= MAX_TEXTS:
+            return self.raw.attrs[name]
+        with at_most(MAX_TEXTS):
+            return self.raw.attrs[name]
 
     def _decode(self, value: object, name: str) -> str:
         if isinstance(value, bytes):

@@ -12,7 +12,7 @@ import numpy as np
 
 from refconv.errors import FrameworkError
 from refconv.frameworks.failure import as_error
-from refconv.frameworks.process import Child, Frame
+from refconv.frameworks.process import Child, Frame, writing
 from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
@@ -21,10 +21,10 @@ _EARLY: dict[int, Child] = {}  # Keras's major version → a child that imports 
 
 
 @contextmanager
-def early(keras: int) -> Iterator[None]:
+def early(keras: int, *, memory: int = 0) -> Iterator[None]:
     """Start what the next `Worker(keras)` within the context takes over: what it imports takes seconds."""
     with suppress(FrameworkError):  # told again, where it is wanted
-        _EARLY[keras] = Child(keras)
+        _EARLY[keras] = Child(keras, memory=memory)
     try:
         yield
     finally:
@@ -51,17 +51,18 @@ class Worker:
     Args:
         keras: major version of Keras to load the model with, 2 or 3.
         python: interpreter of another environment to run it in; None for this one.
+        memory: bytes of memory that it may take; 0 for as many as there are. A limit that `early` set stays.
 
     Raises:
         FrameworkError: the interpreter cannot be started.
     """
 
-    def __init__(self, keras: int, *, python: str | None = None) -> None:
+    def __init__(self, keras: int, *, python: str | None = None, memory: int = 0) -> None:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
         self._keras = keras
         early = _EARLY.pop(keras, None) if python is None else None
-        self._child = early or Child(keras, python=python)
+        self._child = early or Child(keras, python=python, memory=memory)
 
     def __enter__(self) -> Worker:
         return self
@@ -90,6 +91,7 @@ class Worker:
         samples: int = 0,
         code: Sequence[str] = (),
         whole: str = "",
+        foreign: Sequence[str] = (),
         timeout: float = 600.0,
         progress: Progress | None = None,
         names: Mapping[str, str] = NO_NAMES,
@@ -108,6 +110,7 @@ class Worker:
             samples: how many of the batch are recorded at a time; 0 for all. `predict` runs on all at once.
             code: files of the user's, run in this process before the model is loaded, for the classes they define.
             whole: record the model itself as one layer of this name.
+            foreign: names in the file that `code` has to define.
             timeout: seconds that the worker may be waited for.
             progress: called with what is being done and the share that is done, 0 to 1.
             architecture: the model's JSON where `path` holds weights alone.
@@ -132,6 +135,7 @@ class Worker:
             slice=samples,
             code=list(code),
             whole=whole,
+            foreign=list(foreign),
         )
         self._child.tell(job.to_json())
 
@@ -142,5 +146,6 @@ class Worker:
 
     def _save(self, number: int, x: np.ndarray) -> str:
         file = self._child.folder / f"input{number}.npy"
-        np.save(file, x, allow_pickle=False)
+        with writing(self._child.folder):
+            np.save(file, x, allow_pickle=False)
         return str(file)
