@@ -247,6 +247,8 @@ def _spec(layer: Layer) -> TensorSpec:
         declared = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
         problem = "the file does not say" if declared is None else f"{declared!r} is not"
         raise UnreadableModel(f"{problem} the shape of the model's input", where=where)
+    if 0 in shape:
+        raise UnreadableModel(f"the input's shape {shape} has no elements", where=where)
     config = layer.config
     if "dtype" not in config and "input_dtype" in config:  # Keras 1
         config = {"dtype": config["input_dtype"]}

@@ -41,7 +41,7 @@ class Directory(io.FileIO):
 
     most: int | None = MAX_DIRECTORY
 
-    def read(self, size: int | None = -1, /) -> bytes:  # type: ignore[override]
+    def read(self, size: int | None = -1, /) -> bytes:
         if self.most is not None and size is not None and size > self.most:
             raise zipfile.BadZipFile(f"its directory has more than {self.most} bytes")
         return super().read(-1 if size is None else size) or b""

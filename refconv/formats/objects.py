@@ -26,7 +26,7 @@ def strangers(config: Mapping[str, Any]) -> tuple[Stranger, ...]:
     """What `config` names that no table has: the first that no trust covers, and all that trusted files may define.
 
     Raises:
-        UnreadableModel: a constant of a dtype that is no plain one.
+        UnreadableModel: a constant of a dtype that is no plain one, or a name that leads elsewhere.
     """
     foreign: dict[str, Stranger] = {}
     for one in _of_root(config):
@@ -65,6 +65,8 @@ def _here(value: Mapping[str, Any], path: tuple[str, ...], key: str) -> tuple[tu
     name = config.get("name") if isinstance(config, dict) else None
     if "class_name" not in value or not isinstance(name, str):
         return path, key
+    if not {".", ".."}.isdisjoint(name.split("/")):
+        raise UnreadableModel(f"{name[:80]!r} is a path, which is no name of a layer", where=_where(path, ""))
     return (*path, name), "" if key in ("layer", "") else key
 
 

@@ -25,7 +25,7 @@ SHOWN_LINES = 20
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path | str) -> Iterator[None]:
     """A full disk, or a folder that takes no files, becomes one clear line."""
     try:
         yield
@@ -51,7 +51,7 @@ class Child:
 
     def __init__(self, keras: int, *, python: str | None = None, memory: int = 0) -> None:
         self._memory, self._timed_out = memory, False
-        with writing(Path(tempfile.gettempdir())):
+        with writing("the temporary folder"):
             self._folder = tempfile.TemporaryDirectory(prefix="refconv-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         self._log = self.folder / "stderr.txt"
