@@ -29,7 +29,7 @@ from refconv.formats.theano import is_rotated, rotated, rotated_weights, written
 from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
 from refconv.ops.attributes import Unknown
 
-MAX_NODES = 100_000  # nested models called twice at every level would double without end
+MAX_NODES = 20_000  # nested models called twice at every level would double without end
 PLACED = re.compile(r"(argument|constant)_\d+")  # arguments by position that are no tensors
 LAYOUTS = {"hdf5": hdf5_weights.find_variables, "keras": zip_weights.find_variables}
 

@@ -121,7 +121,10 @@ class Group:
     def names(self) -> list[str]:
         """Names of the members, in the file's order (by name)."""
         with _boundary(self.where):
-            return list(self.raw.keys())
+            found = list(self.raw.keys())
+        if not all(isinstance(name, str) for name in found):  # h5py gives bytes that are not UTF-8 as they are
+            raise UnreadableModel("a member's name is not UTF-8", where=self.where)
+        return found
 
     def __contains__(self, path: str) -> bool:
         try:

@@ -126,7 +126,7 @@ def _called(bare: str, config: Mapping[str, Any]) -> tuple[str, bool]:
 def _refuse_odd_dtype(config: Any, where: str) -> None:
     """A NumPy dtype may be an array of millions: a constant of one number would then fill the memory."""
     dtype = config.get("dtype") if isinstance(config, dict) else None
-    if dtype not in names.DTYPES:
+    if not isinstance(dtype, str) or dtype not in names.DTYPES:
         raise UnreadableModel(f"a constant of dtype {str(dtype)[:80]!r} is not read", where=where)
 
 

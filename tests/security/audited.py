@@ -1,7 +1,7 @@
 """Runs the program on hostile files, each in a fork with an audit hook and limits; started by test_hostile.py.
 
 One line of JSON on stdin is one run: arguments, folder, bytes of the file. One line on stdout is what came of it. All
-of refconv that refuses files is imported before, so that whatever is imported, compiled or executed later is the file's.
+of refconv that refuses files is imported before: what is imported, compiled or executed later is the file's.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ def forked(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    import encodings.ascii  # noqa: F401
     import encodings.cp437  # noqa: F401
     import encodings.idna  # noqa: F401
     import encodings.latin_1  # noqa: F401

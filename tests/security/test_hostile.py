@@ -96,8 +96,7 @@ def test_refused(server: Server, tmp_path: Path, row: str, recipe: Recipe) -> No
 def test_the_file_that_they_vary_is_accepted(server: Server, tmp_path: Path) -> None:
     """Up to the framework, which the hook does not let start."""
     run = checked(server, tmp_path, harmless)
-    assert run["code"] != 2 or "audited" in run["err"]
-    assert [line.split()[0] for line in run["violations"]][:1] == ["os.mkdir"]
+    assert run["violations"][0].split()[0] in ("os.remove", "os.mkdir")  # for the worker's folder
     assert server.run(tmp_path, "weights", str(tmp_path / "m.h5"), size=1 << 20, late=False)["code"] == 0
 
 
