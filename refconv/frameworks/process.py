@@ -106,6 +106,11 @@ class Child:
         finally:
             watchdog.cancel()
 
+    def limited(self, what: str) -> str:
+        """A hint for a failure that the limit on memory explains, else ""."""
+        out = "MemoryError" in what or "bad_alloc" in what or "OOM" in what
+        return f"it may take {self._memory} bytes of memory (--memory)" if self._memory and out else ""
+
     def noted(self, error: FrameworkError) -> FrameworkError:
         """The error with the framework's last lines as a note (`error.__notes__`)."""
         lines = self._log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]

@@ -140,7 +140,9 @@ class Worker:
         self._child.tell(job.to_json())
 
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
-            return self._child.noted(as_error(header, str(path), self._keras, trace))
+            found = as_error(header, str(path), self._keras, trace)
+            found.hint = found.hint or self._child.limited(found.what)
+            return self._child.noted(found)
 
         return Stream(renamed(self._child.frames(timeout), names), error, progress or (lambda what, share: None))
 

@@ -165,7 +165,7 @@ def _result(slices: Slices, progress: Progress, on_layer: OnLayer | None) -> Che
         input={},
         partial=judged.stopped or len(slices.selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=(*notes(graph, judged.layers), *([str(failure)] if failure else [])),
+        notes=(*notes(graph, judged.layers, trace.environment), *([str(failure)] if failure else [])),
         quantized=tuple(quantized(graph)),
     )
 
