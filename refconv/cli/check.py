@@ -197,8 +197,10 @@ def _framework(model: str, given: dict[str, Any]) -> Iterator[Source]:
     """
     from refconv import formats
     from refconv.formats.refusals import refuse
+    from refconv.formats.rehearsal import rehearse
     from refconv.frameworks import early
 
+    rehearse(model)
     source = formats.accept(model, given["architecture"], sha256=given["sha256"] or "")
     if given["no_framework"]:
         yield source

@@ -42,11 +42,13 @@ def command(
     weights, which `get_weights()` does not give.
     """
     from refconv import formats
+    from refconv.formats.rehearsal import rehearse
     from refconv.report.files import check_writable, write_arrays, write_text
 
     for option, file in (("--output", npz_file), ("--json", json_file)):
         if file is not None:
             check_writable(file, option)
+    rehearse(model)
     graph = formats.load(model, architecture, sha256=sha256 or "")
     from refconv.inventory.weights import choose, of_graph  # while the file's checksum is being computed
     from refconv.report import weights as report

@@ -34,9 +34,12 @@ def notes(graph: Graph, layers: Sequence[LayerResult], environment: Mapping[str,
             yield f"{node.name}: {note}"
     if any(node.attrs is None for node in graph.nodes):
         yield "a layer has no reference, so predict is not judged"
-    if (before := environment.get("state_before")) != (after := environment.get("state_after")):
-        changed = [name for name in before if before[name] != after.get(name)]
-        said = "; ".join(f"{name} from {before[name]} to {after.get(name)}" for name in changed)
-        yield f"loading the file changed the framework's global state: {said}"
+    yield from _changed(environment.get("state_before", {}), environment.get("state_after", {}))
     if any(layer.probe for layer in layers):
         yield NOTE
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    said = [f"{name} from {value} to {after.get(name)}" for name, value in before.items() if value != after.get(name)]
+    if said:
+        yield "loading the file changed the framework's global state: " + "; ".join(said)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from refconv.errors import BadInput, UnreadableModel
-from refconv.formats.hdf5 import EXPANSION_FLOOR, MAX_EXPANSION, Group
+from refconv.formats.hdf5 import EXPANSION_FLOOR, MAX_EXPANSION
 from refconv.formats.source import Source
 from refconv.graph import checksum
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
-MAX_OBJECTS = 200_000
 
 
 def demand_hash(path: Path, expected: str) -> None:
@@ -42,15 +40,7 @@ def refuse_storage(source: Source) -> None:
         UnreadableModel: a link, foreign storage, or more bytes declared than a file of this size may stand for.
     """
     with source.weights.unchecked().open() as root:
-        sizes = list(_sizes(root))
-    declared, size = sum(sizes), Path(source.path).stat().st_size
+        declared = sum(root.sizes())
+    size = Path(source.path).stat().st_size
     if declared > max(EXPANSION_FLOOR, MAX_EXPANSION * size):
         raise UnreadableModel(f"its weights declare {declared} bytes, and the file has {size}", where=source.path)
-
-
-def _sizes(root: Group) -> Iterator[int]:
-    """Bytes that each dataset declares; as many as a dataset has names."""
-    for number, (holder, name) in enumerate(root.members()):
-        if number > MAX_OBJECTS:
-            raise UnreadableModel(f"more than {MAX_OBJECTS} datasets", where=root.where)
-        yield holder.size(name)

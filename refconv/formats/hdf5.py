@@ -7,7 +7,7 @@ arrays far larger than the file. Nothing that Keras writes does any of this, so 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -156,11 +156,12 @@ class Group:
             return _from_bfloat16(array)
         return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(dataset.shape)
 
-    def members(self, seen: set[tuple[int, ...]] | None = None, depth: int = 0) -> Iterator[tuple[Group, str]]:
-        """Every dataset below, as its group and its name there; every link is looked at.
+    def sizes(self, seen: set[tuple[int, ...]] | None = None, depth: int = 0) -> Iterator[int]:
+        """Bytes that each dataset below declares; every link is looked at, and how every value is stored.
 
         Raises:
-            UnreadableModel: a link that is no hard link, a group of two names, or groups nested without end.
+            UnreadableModel: a link that is no hard link, a group of two names, groups nested without end, or storage
+                that is refused.
         """
         seen = set() if seen is None else seen
         with _boundary(self.where):
@@ -171,15 +172,40 @@ class Group:
         if depth > MAX_DEPTH:
             raise UnreadableModel(f"groups are nested more than {MAX_DEPTH} deep", where=self.where)
         for name in self.names():
-            if self.is_group(name):
-                yield from self.group(name).members(seen, depth + 1)
+            member = self._member(name)
+            if isinstance(member, h5py.Group):
+                yield from Group(self.file, member, f"{self.path}/{name}".strip("/")).sizes(seen, depth + 1)
             else:
-                yield self, name
+                yield self._size(member, name)
 
-    def size(self, name: str) -> int:
-        """Bytes that a dataset declares, once nothing about its storage is refused."""
-        dataset = self.dataset(name)
-        return int(dataset.size) * int(dataset.dtype.itemsize)
+    def _size(self, dataset: object, name: str) -> int:
+        if not isinstance(dataset, h5py.Dataset):
+            raise UnreadableModel(f"{name!r} is no dataset", where=self.where)
+        with _boundary(self.where):
+            problem, declared = _refused_storage(dataset)
+        if problem:
+            raise UnreadableModel(f"{name!r} {problem}", where=self.where)
+        return declared
+
+    def attributes(self, seen: set[int] | None = None) -> Iterator[None]:
+        """Read every attribute here and below, also those that nobody asks for, whatever is wrong with some."""
+        seen = set() if seen is None else seen
+        with suppress(UnreadableModel), _boundary(self.where):
+            address = h5py.h5o.get_info(self.raw.id).addr
+            if address in seen:
+                return
+            seen.add(address)
+        with suppress(UnreadableModel), _boundary(self.where):
+            for name in self.raw.attrs:
+                with suppress(UnreadableModel):
+                    self._attribute(name)
+        yield None
+        members: list[str] = []
+        with suppress(UnreadableModel):
+            members = self.names() if isinstance(self.raw, h5py.Group) else []
+        for name in members:
+            with suppress(UnreadableModel):
+                yield from Group(self.file, self._member(name), f"{self.path}/{name}").attributes(seen)
 
     def datasets(self, prefix: str = "", depth: int = 0) -> Iterator[str]:
         """Paths of every dataset below, relative to this group."""
@@ -254,10 +280,7 @@ class Group:
         dataset = self._member(path)
         if not isinstance(dataset, h5py.Dataset):
             raise UnreadableModel(f"{path!r} is no dataset", where=self.where)
-        with _boundary(self.where):
-            problem = _refused_storage(dataset)
-        if problem:
-            raise UnreadableModel(f"{path!r} {problem}", where=self.where)
+        self._size(dataset, path)
         return dataset
 
     def _dtype(self, dataset: h5py.Dataset, path: str) -> str:
@@ -287,20 +310,21 @@ def _hard_link(parent: object, name: str, where: str) -> h5py.Group | h5py.Datas
         return parent[name]
 
 
-def _refused_storage(dataset: h5py.Dataset) -> str:
-    """Why this dataset is not read, or ""."""
-    if dataset.shape is None:
-        return "has no values"
-    if dataset.is_virtual or dataset.external:
-        return "keeps its values in another file"
-    creation = dataset.id.get_create_plist()
+def _refused_storage(dataset: h5py.Dataset) -> tuple[str, int]:
+    """Why this dataset is not read, or ""; and the bytes that it declares."""
+    identifier, shape = dataset.id, dataset.id.shape
+    if identifier.get_space().get_simple_extent_type() == h5py.h5s.NULL:
+        return "has no values", 0
+    creation = identifier.get_create_plist()
+    if creation.get_layout() == h5py.h5d.VIRTUAL or creation.get_external_count():
+        return "keeps its values in another file", 0
     used = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
     if unknown := sorted(set(used) - FILTERS):
-        return f"needs the unknown filter {unknown[0]}"
-    size = float(np.prod(dataset.shape, dtype=np.float64)) * dataset.dtype.itemsize
-    if size > max(EXPANSION_FLOOR, MAX_EXPANSION * dataset.id.get_storage_size()):
-        return f"declares {size:.0f} bytes but stores {dataset.id.get_storage_size()}"
-    return ""
+        return f"needs the unknown filter {unknown[0]}", 0
+    size, stored = prod(shape) * identifier.get_type().get_size(), identifier.get_storage_size()
+    if size > max(EXPANSION_FLOOR, MAX_EXPANSION * stored):
+        return f"declares {size} bytes but stores {stored}", size
+    return "", size
 
 
 def _from_bfloat16(array: np.ndarray) -> np.ndarray:

@@ -69,6 +69,17 @@ def read_source(path: Path, architecture: Path | None = None) -> Source:
     return _from_weights(path, architecture)
 
 
+def weights_of(path: Path) -> Hdf5File:
+    """The HDF5 file itself, or the one inside an archive, whose checksum is not waited for.
+
+    Raises:
+        UnreadableModel: neither.
+    """
+    if identify(path) == "hdf5":
+        return Hdf5File(str(path))
+    return keras_zip.read_archive(path)[2].unchecked()
+
+
 def _from_hdf5(path: Path) -> Source:
     file = Hdf5File(str(path))
     with file.open() as root:

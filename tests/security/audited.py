@@ -16,7 +16,7 @@ from typing import Any
 
 EVENTS = (
     "marshal.", "exec", "compile", "import", "socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn",
-    "os.fork", "os.spawn", "os.mkdir", "os.rename", "os.remove", "os.symlink", "os.link", "os.rmdir", "os.putenv",
+    "os.spawn", "os.mkdir", "os.rename", "os.remove", "os.symlink", "os.link", "os.rmdir", "os.putenv",
     "shutil.", "ctypes.", "pickle.", "code.__new__", "builtins.breakpoint", "urllib.", "tempfile.",
 )  # fmt: skip
 SECONDS = 10
@@ -26,7 +26,10 @@ over: list[bool] = []  # once the program has ended
 
 
 def watch(late: bool, model: str, folder: str) -> None:
-    """From here on only the model is read, and nothing is started; `late`: the framework's worker may be."""
+    """From here on only the model is read, and nothing is started; `late`: the framework's worker may be.
+
+    A fork is no start: the copy that reads the file first has this hook too.
+    """
     worker = ("subprocess.Popen", "os.mkdir", "tempfile.", "os.remove", "shutil.rmtree", "os.rmdir")
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -108,6 +111,7 @@ def main() -> None:
     import refconv.formats.acceptance
     import refconv.formats.build
     import refconv.formats.refusals
+    import refconv.formats.rehearsal
     import refconv.formats.siblings
     import refconv.frameworks
     import refconv.inventory.weights

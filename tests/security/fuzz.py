@@ -247,7 +247,9 @@ def _npz(path: Path) -> tuple[Any, str]:
 def _model(path: Path) -> tuple[Any, str]:
     from refconv import formats
     from refconv.formats.refusals import refuse
+    from refconv.formats.rehearsal import rehearse
 
+    rehearse(path, 3)
     source = formats.accept(path)
     refuse(source)
     graph = formats.load(source)

@@ -621,6 +621,20 @@ def flipped_weight(folder: Path) -> Path:
 
 
 @of("malformed")
+def heap_without_end(folder: Path) -> Path:
+    """libhdf5 goes on by the size of each object in a heap: a free one of size 0 is where it stays."""
+    path = write_h5(folder / "m.h5")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GCOL") + 16
+    while (number := struct.unpack_from("<H", data, at)[0]) != 0:
+        at += 16 + -(-struct.unpack_from("<Q", data, at + 8)[0] // 8) * 8
+    assert number == 0
+    struct.pack_into("<Q", data, at + 8, 0)
+    path.write_bytes(data)
+    return path
+
+
+@of("malformed")
 def input_of_no_size(folder: Path) -> Path:
     weights = {"dense": {"dense/kernel:0": np.zeros((0, 3), "f4"), "dense/bias:0": BIAS}}
     return write_h5(folder / "m.h5", sequential(source("x", (None, 0)), dense()), weights)
