@@ -7,7 +7,6 @@ into them. What a copy has come through, this process will.
 from __future__ import annotations
 
 import os
-import resource
 import select
 import signal
 import warnings
@@ -48,8 +47,12 @@ def rehearse(path: str | Path, seconds: int = SECONDS) -> None:
 
 def _copy(path: str | Path, seconds: int) -> None:
     """What the copy does; it never returns."""
+    import resource
+
     try:
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        soft = seconds if hard == resource.RLIM_INFINITY else min(seconds, hard)
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.setsid()
         for number in (1, 2):
