@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,7 @@ from refconv.cli import arguments
 from refconv.cli.ending import Command
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
-from refconv.errors import BadInput
+from refconv.errors import BadInput, RefconvError
 
 if TYPE_CHECKING:
     from refconv.formats.source import Source
@@ -190,25 +190,34 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
 
 
 @contextmanager
-def _framework(model: str, given: dict[str, Any]) -> Iterator[Source]:
+def _framework(model: str, given: dict[str, Any]) -> Iterator[Source | None]:
     """What the file says; and the framework that it needs, started while the reference is still being imported.
 
     It starts for a file in which nothing is refused, and is told of the file only once all of that was understood.
     """
-    from refconv import formats
-    from refconv.formats.refusals import refuse
     from refconv.formats.rehearsal import rehearse
     from refconv.frameworks import early
 
     rehearse(model)
-    source = formats.accept(model, given["architecture"], sha256=given["sha256"] or "")
-    if given["no_framework"]:
+    source = _accepted(model, given)
+    if source is None or given["no_framework"]:
         yield source
         return
-    if not given["rebuild"]:
-        refuse(source, trusted=bool(given["trust_code"]))
     with early(source.keras if given["keras"] == "auto" else int(given["keras"]), memory=given["memory"]):
         yield source
+
+
+def _accepted(model: str, given: dict[str, Any]) -> Source | None:
+    """None where something is refused, which the pipeline tells."""
+    from refconv import formats
+    from refconv.formats.refusals import refuse
+
+    with suppress(RefconvError):
+        source = formats.accept(model, given["architecture"], sha256=given["sha256"] or "")
+        if not (given["rebuild"] or given["no_framework"]):
+            refuse(source, trusted=bool(given["trust_code"]))
+        return source
+    return None
 
 
 def _first(ctx: click.Context) -> int | None:
