@@ -327,9 +327,9 @@ def subjects(folder: Path, models: Path | None) -> list[Path]:
 
 
 def damages(paths: Sequence[Path], count: int, seed: int, every: int = 1) -> list[tuple[Path, Damage]]:
-    """Every `every`-th cut of each file, and `count` flips over all."""
+    """Every `every`-th cut of each file (0 for none), and `count` flips over all."""
     share = -(-count // len(paths))
-    cut = [(path, damage) for path in paths for damage in list(cuts(path))[::every]]
+    cut = [(path, damage) for path in paths for damage in list(cuts(path))[::every]] if every else []
     return cut + [(path, damage) for path in paths for damage in flips(path, share, seed)]
 
 
@@ -338,6 +338,7 @@ def main() -> None:
     parser.add_argument("--child", choices=("read", "framework"), help=argparse.SUPPRESS)
     parser.add_argument("--flips", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-cuts", action="store_true", help="only flips: for a run in parts, each of its own seed")
     parser.add_argument("--models", type=Path, help="the folder of real models, of which some are damaged too")
     parser.add_argument("--frameworks", type=int, default=200, help="how many changed files the framework reads too")
     parser.add_argument("--results", type=Path, help="a file to which each outcome is added as one line of JSON")
@@ -347,7 +348,7 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="refconv-fuzz-") as name:
         paths = subjects(Path(name), given.models)
-        tally = run(damages(paths, given.flips, given.seed), given.results)
+        tally = run(damages(paths, given.flips, given.seed, int(not given.no_cuts)), given.results)
         chosen = [damage for damage in tally.changed if not damage.file.endswith(".npz")]
         draw = random.Random(given.seed)
         draw.shuffle(chosen)
