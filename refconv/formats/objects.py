@@ -26,7 +26,7 @@ def strangers(config: Mapping[str, Any]) -> tuple[Stranger, ...]:
     """What `config` names that no table has: the first that no trust covers, and all that trusted files may define.
 
     Raises:
-        UnreadableModel: a constant of a dtype that is no plain one, or a name that leads elsewhere.
+        UnreadableModel: a constant of a dtype that is no plain one.
     """
     foreign: dict[str, Stranger] = {}
     for one in _of_root(config):
@@ -65,8 +65,6 @@ def _here(value: Mapping[str, Any], path: tuple[str, ...], key: str) -> tuple[tu
     name = config.get("name") if isinstance(config, dict) else None
     if "class_name" not in value or not isinstance(name, str):
         return path, key
-    if not {".", ".."}.isdisjoint(name.split("/")):
-        raise UnreadableModel(f"{name[:80]!r} is a path, which is no name of a layer", where=_where(path, ""))
     return (*path, name), "" if key in ("layer", "") else key
 
 
@@ -82,6 +80,8 @@ def _named(value: Mapping[str, Any], where: str) -> Iterator[Stranger]:
     if problem := _code(bare, value.get("config"), value):
         yield Stranger(where, problem, AROUND, bare, inside=True)
         return
+    if isinstance(config := value.get("config"), dict) and _is_path(config.get("name")):
+        yield Stranger(where, "a layer's name is a path, where some loaders write", AROUND, bare, inside=True)
     if bare in ("__numpy__", "__tensor__"):
         _refuse_odd_dtype(value.get("config"), where)
     name = str(value.get("config")) if kind == "function" else kind
@@ -105,6 +105,10 @@ def _code(bare: str, config: Any, value: Mapping[str, Any]) -> str:
     if bare in ("TypeSpec", "CompositeTensor") or "spec_name" in value:
         return f"{bare} is a type that refconv does not read"
     return ""
+
+
+def _is_path(name: Any) -> bool:
+    return isinstance(name, str) and not {".", ".."}.isdisjoint(name.split("/"))
 
 
 def _is_text(config: Mapping[str, Any], field: str) -> bool:
@@ -138,7 +142,7 @@ def _imported(name: str, value: Mapping[str, Any], where: str) -> Iterator[Stran
         yield Stranger(where, f"{name[:80]!r} is no name that Keras gives", AROUND, bare, inside=True)
     elif not _own(name, module, registered):
         kind = "function" if function else "class"
-        said = str(registered or name) if not function else name
+        said = str(registered) if registered and bare in names.OBJECTS and not function else name
         what = f"{said} is no {kind} of Keras: its code is not in the file"
         yield Stranger(where, what, TRUST, bare)
 

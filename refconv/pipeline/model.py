@@ -100,7 +100,7 @@ def check(
             code=code,
             whole=graph.opaque,
             timeout=options.timeout,
-            foreign=[stranger.name for stranger in graph.strangers],
+            foreign=() if options.rebuild else [stranger.name for stranger in graph.strangers],
             progress=progress,
             names=runs.names,
             architecture="" if options.rebuild else options.architecture,

@@ -68,6 +68,7 @@ def test_limits_reach_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("check", digits, "--memory", "1.5GiB", "--timeout", "7", "--no-framework") == 0
     assert (seen["options"].memory, seen["options"].timeout) == (3 << 29, 7.0)
     assert run("check", digits, "--memory", "much") == 2
+    monkeypatch.undo()
     assert run("check", digits, "--sha256", "0" * 64) == 2
     assert run("weights", digits, "--sha256", "0" * 64) == 2
 

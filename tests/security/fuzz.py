@@ -76,8 +76,8 @@ class Reader:
         if line:
             found: dict[str, Any] = json.loads(line)
             return found
-        status = process.wait()
-        self._process = None
+        process.communicate()
+        self._process, status = None, process.returncode
         return {"outcome": "crash", "what": f"ended with {status}: {self._last_words()}"}
 
     def _last_words(self) -> str:
