@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from refconv.errors import UnreadableModel
@@ -39,7 +40,8 @@ def strangers(config: Mapping[str, Any]) -> tuple[Stranger, ...]:
 def _of_root(config: Mapping[str, Any]) -> Iterator[Stranger]:
     """The model's own name stands in no path, and what it was compiled with is not loaded."""
     if isinstance(config.get("class_name"), str):
-        yield from _named(config, "")
+        what = f"{config['class_name']!r} is a subclassed model: its code is not in the file"
+        yield from (one if one.inside else replace(one, what=what) for one in _named(config, ""))
     for key, item in config.items():
         if key != "compile_config":
             yield from _walk(item, (), "" if key == "config" else key)

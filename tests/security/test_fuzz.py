@@ -9,8 +9,8 @@ from security.fuzz import GOOD, SAMPLES, Damage, Reader, cuts, damages, flips, r
 
 
 def test_a_short_run(tmp_path: Path) -> None:
-    """Every 60th cut and 150 flips; a hang, a crash, a traceback or a message of several lines is none of GOOD."""
-    tally = run(damages(subjects(tmp_path, None), 150, seed=1, every=60))
+    """Every 90th cut and 100 flips; a hang, a crash, a traceback or a message of several lines is none of GOOD."""
+    tally = run(damages(subjects(tmp_path, None), 100, seed=1, every=90))
     assert not tally.bad
     assert {outcome for _, _, outcome in tally.counts} == set(GOOD)
     assert not any(outcome != "refused" for _, kind, outcome in tally.counts if kind == "cut")
