@@ -98,6 +98,21 @@ class Node:
         return f"{self.layer}#{self.call}" if self.call else self.layer
 
 
+@dataclass(frozen=True)
+class Stranger:
+    """Something that a file names and no table has: it reaches a framework only if the user trusts it.
+
+    `inside`: it is code that stands in the file, or reaches a file or module that the user did not name, so that no
+    trust in files of the user's own covers it.
+    """
+
+    where: str
+    what: str
+    hint: str
+    name: str
+    inside: bool = False
+
+
 def checksum(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal, read piece by piece."""
     with open(path, "rb") as stream:
@@ -119,6 +134,7 @@ class Graph:
     dialect: str
     opaque: str = ""  # name of the one layer that a subclassed model is read as
     notes: tuple[str, ...] = ()  # warnings from reading: NaN in a weight, unused weights …
+    strangers: tuple[Stranger, ...] = ()
 
     @cached_property
     def sha256(self) -> str:

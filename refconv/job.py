@@ -23,6 +23,7 @@ class Job:
         probes: also run a clone of every linear layer on small integers.
         slice: samples whose layers are recorded together; 0 for all.
         code: files of the user's, imported before the model is loaded, for the classes that they define.
+        foreign: names that the model file uses and Keras does not have: the files in `code` must define them.
         whole: record the model itself as one layer of this name, and nothing inside; "" for its layers.
         targets: one .npy path per model output ("" for none): the model is evaluated on them instead of recorded.
         weights: one .npy path per model output, of sample weights ("" for none).
@@ -43,6 +44,7 @@ class Job:
     slice: int = 0
     code: List[str] = field(default_factory=list)
     whole: str = ""
+    foreign: List[str] = field(default_factory=list)
     targets: List[str] = field(default_factory=list)
     weights: List[str] = field(default_factory=list)
     batch: int = 32

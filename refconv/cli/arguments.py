@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,24 @@ from refconv.errors import BadInput
 
 if TYPE_CHECKING:
     from refconv.inputs import Source
+
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+class Size(click.ParamType):
+    """Bytes: "8GB" → 8,000,000,000, "512 MiB" → 536,870,912."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", str(value).lower())
+        if found is None or found[2] not in UNITS:
+            self.fail(f"{value!r} is no size, such as 8GB or 512MiB", param, ctx)
+        return int(float(found[1]) * UNITS[found[2]])
+
+
+SIZE = Size()
 
 
 def shapes(given: Sequence[str]) -> dict[str, tuple[int, ...]]:

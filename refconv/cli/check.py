@@ -150,6 +150,14 @@ Exit codes:
     metavar="SECONDS",
     help="How long the framework may take.",
 )
+@click.option(
+    "--memory",
+    type=arguments.SIZE,
+    default="0",
+    metavar="SIZE",
+    help="How much memory the framework may take, such as 8GB; else as much as there is.",
+)
+@click.option("--sha256", metavar="HASH", help="Refuse the file if its SHA-256 is another.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write the report as JUnit XML.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as one page for a browser.")
@@ -170,13 +178,22 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("--rebuild and --no-framework exclude each other")
     files = _files(given)
     inputs = arguments.inputs(given["given"], _first(ctx))
-    early = framework(model, given["keras"], wanted=not given["no_framework"])
-    with early, progress(shown=not (quiet or no_progress)) as update:
+    early = framework(
+        model,
+        given["keras"],
+        wanted=not given["no_framework"],
+        rebuild=given["rebuild"],
+        trusted=bool(given["trust_code"]),
+        architecture=given["architecture"],
+        sha256=given["sha256"] or "",
+        memory=given["memory"],
+    )
+    with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
         from refconv.pipeline.code import run_references
 
         run_references(given["references"])
-        result = pipeline.check(model, inputs, options=_options(given), progress=update)
+        result = pipeline.check(model, inputs, options=_options(given), progress=update, source=source)
     _print(result, -1 if quiet else int(verbose))
     _save(result, files, arguments.command_line(ctx))
     ctx.exit(result.exit_code)
@@ -216,6 +233,7 @@ def _options(given: dict[str, Any]) -> Options:
         "power",
         "fail_fast",
         "timeout",
+        "memory",
         "thorough",
         "rebuild",
         "trust_code",
@@ -225,6 +243,7 @@ def _options(given: dict[str, Any]) -> Options:
         **{name: given[name] for name in same},
         arithmetic=given["arithmetic"] or "",
         architecture=given["architecture"] or "",
+        sha256=given["sha256"] or "",
         framework=not given["no_framework"],
         shapes=arguments.shapes(given["shapes"]),
         spread=given["html_file"] is not None,

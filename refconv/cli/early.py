@@ -1,21 +1,53 @@
-"""The framework that a file seems to need, started while the reference is still being imported."""
+"""The framework that a file needs, started while the reference is still being imported."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from refconv.errors import RefconvError
+
+if TYPE_CHECKING:
+    from refconv.formats.source import Source
 
 
 @contextmanager
-def framework(model: str, keras: str = "auto", *, wanted: bool = True) -> Iterator[None]:
-    """Within the context a `Worker` of that Keras finds itself started; nothing where none is wanted or known."""
-    from refconv.formats.peek import keras_major
+def framework(
+    model: str,
+    keras: str = "auto",
+    *,
+    wanted: bool = True,
+    rebuild: bool = False,
+    trusted: bool = False,
+    architecture: str | None = None,
+    sha256: str = "",
+    memory: int = 0,
+) -> Iterator[Source | None]:
+    """What the file says; within the context a `Worker` of the Keras that it needs finds itself started.
+
+    It starts for a file in which nothing is refused, and is told of the file only once all of that was understood.
+    None where something is refused, which the pipeline tells.
+    """
+    from refconv.formats.rehearsal import rehearse
     from refconv.frameworks import early
 
-    major = (keras_major(Path(model)) if keras == "auto" else int(keras)) if wanted else None
-    if major is None:
-        yield
+    rehearse(model)
+    source = _accepted(model, architecture, sha256, runs=wanted and not rebuild, trusted=trusted)
+    if source is None or not wanted:
+        yield source
         return
-    with early(major):
-        yield
+    with early(source.keras if keras == "auto" else int(keras), memory=memory):
+        yield source
+
+
+def _accepted(model: str, architecture: str | None, sha256: str, *, runs: bool, trusted: bool) -> Source | None:
+    from refconv import formats
+    from refconv.formats.refusals import refuse
+
+    with suppress(RefconvError):
+        source = formats.accept(model, architecture, sha256=sha256)
+        if runs:
+            refuse(source, trusted=trusted)
+        return source
+    return None

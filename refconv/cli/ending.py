@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -9,10 +10,11 @@ from typing import Any
 
 import click
 
-from refconv.cli.output import escape, flush
+from refconv.cli.output import escape, flush, silence
 from refconv.errors import RefconvError
 
 FAILED = 2  # usage, or a file that cannot be read or is refused
+WITHOUT_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 INTERRUPTED = 130  # as shells report SIGINT
 
 
@@ -40,14 +42,24 @@ def run(program: click.Command, arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("refconv: interrupted", err=True)
         status = INTERRUPTED
-    flush()
-    return status or 0
+    return _flushed(status or 0)
+
+
+def _flushed(status: int) -> int:
+    """What the last lines on stdout met: a disk that is full must not end in a traceback."""
+    try:
+        flush()
+    except OSError as error:
+        silence()
+        return report(error, verbose=False)
+    return status
 
 
 def report(error: Exception, *, verbose: bool) -> int:
     """Print what went wrong, and return the exit code for it."""
     if verbose:
-        traceback.print_exception(error)
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        click.echo("\n".join(map(escape, lines)), err=True)
     click.echo(f"refconv: {_line(error, verbose)}", err=True)
     if not isinstance(error, RefconvError):
         return FAILED
@@ -63,6 +75,8 @@ def _line(error: Exception, verbose: bool) -> str:
         return text
     if isinstance(error, MemoryError):
         return "out of memory (fewer --samples need less)"
+    if isinstance(error, OSError) and error.errno in WITHOUT_ROOM:
+        return escape(": ".join(filter(None, (str(error.filename or ""), f"cannot be written: {error.strerror}"))))
     advice = "please report it with the traceback above" if verbose else "run with -v to see where"
     return f"{type(error).__name__}: {text} (this is a bug in refconv, {advice})"
 

@@ -28,7 +28,7 @@ def write(text: str) -> None:
     try:
         sys.stdout.write(text)
     except BrokenPipeError:
-        _silence()
+        silence()
     flush()
 
 
@@ -36,9 +36,9 @@ def flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence()
+        silence()
 
 
-def _silence() -> None:
+def silence() -> None:
     """Send what is still buffered nowhere, or the interpreter complains about it at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

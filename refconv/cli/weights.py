@@ -23,6 +23,7 @@ Examples:
     "--output", "npz_file", metavar="FILE.npz", help="Save stored, effective, codes and scale of all weights."
 )
 @click.option("--architecture", metavar="FILE.json", help="What model.to_json() gave, where MODEL holds weights alone.")
+@click.option("--sha256", metavar="HASH", help="Refuse the file if its SHA-256 is another.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the listing as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Add tracebacks to errors.")
 def command(
@@ -31,6 +32,7 @@ def command(
     codes: bool,
     npz_file: str | None,
     architecture: str | None,
+    sha256: str | None,
     json_file: str | None,
     verbose: bool,
 ) -> None:
@@ -40,12 +42,14 @@ def command(
     weights, which `get_weights()` does not give.
     """
     from refconv import formats
+    from refconv.formats.rehearsal import rehearse
     from refconv.report.files import check_writable, write_arrays, write_text
 
     for option, file in (("--output", npz_file), ("--json", json_file)):
         if file is not None:
             check_writable(file, option)
-    graph = formats.load(model, architecture)
+    rehearse(model)
+    graph = formats.load(model, architecture, sha256=sha256 or "")
     from refconv.inventory.weights import choose, of_graph  # while the file's checksum is being computed
     from refconv.report import weights as report
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from refconv.compare.probe import NOTE
 from refconv.graph import Graph, Node
@@ -23,8 +24,8 @@ def quantized(graph: Graph) -> Iterator[QuantizedLayer]:
             yield QuantizedLayer(node.layer, said)
 
 
-def notes(graph: Graph, layers: Sequence[LayerResult]) -> Iterator[str]:
-    """Those of the file, of its layers, and of the probes."""
+def notes(graph: Graph, layers: Sequence[LayerResult], environment: Mapping[str, Any]) -> Iterator[str]:
+    """Those of the file, of its layers, of its loading, and of the probes."""
     yield from graph.notes
     for node in graph.nodes:
         if draws(node):
@@ -33,5 +34,12 @@ def notes(graph: Graph, layers: Sequence[LayerResult]) -> Iterator[str]:
             yield f"{node.name}: {note}"
     if any(node.attrs is None for node in graph.nodes):
         yield "a layer has no reference, so predict is not judged"
+    yield from _changed(environment.get("state_before", {}), environment.get("state_after", {}))
     if any(layer.probe for layer in layers):
         yield NOTE
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    said = [f"{name} from {value} to {after.get(name)}" for name, value in before.items() if value != after.get(name)]
+    if said:
+        yield "loading the file changed the framework's global state: " + "; ".join(said)

@@ -29,7 +29,7 @@ from refconv.formats.theano import is_rotated, rotated, rotated_weights, written
 from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
 from refconv.ops.attributes import Unknown
 
-MAX_NODES = 100_000  # nested models called twice at every level would double without end
+MAX_NODES = 20_000  # nested models called twice at every level would double without end
 PLACED = re.compile(r"(argument|constant)_\d+")  # arguments by position that are no tensors
 LAYOUTS = {
     "hdf5": hdf5_weights.find_variables,
@@ -66,6 +66,7 @@ def build_graph(source: Source, *, subclassed: bool = False) -> Graph:
         dialect=source.dialect,
         opaque=model.name if model.opaque else "",
         notes=tuple(_notes(source, model, flat, leaves)),
+        strangers=source.strangers,
     )
 
 
@@ -250,6 +251,8 @@ def _spec(layer: Layer) -> TensorSpec:
         declared = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
         problem = "the file does not say" if declared is None else f"{declared!r} is not"
         raise UnreadableModel(f"{problem} the shape of the model's input", where=where)
+    if 0 in shape:
+        raise UnreadableModel(f"the input's shape {shape} has no elements", where=where)
     config = layer.config
     if "dtype" not in config and "input_dtype" in config:  # Keras 1
         config = {"dtype": config["input_dtype"]}

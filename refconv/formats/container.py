@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from refconv.errors import UnreadableModel
 
@@ -25,6 +32,29 @@ FOREIGN = (
 )
 
 
+MAX_DIRECTORY = 4 << 20  # bytes of an archive's directory: some 40,000 members, and Keras writes three
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error, OverflowError)
+
+
+class Directory(io.FileIO):
+    """A file of which no more than `most` bytes are read at once: zipfile makes objects of a directory of any size."""
+
+    most: int | None = MAX_DIRECTORY
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is not None and size is not None and size > self.most:
+            raise zipfile.BadZipFile(f"its directory has more than {self.most} bytes")
+        return super().read(-1 if size is None else size) or b""
+
+
+@contextmanager
+def archive_at(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive, its directory read. What may be raised for a damaged one is BROKEN."""
+    with Directory(path) as stream, zipfile.ZipFile(cast(IO[bytes], stream)) as archive:
+        stream.most = None
+        yield archive
+
+
 def identify(path: Path) -> str:
     """The container of `path`: "hdf5" or "keras" (a ZIP archive).
 
@@ -32,11 +62,22 @@ def identify(path: Path) -> str:
         UnreadableModel: it is neither; the message names what it is where that is known.
     """
     head = _head(path)
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "keras"
-    if _has_hdf5_signature(path):
-        return "hdf5"
+    archive, hdf5 = head.startswith((b"PK\x03\x04", b"PK\x05\x06")), _has_hdf5_signature(path)
+    named = path.suffix.lower() == ".keras"  # by which Keras goes: whether another container begins further on
+    if archive and hdf5 and not named or hdf5 and not archive and named and _is_archive(path):
+        raise UnreadableModel("this is an HDF5 file and a ZIP archive at once", where=str(path), hint=WANTED)
+    if archive or hdf5:
+        return "keras" if archive else "hdf5"
     raise UnreadableModel(f"this is {_describe(head)}", where=str(path), hint=WANTED)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a ZIP archive of Keras's ends where this file does."""
+    try:
+        with archive_at(path) as archive:
+            return "config.json" in archive.namelist()
+    except (*BROKEN, NotImplementedError):
+        return False
 
 
 def _head(path: Path) -> bytes:

@@ -7,8 +7,9 @@ arrays far larger than the file. Nothing that Keras writes does any of this, so 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,12 +17,15 @@ import h5py
 import numpy as np
 
 from refconv.errors import UnreadableModel
+from refconv.formats.memory import at_most
 from refconv.graph import ends
 
 # Registered numbers: deflate, shuffle, fletcher32, szip, nbit, scaleoffset, and h5py's lzf.
 FILTERS = {1, 2, 3, 4, 5, 6, 32000}
-MAX_ATTRIBUTE = 256 << 20
-MAX_EXPANSION, EXPANSION_FLOOR = 1000, 64 << 20
+MAX_ATTRIBUTE = 64 << 20
+MAX_TEXTS = 256 << 20  # bytes that a list of texts of any length may stand for
+# Trained weights do not compress 20:1; what is all zeros is small, or was made to be large.
+MAX_EXPANSION, EXPANSION_FLOOR = 20, 64 << 20
 MAX_DEPTH = 32
 PIECE = 1 << 20  # bytes: stays in a cache
 SLAB = 8 << 20  # bytes: of chunks that are unpacked together
@@ -124,6 +128,10 @@ class Hdf5File:
         """The file on disk that holds this one, and where it begins there."""
         return self.place if self.opened else (self.where, 0)
 
+    def unchecked(self) -> Hdf5File:
+        """The same, where `opened` waits for a checksum, without that."""
+        return Hdf5File(self.where, getattr(self.opened, "unchecked", self.opened))
+
     @contextmanager
     def open(self) -> Iterator[Group]:
         """The root group, for as long as the context lasts."""
@@ -151,7 +159,10 @@ class Group:
     def names(self) -> list[str]:
         """Names of the members, in the file's order (by name)."""
         with _boundary(self.where):
-            return list(self.raw.keys())
+            found = list(self.raw.keys())
+        if not all(isinstance(name, str) for name in found):  # h5py gives bytes that are not UTF-8 as they are
+            raise UnreadableModel("a member's name is not UTF-8", where=self.where)
+        return found
 
     def __contains__(self, path: str) -> bool:
         try:
@@ -203,6 +214,57 @@ class Group:
             return _from_bfloat16(array)
         return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
 
+    def sizes(self, seen: set[tuple[int, ...]] | None = None, depth: int = 0) -> Iterator[int]:
+        """Bytes that each dataset below declares; every link is looked at, and how every value is stored.
+
+        Raises:
+            UnreadableModel: a link that is no hard link, a group of two names, groups nested without end, or storage
+                that is refused.
+        """
+        seen = set() if seen is None else seen
+        with _boundary(self.where):
+            place = h5py.h5o.get_info(self.raw.id)
+        if (place.fileno, place.addr) in seen:
+            raise UnreadableModel("one group has two names: walking it might never end", where=self.where)
+        seen.add((place.fileno, place.addr))
+        if depth > MAX_DEPTH:
+            raise UnreadableModel(f"groups are nested more than {MAX_DEPTH} deep", where=self.where)
+        for name in self.names():
+            member = self._member(name)
+            if isinstance(member, h5py.Group):
+                yield from Group(self.file, member, f"{self.path}/{name}".strip("/")).sizes(seen, depth + 1)
+            else:
+                yield self._size(member, name)
+
+    def _size(self, dataset: object, name: str) -> int:
+        if not isinstance(dataset, h5py.Dataset):
+            raise UnreadableModel(f"{name!r} is no dataset", where=self.where)
+        with _boundary(self.where):
+            problem, declared = _refused_storage(dataset)
+        if problem:
+            raise UnreadableModel(f"{name!r} {problem}", where=self.where)
+        return declared
+
+    def attributes(self, seen: set[int] | None = None) -> Iterator[None]:
+        """Read every attribute here and below, also those that nobody asks for, whatever is wrong with some."""
+        seen = set() if seen is None else seen
+        with suppress(UnreadableModel), _boundary(self.where):
+            address = h5py.h5o.get_info(self.raw.id).addr
+            if address in seen:
+                return
+            seen.add(address)
+        with suppress(UnreadableModel), _boundary(self.where):
+            for name in self.raw.attrs:
+                with suppress(UnreadableModel):
+                    self._attribute(name)
+        yield None
+        members: list[str] = []
+        with suppress(UnreadableModel):
+            members = self.names() if isinstance(self.raw, h5py.Group) else []
+        for name in members:
+            with suppress(UnreadableModel):
+                yield from Group(self.file, self._member(name), f"{self.path}/{name}").attributes(seen)
+
     def datasets(self, prefix: str = "", depth: int = 0) -> Iterator[str]:
         """Paths of every dataset below, relative to this group."""
         if depth > MAX_DEPTH:
@@ -248,8 +310,15 @@ class Group:
             declared = self.raw.attrs.get_id(name)
             if int(np.prod(declared.shape or (), dtype=np.float64)) * declared.dtype.itemsize > MAX_ATTRIBUTE:
                 raise UnreadableModel(f"attribute {name!r} is larger than {MAX_ATTRIBUTE} bytes", where=self.where)
-            value = self.raw.attrs[name]
+            value = self._read(name, prod(declared.shape or ()) if declared.dtype.kind == "O" else 0)
         return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+    def _read(self, name: str, texts: int) -> object:
+        """An attribute, of so many texts of no declared length: each is a reference, and all may be to one text."""
+        if texts < 2 or texts * self.raw.file.id.get_filesize() <= MAX_TEXTS:
+            return self.raw.attrs[name]
+        with at_most(MAX_TEXTS):
+            return self.raw.attrs[name]
 
     def _decode(self, value: object, name: str) -> str:
         if isinstance(value, bytes):
@@ -274,10 +343,7 @@ class Group:
         dataset = self._member(path)
         if not isinstance(dataset, h5py.Dataset):
             raise UnreadableModel(f"{path!r} is no dataset", where=self.where)
-        with _boundary(self.where):
-            problem = _refused_storage(dataset)
-        if problem:
-            raise UnreadableModel(f"{path!r} {problem}", where=self.where)
+        self._size(dataset, path)
         return dataset
 
     def _dtype(self, dataset: h5py.Dataset, path: str) -> str:
@@ -307,20 +373,21 @@ def _hard_link(parent: object, name: str, where: str) -> h5py.Group | h5py.Datas
         return parent[name]
 
 
-def _refused_storage(dataset: h5py.Dataset) -> str:
-    """Why this dataset is not read, or ""."""
-    if dataset.shape is None:
-        return "has no values"
-    if dataset.is_virtual or dataset.external:
-        return "keeps its values in another file"
-    creation = dataset.id.get_create_plist()
+def _refused_storage(dataset: h5py.Dataset) -> tuple[str, int]:
+    """Why this dataset is not read, or ""; and the bytes that it declares."""
+    identifier, shape = dataset.id, dataset.id.shape
+    if identifier.get_space().get_simple_extent_type() == h5py.h5s.NULL:
+        return "has no values", 0
+    creation = identifier.get_create_plist()
+    if creation.get_layout() == h5py.h5d.VIRTUAL or creation.get_external_count():
+        return "keeps its values in another file", 0
     used = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
     if unknown := sorted(set(used) - FILTERS):
-        return f"needs the unknown filter {unknown[0]}"
-    size = float(np.prod(dataset.shape, dtype=np.float64)) * dataset.dtype.itemsize
-    if size > max(EXPANSION_FLOOR, MAX_EXPANSION * dataset.id.get_storage_size()):
-        return f"declares {size:.0f} bytes but stores {dataset.id.get_storage_size()}"
-    return ""
+        return f"needs the unknown filter {unknown[0]}", 0
+    size, stored = prod(shape) * identifier.get_type().get_size(), identifier.get_storage_size()
+    if size > max(EXPANSION_FLOOR, MAX_EXPANSION * stored):
+        return f"declares {size} bytes but stores {stored}", size
+    return "", size
 
 
 def _from_bfloat16(array: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import struct
 import zipfile
 import zlib
@@ -14,14 +15,16 @@ from threading import Thread
 from typing import BinaryIO, cast
 
 from refconv.errors import UnreadableModel
-from refconv.formats.container import WANTED
+from refconv.formats import safe_json
+from refconv.formats.container import BROKEN, WANTED, archive_at
 from refconv.formats.hdf5 import Hdf5File
 from refconv.formats.window import Window
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-LIMITS = {CONFIG: 256 << 20, METADATA: 1 << 20, WEIGHTS: 64 << 30}
+LIMITS = {CONFIG: safe_json.MAX_BYTES, METADATA: 1 << 20, WEIGHTS: 64 << 30}
 # Keras stores its members uncompressed; DEFLATE cannot exceed 1032:1, trained weights stay below 20:1.
-MAX_RATIO, RATIO_FLOOR = 100, 16 << 20
+MAX_RATIO, RATIO_FLOOR = 20, 16 << 20
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others expand without a limit in one call
 CHUNK = 8 << 20
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature … length of the name, and of what stands between it and the data
 
@@ -33,7 +36,7 @@ def read_archive(path: Path) -> tuple[bytes, bytes, Hdf5File]:
         UnreadableModel: no .keras archive, damaged, encrypted, a member twice, or larger than the limits.
     """
     with _opened(path) as archive:
-        config, metadata = (archive.read(_sound(archive, name, str(path))) for name in (CONFIG, METADATA))
+        config, metadata = (_content(archive, _sound(archive, name, str(path))) for name in (CONFIG, METADATA))
         opened = _weights(archive, _sound(archive, WEIGHTS, str(path)), path)
         place = opened.place if isinstance(opened, Member) else None
         return config, metadata, Hdf5File(f"{path}:{WEIGHTS}", opened, place=place)
@@ -46,17 +49,17 @@ def read_config(path: Path) -> bytes:
         UnreadableModel: as `read_archive` does.
     """
     with _opened(path) as archive:
-        return archive.read(_sound(archive, CONFIG, str(path)))
+        return _content(archive, _sound(archive, CONFIG, str(path)))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """The archive; what the system says of a damaged one becomes one clear line."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with archive_at(path) as archive:
             _refuse_strange(archive, str(path))
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except BROKEN as error:
         raise UnreadableModel(f"the archive is truncated or damaged: {error}", where=str(path)) from None
     except (NotImplementedError, RuntimeError) as error:  # unknown compression; encryption
         raise UnreadableModel(f"the archive cannot be read: {error}", where=str(path)) from None
@@ -64,6 +67,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def _refuse_strange(archive: zipfile.ZipFile, where: str) -> None:
     names = archive.namelist()
+    for info in archive.infolist():
+        if problem := _strange(info):
+            raise UnreadableModel(f"{info.filename!r} {problem}", where=where)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UnreadableModel(f"the archive holds {twice!r} twice", where=where)
@@ -76,6 +82,16 @@ def _refuse_strange(archive: zipfile.ZipFile, where: str) -> None:
     for name in (METADATA, WEIGHTS):
         if name not in names:
             raise UnreadableModel(f"the .keras archive has no {name}", where=where)
+
+
+def _strange(info: zipfile.ZipInfo) -> str:
+    """Why a member is not to be extracted, as loaders do with some, or ""."""
+    parts = info.filename.replace("\\", "/").split("/")
+    if ".." in parts or parts[0] == "" or ":" in parts[0]:
+        return "is a name that leads out of the archive"
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device, not a file"
+    return ""
 
 
 def _describe(names: list[str]) -> str:
@@ -92,6 +108,8 @@ def _sound(archive: zipfile.ZipFile, name: str, where: str) -> zipfile.ZipInfo:
     info = archive.getinfo(name)
     if info.flag_bits & 1:
         raise UnreadableModel(f"{name} is encrypted", where=where)
+    if info.compress_type not in METHODS:
+        raise UnreadableModel(f"{name} is compressed by the method {info.compress_type}, not DEFLATE", where=where)
     if info.file_size > LIMITS[name]:
         raise UnreadableModel(f"{name} declares {info.file_size} bytes, more than {LIMITS[name]}", where=where)
     if info.file_size > max(RATIO_FLOOR, MAX_RATIO * info.compress_size):
@@ -99,10 +117,17 @@ def _sound(archive: zipfile.ZipFile, name: str, where: str) -> zipfile.ZipInfo:
     return info
 
 
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """As many bytes as are declared: `archive.read` would first expand all that there are."""
+    with archive.open(info) as stream:
+        return stream.read(info.file_size)
+
+
 def _weights(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Callable[[], BinaryIO]:
     """How to open the member."""
     if info.compress_type != zipfile.ZIP_STORED:
-        return partial(io.BytesIO, archive.read(info))
+        return partial(io.BytesIO, _content(archive, info))
+    archive.open(info).close()  # compares its local header with the directory
     return Member(path, info)
 
 
@@ -123,7 +148,10 @@ class Member:
         self._thread.join()
         if self._problem:
             raise UnreadableModel(f"the archive is truncated or damaged: {self._problem}", where=str(self._path))
-        return self._opened()
+        return self.unchecked()
+
+    def unchecked(self) -> BinaryIO:
+        return cast(BinaryIO, Window(self._path, self._start, self._info.file_size))
 
     @property
     def place(self) -> tuple[str, int]:
@@ -132,13 +160,10 @@ class Member:
 
     def _read(self) -> None:
         try:
-            if _checksum(self._opened()) != self._info.CRC:
+            if _checksum(self.unchecked()) != self._info.CRC:
                 self._problem = f"bad CRC-32 for file {self._info.filename!r}"
         except Exception as error:  # whatever it is, the file is not to be trusted
             self._problem = str(error) or type(error).__name__
-
-    def _opened(self) -> BinaryIO:
-        return cast(BinaryIO, Window(self._path, self._start, self._info.file_size))
 
 
 def _checksum(stream: BinaryIO) -> int:

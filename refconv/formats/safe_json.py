@@ -7,8 +7,9 @@ from typing import Any
 
 from refconv.errors import UnreadableModel
 
-MAX_BYTES = 256 << 20
+MAX_BYTES = 32 << 20  # the largest of keras.applications has 1 MB
 MAX_DEPTH = 200
+MAX_VALUES = 1_000_000  # each may take a hundred bytes of memory where it takes two of text
 
 
 def parse(text: str | bytes, where: str) -> Any:
@@ -21,15 +22,24 @@ def parse(text: str | bytes, where: str) -> Any:
     """
     if len(text) > MAX_BYTES:
         raise UnreadableModel(f"more than {MAX_BYTES} bytes of JSON", where=where)
+    if _count(text) > MAX_VALUES:
+        raise UnreadableModel(f"more than {MAX_VALUES} values of JSON", where=where)
     try:
         value = json.loads(text, object_pairs_hook=_once)
-    except RecursionError:
+    except (RecursionError, MemoryError):
         raise UnreadableModel("JSON is nested too deeply", where=where) from None
     except ValueError as error:
         raise UnreadableModel(f"not valid JSON: {error}", where=where) from None
     if _deeper_than(value, MAX_DEPTH):
         raise UnreadableModel(f"JSON is nested more than {MAX_DEPTH} deep", where=where)
     return value
+
+
+def _count(text: str | bytes) -> int:
+    """No fewer than the values that `text` holds; commas within strings count too."""
+    if isinstance(text, bytes):
+        return sum(map(text.count, (b",", b"[", b"{")))
+    return sum(map(text.count, (",", "[", "{")))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

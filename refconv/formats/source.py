@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from refconv.errors import UnreadableModel
 from refconv.formats import keras_zip, safe_json
 from refconv.formats.container import identify
 from refconv.formats.hdf5 import Group, Hdf5File
+from refconv.formats.objects import strangers
 from refconv.formats.recording import Log, Moment, Time
 from refconv.formats.siblings import suggestion
-from refconv.graph import checksum
+from refconv.graph import Stranger, checksum
 
 KERAS1_CLASSES = re.compile(r'"class_name": *"(Convolution|AtrousConvolution|MaxoutDense|Highway|Merge")')
 KERAS1_FIELDS = re.compile(r'"(nb_filter|border_mode|dim_ordering|W_regularizer)":')
@@ -42,6 +44,16 @@ class Source:
     architecture: str = ""  # the file that `config` is from, where it is not in the model file
     notes: tuple[str, ...] = ()
 
+    @cached_property
+    def strangers(self) -> tuple[Stranger, ...]:
+        """What the configuration names that no table has."""
+        return strangers(self.config)
+
+    @property
+    def keras(self) -> int:
+        """Major version of the Keras that this file needs: 2 or 3."""
+        return 3 if self.dialect == "keras3" else 2
+
 
 def read_source(path: Path, architecture: Path | None = None) -> Source:
     """Read either container, or a file of weights and the architecture beside it.
@@ -56,6 +68,17 @@ def read_source(path: Path, architecture: Path | None = None) -> Source:
     if container == "keras":
         raise _has_its_own(path)
     return _from_weights(path, architecture)
+
+
+def weights_of(path: Path) -> Hdf5File:
+    """The HDF5 file itself, or the one inside an archive, whose checksum is not waited for.
+
+    Raises:
+        UnreadableModel: neither.
+    """
+    if identify(path) == "hdf5":
+        return Hdf5File(str(path))
+    return keras_zip.read_archive(path)[2].unchecked()
 
 
 def _from_hdf5(path: Path) -> Source:

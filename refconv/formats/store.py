@@ -67,13 +67,17 @@ def write_h5(path: Path, config: dict[str, Any], layers: Sequence[OutLayer]) -> 
 
 
 def _put_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None:
-    text = h5py.string_dtype()
     if len(names) <= PIECE:
-        group.attrs.create(attribute, list(names), (len(names),), text)
+        _put(group, attribute, names)
         return
     for number, start in enumerate(range(0, len(names), PIECE)):
-        piece = list(names[start : start + PIECE])
-        group.attrs.create(f"{attribute}{number}", piece, (len(piece),), text)
+        _put(group, f"{attribute}{number}", names[start : start + PIECE])
+
+
+def _put(group: h5py.Group, attribute: str, names: Sequence[str]) -> None:
+    """As Keras does: bytes of one length."""
+    values = [name.encode() for name in names]
+    group.attrs[attribute] = np.array(values, f"S{max(map(len, values), default=1)}")
 
 
 def write_zip(path: Path, config: dict[str, Any], layers: Sequence[OutLayer], source: str) -> None:

@@ -18,10 +18,22 @@ import numpy as np
 
 from refconv.errors import FrameworkError
 from refconv.frameworks.bundle import write_bundle
+from refconv.frameworks.inherited import inherited
 from refconv.trace import read_frames
 
 SHOWN_LINES = 20
 NO_SWITCHES: Mapping[str, str] = {}
+
+
+@contextlib.contextmanager
+def writing(folder: Path | str) -> Iterator[None]:
+    """A full disk, or a folder that takes no files, becomes one clear line."""
+    try:
+        yield
+    except OSError as error:
+        hint = "TMPDIR names another place"
+        raise FrameworkError(f"cannot be written: {error.strerror or error}", where=str(folder), hint=hint) from None
+
 
 Frame = tuple[dict[str, Any], "np.ndarray | None"]
 
@@ -33,22 +45,30 @@ class Child:
         keras: major version of Keras that the worker imports.
         python: interpreter to run it with; None for this one.
         switches: variables of its environment, beside this process's.
+        memory: bytes of memory that it may take; 0 for as many as there are.
 
     Raises:
-        FrameworkError: the interpreter cannot be started.
+        FrameworkError: the interpreter cannot be started, or nothing can be written to the temporary folder.
     """
 
-    def __init__(self, keras: int, *, python: str | None = None, switches: Mapping[str, str] = NO_SWITCHES) -> None:
-        self._switches = switches
-        self._folder = tempfile.TemporaryDirectory(prefix="refconv-", ignore_cleanup_errors=True)
+    def __init__(
+        self, keras: int, *, python: str | None = None, memory: int = 0, switches: Mapping[str, str] = NO_SWITCHES
+    ) -> None:
+        self._switches, self._memory, self._timed_out = switches, memory, False
+        with writing("the temporary folder"):
+            self._folder = tempfile.TemporaryDirectory(prefix="refconv-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         self._log = self.folder / "stderr.txt"
-        self._timed_out = False
         try:
-            self._process = self._start(python or sys.executable, keras)
+            with writing(self.folder):
+                bundle = write_bundle(self.folder / "worker.pyz")
+            self._process = self._start(python or sys.executable, bundle, keras)
         except OSError as error:
             self._folder.cleanup()
             raise FrameworkError(f"cannot be started: {error.strerror}", where=python or sys.executable) from None
+        except BaseException:
+            self._folder.cleanup()
+            raise
         self._stdin = cast(BinaryIO, self._process.stdin)
         self._stdout = cast(BinaryIO, self._process.stdout)
 
@@ -90,6 +110,11 @@ class Child:
         finally:
             watchdog.cancel()
 
+    def limited(self, what: str) -> str:
+        """A hint for a failure that the limit on memory explains, else ""."""
+        out = "MemoryError" in what or "bad_alloc" in what or "OOM" in what
+        return f"it may take {self._memory} bytes of memory (--memory)" if self._memory and out else ""
+
     def noted(self, error: FrameworkError) -> FrameworkError:
         """The error with the framework's last lines as a note (`error.__notes__`)."""
         lines = self._log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
@@ -106,8 +131,8 @@ class Child:
         self._process.wait()
         self._folder.cleanup()
 
-    def _start(self, python: str, keras: int) -> subprocess.Popen[bytes]:
-        command = [python, str(write_bundle(self.folder / "worker.pyz")), str(keras)]
+    def _start(self, python: str, bundle: Path, keras: int) -> subprocess.Popen[bytes]:
+        command = [python, str(bundle), str(keras), str(self._memory), str(self.folder)]
         # A session of its own: Ctrl-C reaches the parent alone, which then ends the whole group.
         with self._log.open("wb") as log:
             return subprocess.Popen(
@@ -121,7 +146,8 @@ class Child:
 
     def _environment(self) -> dict[str, str]:
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONIOENCODING": "utf-8"}
-        return {**quiet, **os.environ, **self._switches, "TMPDIR": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {"TMPDIR": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**quiet, **inherited(), **self._switches, **own}
 
     def _expire(self) -> None:
         self._timed_out = True
@@ -143,5 +169,7 @@ class Child:
         if status < 0:
             name = signal.Signals(-status).name
             hint = "out of memory? fewer --samples need less" if name == "SIGKILL" else ""
+            if self._memory and name != "SIGKILL":
+                hint = f"it may take {self._memory} bytes of memory (--memory)"
             return FrameworkError(f"the worker was killed by {name}", hint=hint)
         return FrameworkError(f"the worker ended unexpectedly with status {status}")

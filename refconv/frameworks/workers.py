@@ -14,7 +14,7 @@ import numpy as np
 
 from refconv.errors import FrameworkError
 from refconv.frameworks.failure import as_error
-from refconv.frameworks.process import NO_SWITCHES, Child, Frame
+from refconv.frameworks.process import NO_SWITCHES, Child, Frame, writing
 from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
@@ -23,10 +23,10 @@ _EARLY: dict[int, Child] = {}  # Keras's major version → a child that imports 
 
 
 @contextmanager
-def early(keras: int) -> Iterator[None]:
+def early(keras: int, *, memory: int = 0) -> Iterator[None]:
     """Start what the next `Worker(keras)` within the context takes over: what it imports takes seconds."""
     with suppress(FrameworkError):  # told again, where it is wanted
-        _EARLY[keras] = Child(keras)
+        _EARLY[keras] = Child(keras, memory=memory)
     try:
         yield
     finally:
@@ -82,17 +82,20 @@ class Worker:
         keras: major version of Keras to load the model with, 2 or 3.
         python: interpreter of another environment to run it in; None for this one.
         switches: variables of its environment, such as TF_ENABLE_ONEDNN_OPTS.
+        memory: bytes of memory that it may take; 0 for as many as there are. A limit that `early` set stays.
 
     Raises:
         FrameworkError: the interpreter cannot be started.
     """
 
-    def __init__(self, keras: int, *, python: str | None = None, switches: Mapping[str, str] = NO_SWITCHES) -> None:
+    def __init__(
+        self, keras: int, *, python: str | None = None, memory: int = 0, switches: Mapping[str, str] = NO_SWITCHES
+    ) -> None:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
         self._keras = keras
         early = _EARLY.pop(keras, None) if python is None and not switches else None
-        self._child = early or Child(keras, python=python, switches=switches)
+        self._child = early or Child(keras, python=python, memory=memory, switches=switches)
 
     def __enter__(self) -> Worker:
         return self
@@ -121,6 +124,7 @@ class Worker:
         samples: int = 0,
         code: Sequence[str] = (),
         whole: str = "",
+        foreign: Sequence[str] = (),
         timeout: float = 600.0,
         progress: Progress | None = None,
         names: Mapping[str, str] = NO_NAMES,
@@ -139,6 +143,7 @@ class Worker:
             samples: how many of the batch are recorded at a time; 0 for all. `predict` runs on all at once.
             code: files of the user's, run in this process before the model is loaded, for the classes they define.
             whole: record the model itself as one layer of this name.
+            foreign: names in the file that `code` has to define.
             timeout: seconds that the worker may be waited for.
             progress: called with what is being done and the share that is done, 0 to 1.
             architecture: the model's JSON where `path` holds weights alone.
@@ -163,11 +168,14 @@ class Worker:
             slice=samples,
             code=list(code),
             whole=whole,
+            foreign=list(foreign),
         )
         self._child.tell(job.to_json())
 
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
-            return self._child.noted(as_error(header, str(path), self._keras, trace))
+            found = as_error(header, str(path), self._keras, trace)
+            found.hint = found.hint or self._child.limited(found.what)
+            return self._child.noted(found)
 
         return Stream(renamed(self._child.frames(timeout), names), error, progress or (lambda what, share: None))
 
@@ -184,6 +192,7 @@ class Worker:
         device: str = "auto",
         qkeras: bool = False,
         code: Sequence[str] = (),
+        foreign: Sequence[str] = (),
         timeout: float = 600.0,
         progress: Progress | None = None,
     ) -> Evaluation:
@@ -205,6 +214,7 @@ class Worker:
             device=device,
             qkeras=qkeras,
             code=list(code),
+            foreign=list(foreign),
             targets=["" if y is None else self._save(number, y, "target") for number, y in enumerate(targets)],
             weights=["" if w is None else self._save(number, w, "weight") for number, w in enumerate(weights)],
             batch=batch,
@@ -223,5 +233,6 @@ class Worker:
 
     def _save(self, number: int, x: np.ndarray, kind: str = "input") -> str:
         file = self._child.folder / f"{kind}{number}.npy"
-        np.save(file, x, allow_pickle=False)
+        with writing(self._child.folder):
+            np.save(file, x, allow_pickle=False)
         return str(file)

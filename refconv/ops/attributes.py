@@ -66,6 +66,8 @@ def integer(minimum: int | None = None) -> Reader:
 def number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("a number is wanted")
+    if value != value:
+        raise ValueError("a number is wanted, which NaN is not")
     return float(value)
 
 

@@ -15,7 +15,7 @@ from refconv.compare.operands import prepare
 from refconv.compare.recorded import Seen, seen_of, under_masks
 from refconv.compare.stage1 import deviate
 from refconv.errors import FrameworkError, UnreadableModel
-from refconv.formats.refusals import refuse_code, refuse_unreadable
+from refconv.formats.refusals import refuse
 from refconv.graph import Graph, Node
 from refconv.inputs.place import Place, element
 from refconv.numerics.enclosure import Enclosure
@@ -102,14 +102,14 @@ def _beside_framework(
     path: str | Path, layer: str, place: Place, given: Given, options: Options, progress: Progress
 ) -> Pixel:
     progress("reading the model", None)
-    whole = formats.load(path, options.architecture)
-    refuse_unreadable(whole)
-    refuse_code(whole, trusted=False)
+    source = formats.accept(path, options.architecture)
+    refuse(source)
+    whole = formats.load(source)
     node = one_layer(whole, layer)
     with frameworks.Worker(whole.keras if options.keras == "auto" else int(options.keras)) as worker:
         arrays = draw_inputs(whole, given, options)
         graph, known = with_known_masks(whole, arrays)
-        source = worker.stream(
+        stream = worker.stream(
             path,
             arrays,
             mode=options.mode,
@@ -120,8 +120,8 @@ def _beside_framework(
             architecture=options.architecture,
         )
         node = graph.nodes[node.index]
-        seen = _recorded(graph, node, source, dict(zip(graph.inputs, known, strict=True)))
-        environment = source.trace.environment
+        seen = _recorded(graph, node, stream, dict(zip(graph.inputs, known, strict=True)))
+        environment = stream.trace.environment
     if seen is None:
         raise FrameworkError("it gave no output for this layer", where=f"layer {node.name}", hint="try --no-framework")
     context = Context(engines.get(options.engine))

@@ -14,7 +14,7 @@ from refconv import formats, frameworks
 from refconv import inputs as model_inputs
 from refconv.compare.remarks import draws
 from refconv.errors import BadInput
-from refconv.formats.refusals import refuse_code, refuse_unreadable
+from refconv.formats.refusals import refuse
 from refconv.formats.training import read_training
 from refconv.graph import Graph
 from refconv.inputs.labelled import Labelled, read_labelled
@@ -71,11 +71,11 @@ def evaluate(
     options = replace(options or Options(), **overrides)
     progress("reading the model", None)
     code = trusted_files(options.trust_code)
-    graph = formats.load(path, options.architecture)
-    refuse_unreadable(graph)
-    refuse_code(graph, trusted=bool(code))
+    source = formats.accept(path, options.architecture)
+    refuse(source, trusted=bool(code))
+    graph = formats.load(source)
     given = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics, "loss_weights": loss_weights}
-    compiled = _compiled(graph, given)
+    compiled = _compiled(graph, given, trusted=bool(code))
     names = output_names(graph)
     terms = by_output(compiled, names)
     labelled = read_labelled(data, graph.specs, names, first)
@@ -94,6 +94,7 @@ def evaluate(
             device=options.device,
             qkeras=graph.qkeras,
             code=code,
+            foreign=[stranger.name for stranger in graph.strangers],
             timeout=options.timeout,
             progress=progress,
         )
@@ -122,10 +123,10 @@ def evaluate(
 FROM_FILE, FROM_USER = "file", "options"
 
 
-def _compiled(graph: Graph, given: Mapping[str, Any]) -> Compiled:
+def _compiled(graph: Graph, given: Mapping[str, Any], *, trusted: bool) -> Compiled:
     if any(value is not None for value in given.values()):
         return Compiled(**given, source=FROM_USER)
-    stored = read_training(graph.path)
+    stored = read_training(graph.path, trusted=trusted)
     if not stored:
         what = "holds no loss and no metrics: the model was saved without being compiled"
         raise BadInput(what, where=graph.path, hint="give them with --loss and --metrics")

@@ -18,7 +18,8 @@ from refconv.compare.plain import plain_result
 from refconv.compare.remarks import notes, quantized
 from refconv.compare.selection import select
 from refconv.errors import BadInput
-from refconv.formats.refusals import refuse_code, refuse_unreadable
+from refconv.formats.refusals import refuse
+from refconv.formats.source import Source
 from refconv.graph import Graph
 from refconv.ops.base import Context
 from refconv.pipeline.alone import reference_alone
@@ -48,6 +49,7 @@ def check(
     options: Options | None = None,
     progress: Progress = _silent,
     on_layer: OnLayer | None = None,
+    source: Source | None = None,
     **overrides: Any,
 ) -> CheckResult:
     """Verify every layer of the model in `path` against the framework's own outputs.
@@ -58,12 +60,13 @@ def check(
         options: see Options; any of its fields may be given as a keyword instead.
         progress: called with what is being done and the share of it that is done, or None where unknown.
         on_layer: called with each layer's result as it becomes known.
+        source: what `formats.accept` gave for `path`, where that was called before.
 
     Raises:
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
     """
     options = replace(options or Options(), **overrides)
-    result = _checked(path, inputs, options, {}, progress, on_layer)
+    result = _checked(source or path, inputs, options, {}, progress, on_layer)
     if result.verdict != "fail" or not options.framework:
         return result
 
@@ -74,7 +77,7 @@ def check(
 
 
 def _checked(
-    path: str | Path,
+    path: str | Path | Source,
     inputs: Given,
     options: Options,
     switches: Mapping[str, str],
@@ -85,29 +88,28 @@ def _checked(
     started = time.perf_counter()
     progress("reading the model", None)
     code = trusted_files(options.trust_code)
-    graph = formats.load(path, options.architecture, subclassed=bool(code))
+    source = path if isinstance(path, Source) else formats.accept(path, options.architecture, sha256=options.sha256)
+    if options.framework and not options.rebuild:
+        refuse(source, trusted=bool(code))
+    graph = formats.load(source, subclassed=bool(code))
     select(graph, options.layers)
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
     if not options.framework:
         result, found = reference_alone(graph, inputs, options, draw_inputs, progress, on_layer)
         return _described(result, found, inputs, options, started)
-    if not options.rebuild:
-        refuse_unreadable(graph)
-        refuse_code(graph, trusted=bool(code))
     keras = graph.keras if options.keras == "auto" else int(options.keras)
     with (
-        frameworks.Worker(keras, switches=switches) as worker,
+        frameworks.Worker(keras, memory=options.memory, switches=switches) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         arrays = runs.parts.arrays
         left, known = with_known_masks(runs.parts.graph, arrays)
         Thread(target=lambda: left.sha256, daemon=True).start()  # 0.3 s for 550 MB
-        context = Context(
-            engines.get(options.engine), seeded=inputs is None, spread=options.spread
-        )  # imported beside the framework
+        engine = engines.get(options.engine)  # imported beside the framework
+        context = Context(engine, seeded=inputs is None, spread=options.spread)
         size = slice_size(left, known, context)
-        source = worker.stream(
+        stream = worker.stream(
             runs.path,
             arrays,
             mode=options.mode,
@@ -118,11 +120,12 @@ def _checked(
             code=code,
             whole=graph.opaque,
             timeout=options.timeout,
+            foreign=() if options.rebuild else [stranger.name for stranger in graph.strangers],
             progress=progress,
             names=runs.names,
             architecture="" if options.rebuild else options.architecture,
         )
-        slices = Slices(left, source, known, size, context, options, select(left, options.layers))
+        slices = Slices(left, stream, known, size, context, options, select(left, options.layers))
         result = _result(slices, progress, on_layer)
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
 
@@ -182,7 +185,7 @@ def _result(slices: Slices, progress: Progress, on_layer: OnLayer | None) -> Che
         input={},
         partial=judged.stopped or len(slices.selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=(*notes(graph, judged.layers), *([str(failure)] if failure else [])),
+        notes=(*notes(graph, judged.layers, trace.environment), *([str(failure)] if failure else [])),
         quantized=tuple(quantized(graph)),
     )
 

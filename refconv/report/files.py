@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,27 +95,51 @@ def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
     _write(path, buffer.getvalue())
 
 
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; it becomes `path` when the context ends well, and else is removed.
+
+    Whatever ends the program, the old file is whole or the new one is.
+
+    Raises:
+        BadInput: the system refuses.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+    try:
+        try:
+            yield temporary
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        said = error.strerror or str(error).splitlines()[0]
+        raise BadInput(f"cannot be written: {said}", where=str(path)) from None
+
+
+def beneath(folder: str | Path, name: str, ending: str) -> Path:
+    """A file in `folder` for something of that name, which may be any text: a layer `../../x` stays in the folder.
+
+    A name that is no file's name everywhere is changed, and a part of its hash keeps it apart from others.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name).strip(".")[:100]
+    if plain != name:
+        plain = f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
+    return Path(folder) / f"{plain}{ending}"
+
+
 def _write(path: str, data: bytes) -> None:
     target = Path(os.path.realpath(path))
+    if not _is_special(target):
+        with replacing(path) as temporary, temporary.open("xb") as file:
+            file.write(data)
+        return
     try:
-        if _is_special(target):
-            target.write_bytes(data)
-        else:
-            _replace(target, data)
+        target.write_bytes(data)
     except OSError as error:
         raise BadInput(f"cannot be written: {error.strerror}", where=path) from None
 
 
 def _is_special(target: Path) -> bool:
     return target.exists() and not target.is_file()
-
-
-def _replace(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from refconv import __version__
+from refconv.report.text import in_json
 from refconv.result import CheckResult, Comparison, Drift, Element, LayerResult, PlainResult, Power
 
 SCHEMA = 1
@@ -16,7 +17,7 @@ SCHEMA = 1
 
 def render(result: CheckResult) -> str:
     """The report as JSON text. Numbers that JSON lacks are the strings "inf", "-inf" and "nan"."""
-    return json.dumps(standard(document(result)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return in_json(json.dumps(standard(document(result)), indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def document(result: CheckResult) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as xml
 
 from refconv.report import summary
 from refconv.report.details import details
-from refconv.report.text import error, share, size
+from refconv.report.text import error, printable, share, size
 from refconv.result import FAILING, CheckResult, LayerResult, PlainResult, Policy, Verdict
 
 # What XML 1.0 allows: https://www.w3.org/TR/xml/#charsets
@@ -108,5 +108,5 @@ def _seconds(value: float) -> str:
 
 
 def legal(text: str) -> str:
-    """`text` without the characters that XML cannot hold, not even escaped."""
-    return ILLEGAL.sub("", text)
+    """`text` with what steers a terminal, and what XML cannot hold, not even escaped, as Python writes it."""
+    return "\n".join(ILLEGAL.sub("", printable(line)) for line in text.split("\n"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -12,6 +14,16 @@ ELLIPSIS = "…"
 def printable(text: str) -> str:
     """`text` with every control, formatting and unassigned character escaped, so that no file can steer a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def markup(text: str) -> str:
+    """`text` for HTML or XML, as content or in quotes: nothing in it is a tag or steers whoever reads it."""
+    return html.escape(printable(text))
+
+
+def in_json(text: str) -> str:
+    """JSON that has been written, with what is not printable in its strings escaped as JSON does it."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def width(text: str) -> int:

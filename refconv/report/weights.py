@@ -20,7 +20,7 @@ def listing(found: Mapping[str, LayerWeights]) -> str:
     for layer in found.values():
         lines.append(f"{printable(layer.layer)}  {printable(layer.type)}")
         for weight in layer.values():
-            lines += [f"    {line}" for line in _summary(weight)]
+            lines += [f"    {printable(line)}" for line in _summary(weight)]
     return "\n".join(lines or ["no layer has weights"]) + "\n"
 
 
@@ -53,13 +53,16 @@ def _range(values: np.ndarray) -> str:
 def channel(layer: LayerWeights, *, codes: bool) -> str:
     """The first output channel of the layer's kernel, stored beside effective; with `codes`, integers and scale too."""
     weight = next(iter(layer.values()))
-    lines = [f"{printable(layer.layer)}  {printable(layer.type)}", *(f"    {line}" for line in _summary(weight))]
+    lines = [
+        f"{printable(layer.layer)}  {printable(layer.type)}",
+        *(f"    {printable(line)}" for line in _summary(weight)),
+    ]
     columns = {"stored": weight.stored, "effective": weight.effective}
     if codes and weight.codes is not None:
         columns |= {"code": weight.codes, "scale": np.broadcast_to(np.asarray(weight.scale), weight.codes.shape)}
     taken = {name: _first_channel(values) for name, values in columns.items() if values is not None}
     count = len(next(iter(taken.values())))
-    lines += ["", f"first channel of {weight.name}, {min(count, SHOWN * SHOWN)} of {count} values:"]
+    lines += ["", f"first channel of {printable(weight.name)}, {min(count, SHOWN * SHOWN)} of {count} values:"]
     lines.append("".join(f"{name:>14}" for name in taken))
     for row in range(min(count, SHOWN * SHOWN)):
         lines.append("".join(f"{values[row]:>14.8g}" for values in taken.values()))

@@ -61,6 +61,18 @@ def test_every_arithmetic_that_may_be_allowed_is_known(monkeypatch: pytest.Monke
         assert seen["options"].arithmetic == name
 
 
+def test_limits_reach_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(pipeline, "check", lambda *a, **k: seen.update(k) or RESULTS["pass"])
+    digits = str(SAMPLES / "digits.h5")
+    assert run("check", digits, "--memory", "1.5GiB", "--timeout", "7", "--no-framework") == 0
+    assert (seen["options"].memory, seen["options"].timeout) == (3 << 29, 7.0)
+    assert run("check", digits, "--memory", "much") == 2
+    monkeypatch.undo()
+    assert run("check", digits, "--sha256", "0" * 64) == 2
+    assert run("weights", digits, "--sha256", "0" * 64) == 2
+
+
 def test_power_reaches_the_pipeline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     seen: dict[str, Any] = {}
     monkeypatch.setattr(pipeline, "check", lambda *a, **k: seen.update(k) or RESULTS["power"])

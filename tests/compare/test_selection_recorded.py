@@ -11,8 +11,7 @@ import pytest
 from refconv.compare.declared import SINGLE, Declared
 from refconv.compare.recorded import judge_call, seen_of
 from refconv.compare.selection import select
-from refconv.errors import BadInput, UnreadableModel
-from refconv.formats.refusals import refuse_code
+from refconv.errors import BadInput
 from refconv.graph import Ref
 from refconv.ops.base import Context
 from refconv.primitives import engines
@@ -44,13 +43,6 @@ def test_a_glob_that_matches_nothing_is_told_with_the_names() -> None:
     for glob in ("lstm*", "inputlayer*"):
         with pytest.raises(BadInput, match="no layer matches"):
             select(graph("InputLayer", "Dense"), ["dense*", glob])
-
-
-def test_code_is_refused_and_layers_are_not() -> None:
-    refuse_code(graph("InputLayer", "Dense"))
-    for kind in ("Lambda", "Custom>Lambda"):
-        with pytest.raises(UnreadableModel, match="holds code"):
-            refuse_code(graph("InputLayer", kind))
 
 
 def trace(*inputs: str) -> tuple[Call, Trace]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -42,3 +43,26 @@ def test_keras(tmp_path: Path) -> None:
             archive.writestr("metadata.json", "{}")
             archive.write(weights, "model.weights.h5")
         assert read_training(path) == wanted
+
+
+@pytest.mark.parametrize(
+    ("loss", "trusted", "refused"),
+    [
+        ({"module": "os", "class_name": "system", "config": {}}, False, "os.system"),
+        ({"module": "my_losses", "class_name": "Focal", "config": {}}, False, "my_losses.Focal"),
+        ({"module": "my_losses", "class_name": "Focal", "config": {}}, True, ""),
+        ({"module": "builtins", "class_name": "__lambda__", "config": {"value": "x"}}, True, "__lambda__"),
+        ({"module": "keras.losses", "class_name": "Huber", "config": {"delta": 1.0}}, False, ""),
+        (["mse", {"a": [{"module": "kerasx", "class_name": "Huber"}]}], False, "kerasx.Huber"),
+    ],
+)
+def test_compile_arguments_lead_no_loader_to_another_module(
+    tmp_path: Path, loss: Any, trusted: bool, refused: str
+) -> None:
+    path = hdf5(tmp_path / "m.h5", json.dumps({"loss": loss}))
+    if not refused:
+        assert read_training(path, trusted=trusted) == {"loss": loss}
+        return
+    with pytest.raises(UnreadableModel, match=refused) as error:
+        read_training(path, trusted=trusted)
+    assert "--loss" in str(error.value)

@@ -1,4 +1,7 @@
-"""What runs in the child process: started with the Keras version, given the job as one line on stdin."""
+"""What runs in the child process: started with the Keras version, given the job as one line on stdin.
+
+Arguments: major version of Keras, bytes of memory that this process may take (0 for all), the folder that is its own.
+"""
 
 import sys
 import traceback
@@ -6,6 +9,7 @@ from typing import Any
 
 from refconv.frameworks.worker.channel import claim_stdout, listen
 from refconv.frameworks.worker.failure import explain, first_line
+from refconv.frameworks.worker.limits import limit
 from refconv.frameworks.worker.loading import import_framework
 from refconv.frameworks.worker.work import probe, work
 from refconv.job import Job
@@ -13,9 +17,11 @@ from refconv.job import Job
 
 def main() -> int:
     """Import the framework while the parent prepares the job, then do the job; 0 if it was done."""
+    keras, memory, folder = [*sys.argv[1:], "0", ""][:3]
+    limit(int(memory))
     channel = claim_stdout()
-    lines = listen()
-    framework = _attempt(int(sys.argv[1]))
+    lines = listen(folder)
+    framework = _attempt(int(keras))
     line = lines.get()
     try:
         if line.startswith("probe"):

@@ -2,6 +2,8 @@
 
 import os
 import queue
+import shutil
+import signal
 import sys
 import threading
 from typing import Any, BinaryIO, Optional
@@ -32,10 +34,19 @@ def claim_stdout() -> Channel:
     return Channel(stream)
 
 
-def listen() -> "queue.Queue[str]":
+def _leave(folder: str) -> None:
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+def listen(folder: str = "") -> "queue.Queue[str]":
     """The lines that the parent writes to stdin, as they come; and the end of this process with the parent's.
 
-    However the parent ends, even killed, the system closes its end of the pipe.
+    However the parent ends, even killed, the system closes its end of the pipe: then `folder`, which a parent that
+    lived would remove, and whatever else this process started, go with it.
     """
     lines: queue.Queue = queue.Queue()
 
@@ -43,7 +54,7 @@ def listen() -> "queue.Queue[str]":
         with os.fdopen(0, "rb", closefd=False) as stdin:
             for line in stdin:
                 lines.put(line.decode("utf-8"))
-        os._exit(1)
+        _leave(folder)
 
     threading.Thread(target=read, name="parent", daemon=True).start()
     return lines

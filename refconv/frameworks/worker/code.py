@@ -25,6 +25,20 @@ def defined_in(keras: Any, files: Sequence[str]) -> Dict[str, Any]:
     return found
 
 
+def demand(names: Sequence[str], own: Dict[str, Any], keras: Any) -> None:
+    """Refuse a model that names anything else than what the trusted files define.
+
+    Keras 2 imports whatever module a file names: without this, trust in one file would be trust in all of Python.
+
+    Raises:
+        BadCode: a name is missing.
+    """
+    known = {name.rpartition(">")[2] for name in [*own, *keras.utils.get_custom_objects()]}
+    missing = sorted(set(names) - known)
+    if missing:
+        raise BadCode("no trusted file defines " + ", ".join(missing))
+
+
 def _needed(value: Any, keras: Any, module: str) -> bool:
     """Layers that the file defines or imports, and functions of its own."""
     if isinstance(value, type):

@@ -8,7 +8,7 @@ import numpy as np
 from refconv.frameworks.worker import environment
 from refconv.frameworks.worker.capture import LayerFailure
 from refconv.frameworks.worker.channel import Channel
-from refconv.frameworks.worker.code import defined_in
+from refconv.frameworks.worker.code import defined_in, demand
 from refconv.frameworks.worker.failure import first_line
 from refconv.frameworks.worker.loading import Framework, load_model
 from refconv.job import Job
@@ -44,6 +44,7 @@ def evaluate(framework: Framework, job: Job, channel: Channel) -> None:
 def _compiled(framework: Framework, job: Job) -> Tuple[Any, str]:
     """The model, and "" or why the loader could not compile it: it is then compiled anew, by the same names."""
     own, reason = defined_in(framework.keras, job.code), ""
+    demand(job.foreign, own, framework.keras)
     if job.stored:
         try:
             return load_model(framework, job.model, job.qkeras, own=own, compiled=True), ""

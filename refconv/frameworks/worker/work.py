@@ -7,7 +7,7 @@ import numpy as np
 from refconv.frameworks.worker import environment
 from refconv.frameworks.worker.capture import Session, capture
 from refconv.frameworks.worker.channel import Channel
-from refconv.frameworks.worker.code import defined_in
+from refconv.frameworks.worker.code import defined_in, demand
 from refconv.frameworks.worker.evaluating import evaluate
 from refconv.frameworks.worker.failure import explain
 from refconv.frameworks.worker.loading import Framework, choose_device, load_model
@@ -24,6 +24,7 @@ def work(framework: Framework, job: Job, channel: Channel) -> None:
     before = environment.global_state(framework)
     channel.progress(0, 4, "loading the model")
     own = defined_in(framework.keras, job.code)
+    demand(job.foreign, own, framework.keras)
     model = load_model(framework, job.model, job.qkeras, job.architecture, own)
     after = environment.global_state(framework)
     session = Session(framework, model, [np.load(path) for path in job.inputs], job.mode, job.whole)
