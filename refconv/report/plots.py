@@ -171,7 +171,7 @@ def _fitting(text: str, inches: float, size: float = 9) -> str:
 
 
 def _title(lines: Sequence[str], inches: float) -> str:
-    return "\n".join(_fitting(line, inches) for line in lines if line)
+    return "\n".join(_fitting(line, 0.85 * inches) for line in lines if line)  # the axes are narrower than their frame
 
 
 def _broken(note: str) -> list[str]:
