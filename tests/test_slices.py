@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -76,7 +77,8 @@ def check(
 ) -> CheckResult:
     sent = iter(frames(live, size, mode, fault))
     stream = Stream(sent, lambda header, trace: as_error(header, "model", 3, trace), lambda what, share: None)
-    slices = Slices(graph, stream, [X], size or len(X), CONTEXT, Options(mode=mode, **options), frozenset(range(9)))
+    context = replace(CONTEXT, spread=options.get("spread", False))
+    slices = Slices(graph, stream, [X], size or len(X), context, Options(mode=mode, **options), frozenset(range(9)))
     return _result(slices, lambda what, share: None, None if told is None else told.append)
 
 
@@ -106,6 +108,17 @@ def test_a_fault_in_the_last_sample_is_found_in_its_place(graph: Graph, live: An
     assert (conv.verdict, conv.shape) == (Verdict.MISMATCH, (5, 6, 6, 4))
     assert conv.worst.worst.index == (4, 2, 3, 1)
     assert conv.worst.failing == 1
+
+
+def test_errors_of_all_slices_are_in_one_map(graph: Graph, live: Any):
+    result = check(graph, live, 2, fault=off, spread=True)
+    for found in result.layers:
+        assert sum(found.outputs[0].spread.counts) == np.prod(found.shape)
+    conv = result.layers[0].outputs[0]
+    grid = np.array(conv.spread.grid)
+    assert conv.spread.place(conv.worst.index) == np.unravel_index(grid.argmax(), (6, 6)) == (2, 3)
+    assert grid.max() == conv.bound_used and np.sum(grid > 1) == conv.spread.counts[-1] == conv.failing == 1
+    assert check(graph, live, 2).layers[0].outputs[0].spread is None
 
 
 def test_no_more_is_judged_after_the_first_that_fails(graph: Graph, live: Any):

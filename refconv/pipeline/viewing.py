@@ -97,9 +97,13 @@ def _history(
 
 
 def _labels(files: Sequence[str]) -> list[str]:
-    """What tells the files apart: their names, or their whole paths where those are alike."""
-    names = [Path(file).name for file in files]
-    return names if len(set(names)) == len(names) else list(files)
+    """What tells two files apart: their names, else the ends of their paths from where those differ, else numbers."""
+    parts = [Path(file).absolute().parts for file in files]
+    for length in range(1, max(map(len, parts))):
+        ends = ["/".join(part[-length:]) for part in parts]
+        if len(set(ends)) == len(ends):
+            return ends
+    return [f"{Path(file).name} ({number})" for number, file in enumerate(files, 1)]
 
 
 Values = Mapping[str, tuple[np.ndarray, Node]]  # the first sample of a layer's output, by the layer's name

@@ -16,14 +16,17 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from refconv.inventory.pictures import Chart, Heat, Panel, Picture
 from refconv.report.svg import ENDS, PALETTE, share_names
-from refconv.report.text import printable
+from refconv.report.text import printable, shorten
 
 ZERO, LOST = "#9aa0a6", "#ff00ff"  # exactly 0; NaN and infinity: colours that no scale has
+FRAME = 4.8  # inches that one of several charts is wide
 SIDE, WIDEST = 5.2, 17.0  # inches that a panel is wide: more where its cells would else be less than a dot each
 DOTS = 120  # per inch
 STYLE: dict[Any, Any] = {
@@ -53,7 +56,7 @@ def render(picture: Picture, kind: str = "png", *, dark: bool = False) -> bytes:
     """The picture as PNG or SVG. The same picture gives the same bytes."""
     with _style(dark):
         figure = _panels(picture) if picture.panels else _charts(picture)
-        figure.suptitle(printable(picture.title), fontsize=11)
+        figure.suptitle(_fitting(picture.title, figure.get_figwidth() * 0.9, 11), fontsize=11)
         buffer = io.BytesIO()
         meta: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": None}
         figure.savefig(buffer, format=kind, dpi=DOTS, metadata=meta)
@@ -82,7 +85,7 @@ def _panels(picture: Picture) -> Figure:
     axes = figure.subplots(1, len(mosaics), squeeze=False)[0]
     colours, norm = _scale(picture)
     for ax, panel, mosaic in zip(axes, picture.panels, mosaics, strict=True):
-        _draw(ax, panel, _coloured(mosaic, colours, norm, picture.shares))
+        _draw(ax, panel, _coloured(mosaic, colours, norm, picture.shares), side)
     bar = figure.colorbar(
         mpl.cm.ScalarMappable(norm, colours), ax=list(axes), shrink=0.9, pad=0.02, label=_unit(picture)
     )
@@ -144,10 +147,10 @@ def _bytes(colour: str) -> tuple[int, ...]:
     return red, green, blue, 255
 
 
-def _draw(ax: Axes, panel: Panel, cells: np.ndarray) -> None:
+def _draw(ax: Axes, panel: Panel, cells: np.ndarray, width: float) -> None:
     n, rows, columns = panel.tiles.shape
     ax.imshow(cells, interpolation="nearest", aspect="equal" if _even(cells) else "auto")
-    ax.set_title("\n".join(filter(None, map(printable, (panel.label, *_broken(panel.note))))))
+    ax.set_title(_title((panel.label, *_broken(panel.note)), width))
     if n > 1:
         _number(ax, panel)
     else:
@@ -156,6 +159,19 @@ def _draw(ax: Axes, panel: Panel, cells: np.ndarray) -> None:
         row, column = panel.mark
         for colour, width in (("white", 4.0), ("black", 1.5)):
             ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=colour, lw=width, clip_on=False))
+
+
+def _fitting(text: str, inches: float, size: float = 9) -> str:
+    """Text in one line of so many inches; its middle is left out where it is longer."""
+    shown = printable(text)
+    font = FontProperties(size=size)
+    while len(shown) > 3 and (wide := text_to_path.get_text_width_height_descent(shown, font, False)[0]) > 72 * inches:
+        shown = shorten(printable(text), min(len(shown) - 1, int(len(shown) * 72 * inches / wide)))
+    return shown
+
+
+def _title(lines: Sequence[str], inches: float) -> str:
+    return "\n".join(_fitting(line, 0.85 * inches) for line in lines if line)  # the axes are narrower than their frame
 
 
 def _broken(note: str) -> list[str]:
@@ -192,27 +208,28 @@ def _number(ax: Axes, panel: Panel) -> None:
 def _charts(picture: Picture) -> Figure:
     across = 2 if len(picture.charts) > 1 else 1
     down = ceil(len(picture.charts) / across)
-    figure = _figure(4.8 * across if across > 1 else 7.0, 2.9 * down + 0.6)
+    width = FRAME if across > 1 else 7.0
+    figure = _figure(width * across, 2.9 * down + 0.6)
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for ax, chart in zip(axes, picture.charts, strict=False):
-        _heat(figure, ax, chart) if isinstance(chart, Heat) else _chart(ax, chart)
+        _heat(figure, ax, chart) if isinstance(chart, Heat) else _chart(ax, chart, width)
     for ax in axes[len(picture.charts) :]:
         ax.set_visible(False)
     return figure
 
 
-def _chart(ax: Axes, chart: Chart) -> None:
+def _chart(ax: Axes, chart: Chart, width: float) -> None:
     for level in chart.levels:
         ax.axvline(level, color=ZERO, lw=0.6, zorder=0)
     for number, series in enumerate(chart.series):
         if series.edges is not None:
-            ax.stairs(series.y, series.edges, fill=len(chart.series) == 1, label=printable(series.label))
+            ax.stairs(series.y, series.edges, fill=len(chart.series) == 1, label=_fitting(series.label, FRAME / 2, 7))
         elif len(series.y) > 1 and chart.across != "feature":
-            ax.plot(np.asarray(series.x), series.y, marker=".", label=printable(series.label))
+            ax.plot(np.asarray(series.x), series.y, marker=".", label=_fitting(series.label, FRAME / 2, 7))
         else:
             beside = 0.25 * (number - (len(chart.series) - 1) / 2)
             stems: dict[str, Any] = {"linefmt": f"C{number}-", "markerfmt": f"C{number}.", "basefmt": " "}
-            ax.stem(np.asarray(series.x) + beside, series.y, label=printable(series.label), **stems)
+            ax.stem(np.asarray(series.x) + beside, series.y, label=_fitting(series.label, FRAME / 2, 7), **stems)
     if chart.logarithmic:
         ax.set_yscale("symlog", linthresh=_least(chart))
         # the scale's own formatter wants TeX, which is off for the sake of names
@@ -220,7 +237,7 @@ def _chart(ax: Axes, chart: Chart) -> None:
     notes = [chart.label, *chart.note.split("; ")]
     if len(chart.levels):
         notes.append(f"{len(chart.levels)} levels of the quantizer, grey lines")
-    ax.set_title("\n".join(filter(None, map(printable, notes))))
+    ax.set_title(_title(notes, width))
     ax.set_xlabel(chart.across)
     ax.set_ylabel(chart.up)
     if len(chart.series) > 1:
@@ -244,7 +261,7 @@ def _heat(figure: Figure, ax: Axes, heat: Heat) -> None:
     bar = figure.colorbar(drawn, ax=ax, label="elements")
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.set_title("\n".join(filter(None, map(printable, (heat.label, heat.note)))))
+    ax.set_title(_title((heat.label, heat.note), FRAME))
     ax.set_xlabel(heat.across)
     ax.set_ylabel("value")
     _times(ax, heat.names)

@@ -90,6 +90,18 @@ def test_kernels_stored_and_effective_and_levels() -> None:
     assert levels == {"kernel": 17, "bias": 15, "output": 0}
 
 
+@pytest.mark.parametrize(
+    ("files", "labels"),
+    [
+        (["a/m.h5", "b/n.h5"], ["m.h5", "n.h5"]),
+        (["runs/a/x/m.h5", "runs/b/x/m.h5"], ["a/x/m.h5", "b/x/m.h5"]),
+        (["m.h5", "m.h5"], ["m.h5 (1)", "m.h5 (2)"]),
+    ],
+)
+def test_two_models_are_told_apart(files: list[str], labels: list[str]) -> None:
+    assert viewing._labels(files) == labels
+
+
 def test_a_page_that_fails_leaves_nothing(tmp_path: Path) -> None:
     page = tmp_path / "p.html"
     assert run(KERAS, "--layer", "absent", "--output", str(page)) == 2

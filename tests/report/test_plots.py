@@ -42,6 +42,13 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "levels": lambda: Picture("", "histogram", "h", charts=(histogram("k", [("s", np.ones(5))], np.arange(4.0)),)),
     "nothing": lambda: Picture("", "histogram", "h", charts=(histogram("k", [("s", np.zeros(0))]),)),
     "history": heat,
+    "long names": lambda: tiled("", "maps", "title " * 90, [maps("W" * 400, RNG.normal(size=(2, 2, 2)))] * 2),
+    "long labels": lambda: Picture(
+        "",
+        "histogram",
+        "t" * 300,
+        charts=(histogram("k" * 300, [("s" * 300, np.ones(5)), ("r" * 300, np.ones(5))]),) * 2,
+    ),
     "hostile": lambda: tiled(HOSTILE, "maps", HOSTILE, [maps(HOSTILE, RNG.normal(size=(2, 2, 2)))]),
 }
 
