@@ -47,12 +47,16 @@ def command(
 
     Exit codes: 0 nothing differs, 1 something does; with --expect-frozen, 1 if one of those layers does.
     """
+    from refconv.formats.rehearsal import rehearse
     from refconv.inventory.difference import diff
+    from refconv.inventory.sides import file_of
     from refconv.report import difference as report
     from refconv.report.files import check_writable, write_text
 
     if json_file is not None:
         check_writable(json_file, "--json")
+    for side in (a, b):
+        rehearse(file_of(side))
     found = diff(a, b, expect_frozen=frozen, architecture=architecture)
     write(report.text(found, every=every))
     if json_file is not None:

@@ -50,9 +50,11 @@ def command(
 
     First --from, then --set, then --scale. Then `refconv check NEW` proves that the framework computes with them.
     """
+    from refconv.formats.rehearsal import rehearse
     from refconv.inventory.edit import edit
     from refconv.report import edited as report
     from refconv.report.files import check_writable
 
     check_writable(output, "--output")
+    rehearse(model)
     write(report.text(edit(model, output, set=settings, scale=scales, take=others, architecture=architecture)))

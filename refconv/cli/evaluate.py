@@ -106,11 +106,13 @@ def command(
     follows from how far its predictions may be. Each name is shown with what Keras makes of it: accuracy is binary,
     categorical or sparse by the shapes of targets and output.
     """  # fmt: skip
+    from refconv.formats.rehearsal import rehearse
     from refconv.report.files import check_writable, write_text
 
     if json_file is not None:
         check_writable(json_file, "--json")
     asked = {"loss": _named(loss, "--loss"), "metrics": _named(metrics, "--metrics", several=True)}
+    rehearse(model)
     with progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
 

@@ -84,12 +84,14 @@ def command(
     No framework runs. refconv changes one convention at a time and computes the layer again: a finding means that the
     values are then right, within the same bound on rounding. `refconv rule CODE` tells more of it.
     """  # fmt: skip
+    from refconv.formats.rehearsal import rehearse
     from refconv.report.files import check_writable, write_text
 
     if bool(given["given"]) == bool(given["layer_input"]):
         raise click.UsageError("say what it was fed: --input, the model's, or --layer-input, the layer's own")
     if json_file is not None:
         check_writable(json_file, "--json")
+    rehearse(model)
     with progress(shown=not no_progress) as update:
         from refconv.pipeline import Options, explain
         from refconv.report import explanation as report

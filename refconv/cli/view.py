@@ -66,9 +66,13 @@ def command(ctx: click.Context, model: str, **given: Any) -> None:
     Feature maps are those of refconv's own reference, and need no framework; only --what error runs one. A tile is a
     channel. White, or the foot of the scale, is 0; what is exactly 0 is grey, and what is not finite is magenta.
     """
+    from refconv.formats.rehearsal import rehearse
+
     output = given["output"]
     page = output.lower().endswith((".html", ".htm"))
     _check_places(output, page, given["json_file"])
+    for path in filter(None, (model, given["compare"])):
+        rehearse(path)
     with progress(shown=not given["no_progress"]) as update:
         found = _pictures(ctx, model, given, update)
         files = _one_page(found, model, given) if page else _each(found, output, given["kind"], given["dark"])

@@ -65,6 +65,12 @@ def read_side(given: str | Path, architecture: str | Path | None = None) -> Side
     return of_graph(formats.load(text, needed, subclassed=True), text)
 
 
+def file_of(given: str) -> str:
+    """The file that `read_side` would open."""
+    path, at, _ = given.rpartition("@")
+    return path if at and not Path(given).exists() else given
+
+
 def is_label(text: str) -> bool:
     """Whether `text` can only be a time."""
     return text in ("start", "last") or text.replace(":", "").isdecimal()
