@@ -123,14 +123,10 @@ def compare_outputs(node: Node, weights: Weights, inputs: Arrays, got: Arrays, c
     if not all(known):
         enclosures, explain = enclose(node, weights, inputs, replace(context, need=Need.WORST))
         known = [None] * len(got)
-    each = zip(enclosures, got, known, strict=True)
-    compared, trend = (
-        tuple(
-            compare(e, g, explain, storage, d, spread=axes_of(node, g.ndim) if context.spread else None)
-            for e, g, d in each
-        ),
-        "",
-    )
+    axes = [axes_of(node, g.ndim) if context.spread else None for g in got]
+    each = zip(enclosures, got, known, axes, strict=True)
+    compared = tuple(compare(e, g, explain, storage, d, spread=a) for e, g, d, a in each)
+    trend = ""
     if slope.applies(node, context):
         along = partial(direction, node, weights, inputs, context)
         compared, trend = slope.judge(compared, enclosures, got, along)
