@@ -6,6 +6,8 @@ import signal
 # Read by TensorFlow when it is first imported, so set before any test module is.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# TensorFlow's own default depends on the processor, and convolutions of channels first run on a CPU only with it.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # tf.keras, which QKeras imports, is Keras 2; `import keras` is Keras 3 still
 
 from hypothesis import settings  # noqa: E402

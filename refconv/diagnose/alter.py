@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
@@ -11,6 +12,7 @@ import numpy as np
 from refconv.compare.counterfactuals.base import Case
 from refconv.compare.counterfactuals.table import ROWS
 from refconv.diagnose.rule import Change, Question
+from refconv.errors import UnreadableModel
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.activations import Activation
 from refconv.ops.base import Slot
@@ -23,7 +25,7 @@ Alter = Callable[[Case], Case]
 
 def quantizes(case: Case) -> bool:
     """Whether the layer has weights that are quantized, and they are at hand as stored."""
-    return TABLE[case.node.type].slots is not None and bool(case.stored)
+    return TABLE[case.node.type].slots is not None and bool(case.stored) and bool(slots_of(case))
 
 
 @dataclass(frozen=True)
@@ -129,12 +131,18 @@ def by_quantizer(turn: Turn) -> Callable[[Question], Iterator[Change]]:
             for label, other in turn(quantizer):
                 if other != quantizer and not quantizer.random:
                     together.setdefault(label, {})[name] = other
-                    yield Change(f"{label}, {name.removesuffix('_quantizer')}", with_quantizers(case, **{name: other}))
+                    yield from _turned(f"{label}, {name.removesuffix('_quantizer')}", case, {name: other})
         for label, changes in together.items():
             if len(changes) > 1:
-                yield Change(f"{label}, all quantizers", with_quantizers(case, **changes))
+                yield from _turned(f"{label}, all quantizers", case, changes)
 
     return propose
+
+
+def _turned(label: str, case: Case, changes: Mapping[str, Quantizer]) -> Iterator[Change]:
+    """Nothing where another quantizer needs what the weights have not, such as an axis."""
+    with suppress(UnreadableModel):
+        yield Change(label, with_quantizers(case, **changes))
 
 
 def has(quantizer: Quantizer, *names: str) -> bool:

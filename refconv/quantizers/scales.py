@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refconv.errors import UnreadableModel
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.exactness import grid
 from refconv.numerics.formats import FLOAT32
@@ -24,8 +25,14 @@ U = FLOAT32.u
 
 
 def scaling_axes(rank: int, scale_axis: int | None = None) -> Axes:
-    """The axes that share a scale: all but `scale_axis`, all but the last where None."""
+    """The axes that share a scale: all but `scale_axis`, all but the last where None.
+
+    Raises:
+        UnreadableModel: there is no such axis.
+    """
     kept = rank - 1 if scale_axis is None else scale_axis
+    if kept >= rank:
+        raise UnreadableModel(f"scale_axis is {kept}, of a weight that has {rank} axes")
     return (*range(kept), *range(kept + 1, rank))
 
 

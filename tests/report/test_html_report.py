@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,7 +13,7 @@ from support.results import RESULTS, result
 
 from refconv.report.html_report import render
 from refconv.report.text import printable
-from refconv.result import Finding, Verdict
+from refconv.result import Finding, Tried, Verdict
 
 VOID = {"meta", "link", "br", "input", "image", "img", "source"}
 
@@ -97,31 +97,16 @@ def test_layers_with_one_reason_stand_together() -> None:
     assert Parsed(found).text.count("no reference") == 4  # once for all, and once in the row of each
 
 
-@dataclass(frozen=True)
-class Tried:
-    code: str
-    left: float
-
-
-@dataclass(frozen=True)
-class Longer(Finding):
-    command: str = ""
-    before: float | None = None
-    after: float | None = None
-    own_field: str = ""
-    tried: tuple[Tried, ...] = ()
-
-
 def test_a_finding_that_says_more_is_shown_whole() -> None:
-    tried = (Tried("RC2", 12.345678), Tried("RC3", math.inf))
-    more = Longer("RC1", "title", "e", "", command="refconv check\nsecond line \x1b[0m", before=0.0, tried=tried)
+    tried = (Tried("RC2", "one", 12.345678), Tried("RC3", "other", math.inf))
+    more = Finding("RC1", "title", "e", "", command="refconv check\nsecond line \x1b[0m", before=0.0, tried=tried)
     text = render(result(replace(layer(0), findings=(more,))))
     said = re.findall(r"<dt>(.*?)</dt><dd><pre>(.*?)</pre>", text, re.DOTALL)
     assert said == [
         ("evidence", "e"),
         ("to see it again", "refconv check\nsecond line \\x1b[0m"),
         ("largest error, times the bound", "0"),
-        ("excluded, with the error that is left, times the bound", "RC2 12.3\nRC3 inf"),
+        ("excluded, with the error that is left, times the bound", "RC2 one 12.3\nRC3 other inf"),
     ]
 
 
