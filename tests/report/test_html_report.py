@@ -104,8 +104,8 @@ def test_a_finding_that_says_more_is_shown_whole() -> None:
     said = re.findall(r"<dt>(.*?)</dt><dd><pre>(.*?)</pre>", text, re.DOTALL)
     assert said == [
         ("evidence", "e"),
-        ("to see it again", "refconv check\nsecond line \\x1b[0m"),
         ("largest error, times the bound", "0"),
+        ("to see it again", "refconv check\nsecond line \\x1b[0m"),
         ("excluded, with the error that is left, times the bound", "RC2 one 12.3\nRC3 other inf"),
     ]
 
