@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +11,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from refconv.errors import BadInput
 from refconv.formats.hdf5 import Hdf5File, Stored
 from refconv.formats.keras_zip import CHUNK, WEIGHTS
+from refconv.formats.replacing import replacing
 
 Make = Callable[[], np.ndarray]
 
@@ -33,25 +32,12 @@ def rewrite(source: Path, container: str, values: Mapping[str, Make], output: Pa
         BadInput: the system refuses.
         UnreadableModel: a dataset is not what it was when it was read.
     """
-    try:
-        with _replacing(output) as temporary:
-            if container == "hdf5":
-                shutil.copyfile(source, temporary)
-                _overwrite(temporary, values)
-            else:
-                _repack(source, values, temporary)
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror or error}", where=str(output)) from None
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(output) as temporary:
+        if container == "hdf5":
+            shutil.copyfile(source, temporary)
+            _overwrite(temporary, values)
+        else:
+            _repack(source, values, temporary)
 
 
 def _repack(source: Path, values: Mapping[str, Make], target: Path) -> None:

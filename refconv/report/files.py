@@ -7,13 +7,13 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from refconv.errors import BadInput
+from refconv.formats.replacing import replacing
 
 
 def check_writable(path: str, option: str) -> None:
@@ -93,29 +93,6 @@ def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
     _write(path, buffer.getvalue())
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it becomes `path` when the context ends well, and else is removed.
-
-    Whatever ends the program, the old file is whole or the new one is.
-
-    Raises:
-        BadInput: the system refuses.
-    """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
-    try:
-        try:
-            yield temporary
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        said = error.strerror or str(error).splitlines()[0]
-        raise BadInput(f"cannot be written: {said}", where=str(path)) from None
 
 
 def beneath(folder: str | Path, name: str, ending: str) -> Path:

@@ -182,7 +182,7 @@ def test_a_full_disk_behind_stdout(tmp_path: Path) -> None:
 
 KILLED = """
 import os, random, signal, sys, time
-from refconv.report.files import replacing
+from refconv.formats.replacing import replacing
 
 target, draw = sys.argv[1], random.Random(0)
 contents = [letter * 400_000 for letter in (b"a", b"b")]
@@ -209,3 +209,36 @@ def test_a_program_killed_while_it_writes_leaves_the_old_file_or_the_new_one(tmp
     command = [sys.executable, "-c", KILLED, str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=env)
     assert done.stdout.split() == ["0", "True"]
+
+
+EDITED = """
+import os, random, signal, sys, time
+import refconv
+
+model, target, draw = sys.argv[1], sys.argv[2], random.Random(0)
+contents = []
+for value in (0, 1):
+    refconv.edit(model, target, set=[f"conv={value}"])
+    contents.append(open(target, "rb").read())
+
+torn, seen = 0, set()
+for _ in range(50):
+    if not (pid := os.fork()):
+        for number in range(10**6):
+            refconv.edit(model, target, set=[f"conv={number % 2}"])
+    time.sleep(draw.uniform(0.001, 0.06))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    found = open(target, "rb").read()
+    torn += found not in contents
+    seen.add(found)
+print(torn, len(seen))
+"""
+
+
+@pytest.mark.parametrize("model", ["digits.h5", "digits.keras"])
+def test_edit_killed_at_any_moment_leaves_the_old_copy_or_the_new_one(model: str, tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+    command = [sys.executable, "-c", EDITED, str(MODEL.with_name(model)), str(tmp_path / f"copy{Path(model).suffix}")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=env)
+    assert done.stdout.split() == ["0", "2"]
