@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 from refconv.errors import RefconvError, UnreadableModel
@@ -26,6 +27,7 @@ def rehearse(path: str | Path, seconds: int = SECONDS) -> None:
     """
     if not hasattr(os, "pidfd_open"):  # no Linux
         return
+    import_module("refconv.formats.source")  # once, and not in every copy
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 counts the threads of libraries, which wait
         pid = os.fork()
