@@ -49,10 +49,8 @@ def rehearse(path: str | Path, seconds: int = SECONDS) -> None:
 
 def _copy(path: str | Path, seconds: int) -> None:
     """What the copy does; it never returns."""
-    import faulthandler
     import resource
 
-    faulthandler.disable()  # of a copy that dies, what this process says of it is enough
     try:
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         soft = seconds if hard == resource.RLIM_INFINITY else min(seconds, hard)

@@ -221,7 +221,7 @@ for value in (0, 1):
     refconv.edit(model, target, set=[f"conv={value}"])
     contents.append(open(target, "rb").read())
 
-torn, seen = 0, set()
+torn = 0
 for _ in range(50):
     if not (pid := os.fork()):
         for number in range(10**6):
@@ -229,10 +229,8 @@ for _ in range(50):
     time.sleep(draw.uniform(0.001, 0.06))
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    found = open(target, "rb").read()
-    torn += found not in contents
-    seen.add(found)
-print(torn, len(seen))
+    torn += open(target, "rb").read() not in contents
+print(torn, contents[0] != contents[1])
 """
 
 
@@ -241,4 +239,4 @@ def test_edit_killed_at_any_moment_leaves_the_old_copy_or_the_new_one(model: str
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
     command = [sys.executable, "-c", EDITED, str(MODEL.with_name(model)), str(tmp_path / f"copy{Path(model).suffix}")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=env)
-    assert done.stdout.split() == ["0", "2"]
+    assert done.stdout.split() == ["0", "True"]
