@@ -43,6 +43,7 @@ class Server:
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": path},
+            cwd=stand_in,  # where tempfile tries whether it can write, and may not clean up
         )
 
     def run(self, folder: Path, *arguments: str, size: int, late: bool) -> Run:
