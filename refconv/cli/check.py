@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from refconv.cli import arguments
+from refconv.cli import arguments, options
 from refconv.cli.early import framework
 from refconv.cli.ending import Command
 from refconv.cli.output import console, write
@@ -61,13 +61,7 @@ Exit codes:
     metavar="[NAME=]H,W[,C]",
     help="Sizes of the model's unknown dimensions, without the batch.",
 )
-@click.option(
-    "--preprocess",
-    type=click.Choice(["none", "unit", "caffe", "tf", "torch"]),
-    default="none",
-    show_default=True,
-    help="For pixels in 0..255: unit is x/255, the others are Keras's.",
-)
+@options.preprocess("For pixels in 0..255: unit is x/255, the others are Keras's.")
 @click.option("--layer", "layers", multiple=True, metavar="GLOB", help="Compare only these layers; repeat it for more.")
 @click.option(
     "--mode",
@@ -76,27 +70,9 @@ Exit codes:
     show_default=True,
     help="How the framework runs the model.",
 )
-@click.option(
-    "--keras",
-    type=click.Choice(["auto", "2", "3"]),
-    default="auto",
-    show_default=True,
-    help="Which Keras loads the file; auto takes the one that wrote it.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["numba", "numpy"]),
-    default="numba",
-    show_default=True,
-    help="What computes the reference.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
-    default="auto",
-    show_default=True,
-    help="Where the framework runs.",
-)
+@options.keras("Which Keras loads the file; auto takes the one that wrote it.")
+@options.engine
+@options.device
 @click.option(
     "--arithmetic",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
@@ -142,14 +118,7 @@ Exit codes:
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first layer that fails.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the framework may take.",
-)
+@options.timeout
 @click.option(
     "--memory",
     type=arguments.SIZE,

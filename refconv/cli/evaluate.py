@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from refconv.cli import options
 from refconv.cli.ending import Command
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
@@ -39,34 +40,10 @@ Examples:
 )
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Samples per batch.")
 @click.option("--samples", "first", type=click.IntRange(min=1), help="Take only the first so many.  [default: all]")
-@click.option(
-    "--preprocess",
-    type=click.Choice(["none", "unit", "caffe", "tf", "torch"]),
-    default="none",
-    show_default=True,
-    help="What is done to pixels in 0…255 first; unit is x/255.",
-)
-@click.option(
-    "--keras",
-    type=click.Choice(["auto", "2", "3"]),
-    default="auto",
-    show_default=True,
-    help="Which Keras runs the file; auto takes the one that wrote it.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["numba", "numpy"]),
-    default="numba",
-    show_default=True,
-    help="What computes the reference.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
-    default="auto",
-    show_default=True,
-    help="Where the framework runs.",
-)
+@options.preprocess("What is done to pixels in 0…255 first; unit is x/255.")
+@options.keras("Which Keras runs the file; auto takes the one that wrote it.")
+@options.engine
+@options.device
 @click.option(
     "--trust-code",
     "trust_code",
@@ -75,14 +52,7 @@ Examples:
     help="Run this file in the framework's process, for losses, metrics and layers of your own.",
 )
 @click.option("--allow-unverified", is_flag=True, help="Let values without a reference pass.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the framework may take.",
-)
+@options.timeout
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the last line only.")
 @click.option("-v", "--verbose", is_flag=True, help="Add tracebacks to errors.")

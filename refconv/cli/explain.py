@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from refconv.cli import arguments
+from refconv.cli import arguments, options
 from refconv.cli.ending import Command
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
@@ -58,13 +58,7 @@ Exit codes:
     help="From when on no other input of the model, and no pair of changes, is tried.",
 )
 @click.option("--shape", "shapes", multiple=True, metavar="[NAME=]H,W[,C]", help="As of check.")
-@click.option(
-    "--preprocess",
-    type=click.Choice(["none", "unit", "caffe", "tf", "torch"]),
-    default="none",
-    show_default=True,
-    help="For pixels in 0..255, as of check.",
-)
+@options.preprocess("For pixels in 0..255, as of check.")
 @click.option("--architecture", metavar="FILE.json", help="What model.to_json() gave, where MODEL holds weights alone.")
 @click.option("--json", "json_file", metavar="FILE", help="Write it as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Add all that was excluded, and tracebacks to errors.")

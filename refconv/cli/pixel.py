@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from refconv.cli import arguments
+from refconv.cli import arguments, options
 from refconv.cli.early import framework
 from refconv.cli.ending import Command
 from refconv.cli.output import write
@@ -44,24 +44,11 @@ Exit codes:
 @click.option("--sample", type=click.IntRange(0), default=0, show_default=True, help="Which sample of the input.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the input drawn.")
 @click.option("--shape", "shapes", multiple=True, metavar="[NAME=]H,W[,C]", help="As of check.")
-@click.option(
-    "--preprocess",
-    type=click.Choice(["none", "unit", "caffe", "tf", "torch"]),
-    default="none",
-    show_default=True,
-    help="For pixels in 0..255, as of check.",
-)
+@options.preprocess("For pixels in 0..255, as of check.")
 @click.option("--architecture", metavar="FILE.json", help="What model.to_json() gave, where MODEL holds weights alone.")
 @click.option("--no-framework", is_flag=True, help="Only by hand, without a framework's value beside it.")
 @click.option("--all", "everything", is_flag=True, help="Show every term, however many there are.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the framework may take.",
-)
+@options.timeout
 @click.option("--json", "json_file", metavar="FILE", help="Write it as JSON, numbers in full.")
 @click.option("-v", "--verbose", is_flag=True, help="Add tracebacks to errors.")
 @click.option("--no-progress", is_flag=True, help="Do not show what is being done.")

@@ -21,8 +21,8 @@ from refconv.inputs.place import Place, element
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
-from refconv.pipeline.model import _silent, draw_inputs
-from refconv.pipeline.options import Given, Options, Progress
+from refconv.pipeline.model import draw_inputs
+from refconv.pipeline.options import Given, Options, Progress, silent
 from refconv.pipeline.target import one_layer, target
 from refconv.primitives import engines
 from refconv.reference.by_hand import ByHand, by_hand
@@ -72,7 +72,7 @@ def pixel(
     layer_input: Sequence[Any] = (),
     sample: int = 0,
     options: Options | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     **overrides: Any,
 ) -> Pixel:
     """One output element of a layer by hand, on the framework's own input to the layer where there is a framework.

@@ -20,7 +20,7 @@ from refconv.graph import Graph
 from refconv.inputs.labelled import Labelled, read_labelled
 from refconv.ops.base import Context
 from refconv.pipeline.code import trusted_files
-from refconv.pipeline.options import Options, Progress
+from refconv.pipeline.options import Options, Progress, silent
 from refconv.primitives import engines
 from refconv.reference.masks import with_known_masks
 from refconv.reference.predict import Output, predict, without_reference
@@ -34,10 +34,6 @@ from refconv.scoring.spread import Spread
 MASKING = "the predictions may carry a mask, under which Keras leaves samples out"
 
 
-def _silent(what: str, share: float | None) -> None:
-    return None
-
-
 def evaluate(
     path: str | Path,
     data: str | Path | Mapping[str, np.ndarray],
@@ -49,7 +45,7 @@ def evaluate(
     batch: int = 32,
     first: int | None = None,
     options: Options | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     **overrides: Any,
 ) -> EvaluateResult:
     """Compute loss and metrics from the reference's own predictions, beside the framework's `evaluate`.

@@ -28,8 +28,7 @@ from refconv.inputs.place import Place, put
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
 from refconv.ops.base import Context, Weights
-from refconv.pipeline.model import _silent
-from refconv.pipeline.options import Given, Options, Progress
+from refconv.pipeline.options import Given, Options, Progress, silent
 from refconv.pipeline.target import Target, Values, one_layer, target
 from refconv.reference.forward import forward, weights_of
 from refconv.reference.upto import inputs_of
@@ -71,7 +70,7 @@ def explain(
     also: Sequence[str | Path] = (),
     seconds: float = LONGEST,
     options: Options | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     **overrides: Any,
 ) -> Explanation:
     """Compare `output`, which somebody got from a layer, with the reference, and find what explains the difference.

@@ -25,7 +25,7 @@ from refconv.ops.base import Context
 from refconv.pipeline.alone import reference_alone
 from refconv.pipeline.code import trusted_files
 from refconv.pipeline.elsewhere import explained
-from refconv.pipeline.options import Given, OnLayer, Options, Progress
+from refconv.pipeline.options import Given, OnLayer, Options, Progress, silent
 from refconv.pipeline.parts import Parts
 from refconv.pipeline.rebuilding import runnable
 from refconv.pipeline.slices import Slices
@@ -38,16 +38,12 @@ from refconv.result import CheckResult, ModelInfo
 from refconv.trace import Trace
 
 
-def _silent(what: str, share: float | None) -> None:
-    return None
-
-
 def check(
     path: str | Path,
     inputs: Given = None,
     *,
     options: Options | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     on_layer: OnLayer | None = None,
     source: Source | None = None,
     **overrides: Any,
@@ -159,7 +155,7 @@ def verify(
     *,
     selected: frozenset[int] | None = None,
     seeded: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     on_layer: OnLayer | None = None,
 ) -> CheckResult:
     """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed.

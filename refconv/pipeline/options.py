@@ -16,6 +16,10 @@ Progress = Callable[[str, float | None], None]
 OnLayer = Callable[[LayerResult], None]
 
 
+def silent(what: str, share: float | None) -> None:
+    """The progress that nobody is told of."""
+
+
 @dataclass(frozen=True)
 class Options:
     """The command line's options, with the same defaults."""
