@@ -1,8 +1,9 @@
-"""check(), evaluate(), explain(), pixel() and run(): the only package that names every stage."""
+"""check(), capture(), evaluate(), explain(), pixel() and run(): the only package that names every stage."""
 
 from __future__ import annotations
 
 from refconv.pipeline.by_hand import Pixel, pixel
+from refconv.pipeline.capturing import capture
 from refconv.pipeline.evaluating import evaluate
 from refconv.pipeline.explaining import explain
 from refconv.pipeline.model import Run, check, draw_inputs, run, select, verify
@@ -15,6 +16,7 @@ __all__ = [
     "Pixel",
     "Progress",
     "Run",
+    "capture",
     "check",
     "draw_inputs",
     "evaluate",
