@@ -15,6 +15,7 @@ _LENGTH = struct.Struct("<Q")
 
 # A trace as a file (worker/trace_file.py writes it, formats/traced.py reads it).
 FORMAT, VERSION = "refconv trace", 1
+ENDING = ".trace.h5"
 FRAMES, ARRAYS = "frames", "arrays"  # a dataset of JSON lines; a group with one dataset per array, named by its line
 
 
@@ -80,7 +81,7 @@ def accelerator(environment: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
 
 
 def storage(dtype: np.dtype, shape: Tuple[int, ...]) -> Tuple[np.dtype, Tuple[int, ...]]:
-    """How a trace file keeps such an array: numbers that HDF5 knows as they are, all else as bytes along a last axis."""
+    """How a trace file keeps such an array: numbers that HDF5 knows as they are, else bytes along a last axis."""
     plain = dtype.kind in "fiu" and dtype.isbuiltin == 1
     return (dtype, shape) if plain else (np.dtype("u1"), (*shape, dtype.itemsize))
 

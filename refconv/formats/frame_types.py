@@ -26,12 +26,13 @@ class Each:
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Whether a value of JSON is of a type: a class, a test, [item, …], {name: type, …}, `Each`, `Maybe`, or one of a set.
+    """Whether a value of JSON is of a type: a class, a test, [item, …], {name: type, …}, `Each`, `Maybe`, or in a set.
 
     An int is no bool here, and a float may be an int. What an object has beside the names is not looked at.
     """
     if isinstance(kind, type):
-        return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
+        allowed = (int, float) if kind is float else kind
+        return isinstance(value, allowed) and (kind is bool or not isinstance(value, bool))
     if isinstance(kind, list):
         return isinstance(value, list) and all(fits(item, kind[0]) for item in value)
     if isinstance(kind, tuple):

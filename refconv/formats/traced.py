@@ -24,7 +24,7 @@ import numpy as np
 from refconv.errors import UnreadableModel, UnreadableTrace
 from refconv.formats import safe_json
 from refconv.formats.container import HDF5_SIGNATURE
-from refconv.formats.frame_types import fits, frame_problem
+from refconv.formats.frame_types import count, fits, frame_problem
 from refconv.formats.hdf5 import Group, Hdf5File
 from refconv.trace import ARRAYS, FORMAT, FRAMES, VERSION, storage
 
@@ -140,7 +140,7 @@ class _Reader:
 
     def inputs(self) -> tuple[np.ndarray, ...]:
         """The arrays at the beginning."""
-        found = []
+        found: list[np.ndarray] = []
         while self._next < len(self._lines) and self._header(self._next)["kind"] == "input":
             if len(found) == MAX_INPUTS:
                 raise self._bad(f"more than {MAX_INPUTS} inputs")
@@ -175,7 +175,8 @@ class _Reader:
             shown = "?" if version is None or not math.isfinite(version) else f"{version:g}"
             newer = version is not None and version > VERSION
             hint = "it needs a newer refconv" if newer else AGAIN
-            raise UnreadableTrace(f"version {shown} of the format; this one reads {VERSION}", where=self._where, hint=hint)
+            what = f"version {shown} of the format; this one reads {VERSION}"
+            raise UnreadableTrace(what, where=self._where, hint=hint)
         if self._root.text("sha256") is None:
             raise UnreadableTrace("it is not complete: the capture did not come to its end", where=self._where)
 
@@ -203,10 +204,9 @@ class _Reader:
 
     def _array(self, number: int, header: Mapping[str, Any]) -> np.ndarray:
         """The array of one line, once its declared size is known to be in the file."""
-        dtype, shape = self._dtype(number, header.get("dtype")), header.get("shape")
-        if not fits(shape, [int]) or len(shape) > MAX_RANK or any(size < 0 for size in shape):
-            raise self._bad(f"line {number}: {shape!r} is no shape")
-        shape = tuple(shape)
+        if not fits(header.get("shape"), [count]) or len(header["shape"]) > MAX_RANK:
+            raise self._bad(f"line {number}: no shape of an array")
+        dtype, shape = self._dtype(number, header["dtype"]), tuple(header["shape"])
         self._left -= dtype.itemsize * math.prod(shape)
         if self._left < 0:
             raise self._bad("its arrays are declared larger than the file is")
@@ -215,8 +215,9 @@ class _Reader:
         if tuple(dataset.shape) != extents:
             raise self._bad(f"the array of line {number} has the shape {tuple(dataset.shape)}, not {extents}")
         data = np.ascontiguousarray(self._values(dataset)).reshape(-1).view(np.uint8)
-        if zlib.crc32(data) != header.get("crc32"):
-            raise UnreadableTrace(f"it is damaged: the array of line {number} does not have its checksum", where=self._where)
+        if zlib.crc32(data.data) != header.get("crc32"):
+            what = f"it is damaged: the array of line {number} does not have its checksum"
+            raise UnreadableTrace(what, where=self._where)
         return np.frombuffer(data.tobytes() if dtype.kind == "V" else data, dtype).reshape(shape)
 
     def _dtype(self, number: int, name: Any) -> np.dtype:

@@ -25,8 +25,7 @@ from refconv.primitives import engines
 from refconv.reference.masks import with_known_masks
 from refconv.reference.slicing import slice_size
 from refconv.result import Captured, ModelInfo
-
-ENDING = ".trace.h5"
+from refconv.trace import ENDING
 
 
 def capture(
@@ -56,7 +55,7 @@ def capture(
         refuse(source, trusted=bool(code))
     graph = formats.load(source, subclassed=bool(code))
     keras = graph.keras if options.keras == "auto" else int(options.keras)
-    target = str(output or Path(path).name.rpartition(".")[0] + ENDING)
+    target = str(output or Path(path).stem + ENDING)
     with (
         frameworks.Worker(keras, memory=options.memory) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
@@ -115,8 +114,6 @@ def _about(
     }
 
 
-def _input(
-    graph: Graph, arrays: Sequence[np.ndarray], given: Given, sources: Any, options: Options
-) -> dict[str, Any]:
+def _input(graph: Graph, arrays: Sequence[np.ndarray], given: Given, sources: Any, options: Options) -> dict[str, Any]:
     said = given if sources is None else sources
     return model_inputs.describe(graph.specs, arrays, said, options.samples, options.seed, options.preprocess)

@@ -15,6 +15,7 @@ from refconv.formats.source import Source
 from refconv.formats.traced import About, Frame, TraceFile, open_trace
 from refconv.graph import Graph, checksum
 from refconv.inputs import dtypes
+from refconv.inputs.shapes import text
 from refconv.pipeline.elsewhere import explained
 from refconv.pipeline.options import Given, Options, Progress, silent
 from refconv.pipeline.parts import Draw, Parts, parts
@@ -137,12 +138,15 @@ def _fed(graph: Graph, arrays: Sequence[np.ndarray], where: str) -> list[np.ndar
     if len(arrays) != len(graph.specs):
         raise UnreadableTrace(f"{len(arrays)} inputs were fed, the model has {len(graph.specs)}", where=where)
     for spec, array in zip(graph.specs, arrays, strict=True):
-        fits = len(spec.shape) == array.ndim and all(s in (None, n) for s, n in zip(spec.shape, array.shape, strict=True))
         kind = array.dtype.kind in "SU" if dtypes.is_string(spec) else array.dtype == dtypes.of(spec)
-        if not (fits and kind):
-            what = f"its input {spec.name!r} is {array.dtype} of shape {array.shape}; the model takes {spec.dtype} {spec.shape}"
-            raise UnreadableTrace(what, where=where)
+        if not (kind and _takes(spec.shape, array.shape)):
+            what = f"its input {spec.name!r} is {array.dtype} {text(array.shape)}"
+            raise UnreadableTrace(f"{what}; the model takes {spec.dtype} {text(spec.shape)}", where=where)
     return list(arrays)
+
+
+def _takes(wanted: Sequence[int | None], shape: Sequence[int]) -> bool:
+    return len(wanted) == len(shape) and all(size in (None, n) for size, n in zip(wanted, shape, strict=True))
 
 
 def _fitting(frames: Iterator[Frame], graph: Graph, where: str) -> Iterator[Frame]:

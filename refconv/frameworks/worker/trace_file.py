@@ -71,7 +71,7 @@ class Writer:
     def __init__(self, path: str, about: Dict[str, Any]) -> None:
         self.path, self._said = os.path.realpath(path), path
         folder, name = os.path.split(self.path)
-        self._temporary = os.path.join(folder, ".{}.{}.tmp".format(name[:200], os.getpid()))
+        self._temporary = os.path.join(folder, f".{name[:200]}.{os.getpid()}.tmp")
         self._lines: List[bytes] = []
         with self._told():
             if os.path.lexists(self._temporary):  # of a process of this number that was killed
@@ -99,9 +99,9 @@ class Writer:
         if array is not None:
             array = np.asarray(array, order="C")
             dtype, shape = storage(array.dtype, array.shape)
-            # Not a view: ml_dtypes' arrays give no buffer, and a scalar has no axis to split.
-            data = np.frombuffer(array.tobytes(), dtype).reshape(shape)
-            header = dict(header, dtype=dtype_name(array.dtype), shape=list(array.shape), crc32=zlib.crc32(data))
+            raw = array.tobytes()  # not a view: ml_dtypes' arrays give no buffer, and a scalar has no axis to split
+            data = np.frombuffer(raw, dtype).reshape(shape)
+            header = dict(header, dtype=dtype_name(array.dtype), shape=list(array.shape), crc32=zlib.crc32(raw))
             self._arrays.create_dataset(str(len(self._lines)), data=data)
         self._lines.append(json.dumps(header).encode() + b"\n")
         with self._told():
@@ -136,4 +136,4 @@ class Writer:
         except OSError as error:
             if hasattr(self, "_file"):
                 self.discard()
-            raise CannotWrite("{}: cannot be written: {}".format(self._said, error.strerror or error)) from None
+            raise CannotWrite(f"{self._said}: cannot be written: {error.strerror or error}") from None
