@@ -42,6 +42,7 @@ Exit codes:
 @options.mode
 @options.keras("Which Keras loads the file; auto takes the one that wrote it.")
 @options.device
+@options.python
 @options.architecture
 @options.rebuild
 @options.trust_code
@@ -85,6 +86,7 @@ def command(
         architecture=given["architecture"],
         sha256=given["sha256"] or "",
         memory=given["memory"],
+        python=given["python"],
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
@@ -108,5 +110,6 @@ def _options(given: dict[str, Any]) -> Options:
         **{name: given[name] for name in same},
         architecture=given["architecture"] or "",
         sha256=given["sha256"] or "",
+        python=given["python"] or "",
         shapes=arguments.shapes(given["shapes"]),
     )

@@ -50,6 +50,7 @@ Exit codes:
 @options.keras("Which Keras loads the file; auto takes the one that wrote it.")
 @options.engine
 @options.device
+@options.python
 @click.option(
     "--arithmetic",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
@@ -120,6 +121,7 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         architecture=given["architecture"],
         sha256=given["sha256"] or "",
         memory=given["memory"],
+        python=given["python"],
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
@@ -136,7 +138,7 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
 
 
 # What a capture decides, and what only a framework can be told.
-CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras", "device", "rebuild", "no_framework",
+CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras", "device", "python", "rebuild", "no_framework",
             "trust_code", "thorough", "timeout", "memory")  # fmt: skip
 
 
@@ -188,6 +190,7 @@ def _options(given: dict[str, Any]) -> Options:
         architecture=given["architecture"] or "",
         trace=given["trace"] or "",
         sha256=given["sha256"] or "",
+        python=given["python"] or "",
         framework=not given["no_framework"],
         shapes=arguments.shapes(given["shapes"]),
         spread=given["html_file"] is not None,

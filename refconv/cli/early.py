@@ -23,6 +23,7 @@ def framework(
     architecture: str | None = None,
     sha256: str = "",
     memory: int = 0,
+    python: str | None = None,
 ) -> Iterator[Source | None]:
     """What the file says; within the context a `Worker` of the Keras that it needs finds itself started.
 
@@ -37,7 +38,7 @@ def framework(
     if source is None or not wanted:
         yield source
         return
-    with early(source.keras if keras == "auto" else int(keras), memory=memory):
+    with early(source.keras if keras == "auto" else int(keras), memory=memory, python=python):
         yield source
 
 

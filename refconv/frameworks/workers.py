@@ -21,18 +21,18 @@ from refconv.trace import Trace
 
 Keep = Callable[[dict[str, Any], "np.ndarray | None"], None]
 
-_EARLY: dict[int, Child] = {}  # Keras's major version → a child that imports it
+_EARLY: dict[tuple[int, str | None], Child] = {}  # (Keras's major version, interpreter) → a child that imports it
 
 
 @contextmanager
-def early(keras: int, *, memory: int = 0) -> Iterator[None]:
-    """Start what the next `Worker(keras)` within the context takes over: what it imports takes seconds."""
+def early(keras: int, *, memory: int = 0, python: str | None = None) -> Iterator[None]:
+    """Start what the next `Worker(keras, python=python)` within the context takes over: what it imports takes seconds."""
     with suppress(FrameworkError):  # told again, where it is wanted
-        _EARLY[keras] = Child(keras, memory=memory)
+        _EARLY[keras, python] = Child(keras, python=python, memory=memory)
     try:
         yield
     finally:
-        if child := _EARLY.pop(keras, None):
+        if child := _EARLY.pop((keras, python), None):
             child.close()
 
 
@@ -104,7 +104,7 @@ class Worker:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
         self._keras = keras
-        early = _EARLY.pop(keras, None) if python is None and not switches else None
+        early = None if switches else _EARLY.pop((keras, python), None)
         self._child = early or Child(keras, python=python, memory=memory, switches=switches)
 
     def __enter__(self) -> Worker:

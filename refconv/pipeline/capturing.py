@@ -57,7 +57,7 @@ def capture(
     keras = graph.keras if options.keras == "auto" else int(options.keras)
     target = str(output or Path(path).stem + ENDING)
     with (
-        frameworks.Worker(keras, memory=options.memory) as worker,
+        frameworks.Worker(keras, python=options.python or None, memory=options.memory) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         size = _size(runs)

@@ -99,7 +99,7 @@ def _checked(
         return _described(result, found, inputs, options, started)
     keras = graph.keras if options.keras == "auto" else int(options.keras)
     with (
-        frameworks.Worker(keras, memory=options.memory, switches=switches) as worker,
+        frameworks.Worker(keras, python=options.python or None, memory=options.memory, switches=switches) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         arrays = runs.parts.arrays
