@@ -138,8 +138,8 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
 
 
 # What a capture decides, and what only a framework can be told.
-CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras", "device", "python", "rebuild", "no_framework",
-            "trust_code", "thorough", "timeout", "memory")  # fmt: skip
+CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras", "device", "python", "rebuild",
+            "no_framework", "trust_code", "thorough", "timeout", "memory")  # fmt: skip
 
 
 def _demand_alone(ctx: click.Context) -> None:

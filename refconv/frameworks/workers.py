@@ -26,7 +26,7 @@ _EARLY: dict[tuple[int, str | None], Child] = {}  # (Keras's major version, inte
 
 @contextmanager
 def early(keras: int, *, memory: int = 0, python: str | None = None) -> Iterator[None]:
-    """Start what the next `Worker(keras, python=python)` within the context takes over: what it imports takes seconds."""
+    """Start what the next such `Worker` within the context takes over: what it imports takes seconds."""
     with suppress(FrameworkError):  # told again, where it is wanted
         _EARLY[keras, python] = Child(keras, python=python, memory=memory)
     try:

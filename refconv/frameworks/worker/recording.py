@@ -5,6 +5,7 @@ import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from refconv.frameworks.worker.ages import converts
 from refconv.frameworks.worker.passes import Pass
 from refconv.frameworks.worker.quantized import drawn_once, effective_weights
 from refconv.frameworks.worker.steps import Steps
@@ -147,7 +148,7 @@ class Recorder:
 
     def _as_keras_would(self, layer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         """The original call, converted by autograph where Keras 2 converts it (see Layer._autographed_call)."""
-        if self._tf.executing_eagerly() or not getattr(layer, "_should_use_autograph", bool)():
+        if self._tf.executing_eagerly() or not converts(layer):
             return original
         autograph = self._tf.__internal__.autograph
         return autograph.tf_convert(original, autograph.control_status_ctx())
