@@ -15,7 +15,8 @@ from support.live import capture_live
 from support.planting import one_percent, set_weight
 
 from refconv import formats
-from refconv.pipeline import Options, verify
+from refconv.pipeline import Options, diagnosing, verify
+from refconv.pipeline.model import UNASKED
 from refconv.result import CheckResult, Verdict
 
 keras = pytest.importorskip("keras")
@@ -194,6 +195,20 @@ def test_the_first_failing_layer_says_why(original: Any, fault: str) -> None:
     found = {one.name: [finding.code for finding in one.findings] for one in check(original, plant).layers}
     assert found.pop(layer)[0] == REASONS[fault]
     assert not any(found.values())
+
+
+def test_nobody_asks_where_the_verdicts_alone_are_wanted(original: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same verdicts, no findings, and one line that says so; nothing of it where nothing fails."""
+    plant = FAULTS["conv: kernel flipped"][1]
+    asked = check(original, plant)
+    monkeypatch.setattr(diagnosing, "diagnose", lambda *_, **__: pytest.fail("it was asked"))
+    result = check(original, plant, explain=False)
+    assert [one.verdict for one in result.layers] == [one.verdict for one in asked.layers]
+    assert not any(one.findings for one in result.layers)
+    assert UNASKED in result.notes and UNASKED not in asked.notes
+    assert UNASKED not in check(original, explain=False).notes
+    with pytest.raises(pytest.fail.Exception, match="it was asked"):
+        check(original, plant)
 
 
 def test_later_layers_are_asked_for_the_same_reason_alone(original: Any) -> None:

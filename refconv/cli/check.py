@@ -27,6 +27,7 @@ Examples:
   refconv check m.weights.h5 --architecture m.json
   refconv check model.h5 --layer 'block1*' --mode eager --json report.json
   refconv check model.keras --html report.html
+  refconv check model.h5 --fail-fast --no-explain --quiet
 
 \b
 Exit codes:
@@ -113,6 +114,9 @@ Exit codes:
     "--thorough",
     is_flag=True,
     help="Also run a clone of each linear layer on small integers, and demand equality to the last bit.",
+)
+@click.option(
+    "--no-explain", is_flag=True, help="Do not look for the reason of a failure, which may run the framework again."
 )
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
@@ -214,6 +218,7 @@ def _options(given: dict[str, Any]) -> Options:
         architecture=given["architecture"] or "",
         sha256=given["sha256"] or "",
         framework=not given["no_framework"],
+        explain=not given["no_explain"],
         shapes=arguments.shapes(given["shapes"]),
         spread=given["html_file"] is not None,
         policy=policy,
