@@ -69,7 +69,7 @@ def probed(keras: Any, model: Any, path: Path, *inputs: np.ndarray, mode: str = 
     file = path / ("model.keras" if keras is keras3 else "model.h5")
     model.save(file)
     trace = record(keras, model, *inputs, mode=mode, probes=True)
-    return verify(formats.load(file), trace, list(inputs), Options(mode=mode, thorough=True)), trace
+    return verify(formats.load(file), trace, list(inputs), Options(mode=mode, thorough=True, explain=False)), trace
 
 
 def by_name(result: CheckResult) -> dict[str, LayerResult]:

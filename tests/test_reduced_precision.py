@@ -45,7 +45,7 @@ def check(path: Path, model: Any, major: int, mode: str, seed: int, **options: A
     graph, x = formats.load(path), images(seed)
     trace = capture_live(model, [x], keras=major, mode=mode)
     trace.environment.update(environment.describe(framework(major)))
-    return verify(graph, trace, [x], Options(mode=mode, **options))
+    return verify(graph, trace, [x], Options(mode=mode, explain=False, **options))
 
 
 def load(path: Path, major: int) -> Any:
@@ -209,7 +209,7 @@ def test_operands_that_a_lower_format_holds_explain_nothing(tmp_path: Path) -> N
     set_weight("conv", 0, lambda w: w[::-1].copy())(model)
     x = rng.integers(-4, 5, (2, 6, 6, 2)).astype(np.float32)
     trace = capture_live(model, [x], keras=3)
-    (conv,) = verify(formats.load(tmp_path / "model.keras"), trace, [x], Options()).layers
+    (conv,) = verify(formats.load(tmp_path / "model.keras"), trace, [x], Options(explain=False)).layers
     assert (conv.verdict, conv.reason) == (Verdict.MISMATCH, "")
 
 

@@ -10,6 +10,7 @@ from compare.test_power_laws import CASES, WHOLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.laws import CONTEXT, draw_inputs, run_row
+from support.laws import Case as Drawn
 
 from refconv.compare.counterfactuals.base import Case
 from refconv.diagnose.engine import diagnose
@@ -17,7 +18,7 @@ from refconv.diagnose.observation import Observation
 from refconv.diagnose.rule import Question
 from refconv.graph import Node, Origin
 from refconv.ops.slots import quantizers
-from refconv.reference.forward import NodeWeights
+from refconv.reference.forward import NodeWeights, step_shapes, stepwise
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -25,19 +26,55 @@ from refconv.reference.forward import NodeWeights
 @given(data=st.data())
 def test_any_layer_can_be_asked(name: str, data: st.DataObject) -> None:
     drawn = data.draw(CASES[name])
-    seed, keras = data.draw(st.integers(0, 2**16)), data.draw(st.sampled_from(drawn.majors))
+    question = right(name, drawn, data.draw(st.integers(0, 2**16)), data.draw(st.sampled_from(drawn.majors)))
+    if question is not None:
+        speaks_only_where_it_is_wrong(question)
+
+
+STEPWISE = sorted(set(CASES) - set(WHOLE))  # of QKeras, tests/ops/test_qkeras_recurrent.py asks
+
+
+@pytest.mark.parametrize("name", STEPWISE)
+@settings(max_examples=1)
+@given(data=st.data())
+def test_any_layer_made_of_steps_can_be_asked(name: str, data: st.DataObject) -> None:
+    drawn = data.draw(CASES[name])
+    question = right(name, drawn, data.draw(st.integers(0, 2**16)), data.draw(st.sampled_from(drawn.majors)))
+    assert question is not None and len(question.observed) > 1
+    speaks_only_where_it_is_wrong(question)
+
+
+def right(name: str, drawn: Drawn, seed: int, keras: int) -> Question | None:
+    """Of a call that gives what the reference does; None where it draws numbers."""
     run = run_row(name, drawn.config, draw_inputs(drawn, seed), keras, seed, drawn.package)
     if any(q.random for q in quantizers(run.attrs).values()):
-        return
+        return None
     slots = run.row.slots(run.attrs, run.weights) if run.row.slots else {}
     held = NodeWeights(run.weights, {n: slot.effective for n, slot in slots.items()})
     node = Node(1, "layer", name, run.attrs, (), Origin(name, "keras3", drawn.config))
     case = Case(node, held.applied, run.inputs, run.weights)
-    right = [e.mid.astype(np.float32) if e.mid.dtype.kind == "f" else e.mid for e in case.enclose(CONTEXT)]
-    question = Question(case, tuple(map(Observation, right)), effective=held.effective, recorded=held.applied)
+    if run.row.steps:
+        case = replace(case, steps=own_steps(case))
+    observed = [e.mid.astype(np.float32) if e.mid.dtype.kind == "f" else e.mid for e in case.enclose(CONTEXT)]
+    return Question(case, tuple(map(Observation, observed)), effective=held.effective, recorded=held.applied)
+
+
+def own_steps(case: Case) -> dict[str, np.ndarray]:
+    """What the reference's steps leave: from zeros on, each pass makes one more of them right."""
+    steps = {n: np.zeros(shape, np.float32) for n, shape in step_shapes(case.node, case.inputs[0]).items()}
+    while True:
+        found = stepwise(case.node, case.weights, case.inputs, steps, CONTEXT).steps
+        after = {name: found[name].mid.astype(np.float32) for name in steps}
+        if all(np.array_equal(after[name], steps[name], equal_nan=True) for name in steps):
+            return steps
+        steps = after
+
+
+def speaks_only_where_it_is_wrong(question: Question) -> None:
     answer = diagnose(question, CONTEXT, seconds=0.5)
     assert answer.before.good and not answer.found
-    wrong = [np.where(y != 0, y * 3 + 1, 7).astype(y.dtype) for y in right]
+    values = [observation.values for observation in question.observed]
+    wrong = [np.where(y != 0, y * 3 + 1, 7).astype(y.dtype) for y in values]
     answer = diagnose(replace(question, observed=tuple(map(Observation, wrong))), CONTEXT, seconds=0.2)
     assert all(one.fit.good for one in answer.found)
     assert all(attempt.left > 1 for attempt in answer.tried)
