@@ -1,7 +1,5 @@
 """The pins, the wheel, and the sample models that it carries."""
 
-import json
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +15,9 @@ from packaging.requirements import Requirement
 import refconv
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "scripts"))
+import train_samples  # noqa: E402
+
 SAMPLES = ROOT / "refconv" / "samples"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([0-9][A-Za-z0-9.+!]*)")
@@ -71,34 +72,20 @@ def test_sample_images_are_digits_for_the_sample_models() -> None:
     assert images.max() == 1
 
 
-ACCURACIES = """
-import json, sys
-sys.path.insert(0, "scripts")
-import train_samples
-_, images, _, labels = train_samples.digits()
-import keras, qkeras, tf_keras
-models = {
-    "digits.keras": keras.models.load_model(train_samples.SAMPLES / "digits.keras", compile=False),
-    "digits.h5": tf_keras.models.load_model(train_samples.SAMPLES / "digits.h5", compile=False),
-    "digits_qkeras.h5": qkeras.utils.load_qmodel(train_samples.SAMPLES / "digits_qkeras.h5", compile=False),
-}
-found = {name: float((m.predict(images, verbose=0).argmax(1) == labels).mean()) for name, m in models.items()}
-print(json.dumps([found, train_samples.LEAST_ACCURACY]))
-"""
-
-
 def test_samples_are_trained() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ACCURACIES],
-        cwd=ROOT,
-        env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found, least = json.loads(done.stdout.splitlines()[-1])
-    assert found.keys() == least.keys()
-    assert all(found[name] > least[name] for name in found), found
+    import keras
+    import qkeras
+    import tf_keras
+
+    _, images, _, labels = train_samples.digits()
+    models = {
+        "digits.keras": keras.models.load_model(SAMPLES / "digits.keras", compile=False),
+        "digits.h5": tf_keras.models.load_model(SAMPLES / "digits.h5", compile=False),
+        "digits_qkeras.h5": qkeras.utils.load_qmodel(str(SAMPLES / "digits_qkeras.h5"), compile=False),
+    }
+    found = {name: float((m.predict(images, verbose=0).argmax(1) == labels).mean()) for name, m in models.items()}
+    assert found.keys() == train_samples.LEAST_ACCURACY.keys()
+    assert all(found[name] > least for name, least in train_samples.LEAST_ACCURACY.items()), found
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ Examples:
   refconv check model.h5 --layer 'block1*' --mode eager --json report.json
   refconv check model.keras --html report.html
   refconv check model.keras --trace run.trace.h5
+  refconv check model.h5 --fail-fast --no-explain --quiet
 
 \b
 Exit codes:
@@ -82,6 +83,9 @@ Exit codes:
     "--thorough",
     is_flag=True,
     help="Also run a clone of each linear layer on small integers, and demand equality to the last bit.",
+)
+@click.option(
+    "--no-explain", is_flag=True, help="Do not look for the reason of a failure, which may run the framework again."
 )
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
@@ -192,6 +196,7 @@ def _options(given: dict[str, Any]) -> Options:
         sha256=given["sha256"] or "",
         python=given["python"] or "",
         framework=not given["no_framework"],
+        explain=not given["no_explain"],
         shapes=arguments.shapes(given["shapes"]),
         spread=given["html_file"] is not None,
         policy=policy,

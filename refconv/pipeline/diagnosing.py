@@ -34,8 +34,8 @@ class Diagnosing:
         self._rules: tuple[Rule, ...] | None = None  # what explained the first failing layer; None before there is one
 
     def of(self, node: Node, result: LayerResult, call: Call | None, trace: Trace) -> LayerResult:
-        """The result, with findings where the layer fails and its outputs or its weights are wrong."""
-        if result.verdict not in FAILING or call is None or not _wrong(result):
+        """The result; where they are wanted with findings, if the layer fails and its outputs or weights are wrong."""
+        if not self._options.explain or result.verdict not in FAILING or call is None or not _wrong(result):
             return result
         question = _question(node, call, trace, self._graph, self._options)
         first, rules = self._rules is None, RULES if self._rules is None else self._rules

@@ -36,8 +36,10 @@ from refconv.reference.alone import Run, run_alone
 from refconv.reference.masks import with_known_masks
 from refconv.reference.ranges import index_ranges
 from refconv.reference.slicing import slice_size
-from refconv.result import CheckResult, ModelInfo
+from refconv.result import FAILING, CheckResult, ModelInfo
 from refconv.trace import Trace
+
+UNASKED = "why it fails was not looked for (--no-explain)"
 
 
 def check(
@@ -67,7 +69,7 @@ def check(
     if options.trace:
         return _replayed(source or path, inputs, options, progress, on_layer)
     result = _checked(source or path, inputs, options, {}, progress, on_layer)
-    if result.verdict != "fail" or not options.framework:
+    if result.verdict != "fail" or not options.framework or not options.explain:
         return result
 
     def again(other: Options, switches: Mapping[str, str]) -> CheckResult:
@@ -186,6 +188,7 @@ def _result(slices: Slices, progress: Progress, on_layer: OnLayer | None) -> Che
     graph, options, judged = slices.graph, slices.options, slices.judge(progress, on_layer)
     trace, failure = slices.source.trace, slices.source.failure
     plain = plain_result(graph, trace.plain, judged.ends, judged.layers) if slices.determined else None
+    fails = any(layer.verdict in FAILING for layer in judged.layers) or plain is not None and not plain.ok
     return CheckResult(
         model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
         layers=judged.layers,
@@ -194,7 +197,11 @@ def _result(slices: Slices, progress: Progress, on_layer: OnLayer | None) -> Che
         input={},
         partial=judged.stopped or len(slices.selected) < len(graph.nodes) - len(graph.inputs),
         policy=options.policy,
-        notes=(*notes(graph, judged.layers, trace.environment), *([str(failure)] if failure else [])),
+        notes=(
+            *notes(graph, judged.layers, trace.environment),
+            *([UNASKED] if fails and not options.explain else []),
+            *([str(failure)] if failure else []),
+        ),
         quantized=tuple(quantized(graph)),
     )
 

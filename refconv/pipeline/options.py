@@ -48,3 +48,4 @@ class Options:
     spread: bool = False  # tell of each output how its errors are spread, for pictures
     trace: str = ""  # a file of `capture`: what ran, and how, is what it says, and no framework runs
     thorough: bool = False  # also probe linear layers with small integers
+    explain: bool = True  # ask why the first layer that fails does, and run it another way where no rule says
