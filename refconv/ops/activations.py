@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from refconv.ops.functions.table import FUNCTIONS
 from refconv.ops.quantizing import quantize
 from refconv.quantizers import read as quantizers
 from refconv.quantizers.base import Quantizer
+from refconv.record import record
 
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 
 
-@dataclass(frozen=True)
+@record
 class Activation:
     """A function by its canonical name, and those of its parameters that differ from Keras's defaults."""
 

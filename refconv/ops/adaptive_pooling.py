@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,9 +16,10 @@ from refconv.ops.mean import mean
 from refconv.ops.spatial import channels_last, data_format, locate, moved, restore
 from refconv.primitives.geometry import Spans, longest, parts
 from refconv.primitives.sums import span_moments, spanned
+from refconv.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class AdaptivePooling:
     output_size: tuple[int, ...]
     data_format: str = data_format()
@@ -28,7 +28,7 @@ class AdaptivePooling:
 def of_rank(rank: int) -> type[AdaptivePooling]:
     """The attributes of an adaptive pooling over `rank` axes."""
 
-    @dataclass(frozen=True, kw_only=True)
+    @record(kw_only=True)
     class Ranked(AdaptivePooling):
         output_size: tuple[int, ...] = attribute(integers(rank, 1))
 

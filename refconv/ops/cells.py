@@ -7,7 +7,7 @@ steps at once, where each one's state before is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from refconv.ops.base import Close, Context, Terms, Weights
 from refconv.ops.carry import carry
 from refconv.ops.pairwise import complement, product, total
 from refconv.primitives.sums import matmul_moments
+from refconv.record import record
 
 Bias = Sequence[np.ndarray]
 
@@ -32,7 +33,7 @@ class Sums(Protocol):
     ) -> Enclosure: ...
 
 
-@dataclass(frozen=True)
+@record
 class Before:
     """What a step starts from.
 
@@ -50,7 +51,7 @@ class Before:
 Step = Callable[[Any, Weights, Before, Mapping[str, Enclosure], Arithmetic, Sums], tuple[Enclosure, ...]]
 
 
-@dataclass(frozen=True)
+@record
 class Cell:
     """`step`: (attrs, weights, before, now, arithmetic, sums) → the new states; `now` are those that are known."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -20,14 +20,15 @@ from refconv.ops.carry import carry
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.mean import mean
 from refconv.primitives.sums import spatial_moments
+from refconv.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Merge:
     """No attributes."""
 
 
-@dataclass(frozen=True)
+@record
 class Concatenate:
     axis: int = attribute(integer(), default=-1)
 

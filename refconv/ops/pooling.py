@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,9 +13,10 @@ from refconv.ops.mean import mean
 from refconv.ops.spatial import axes, channels_last, data_format, locate, padding, restore
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.sums import window_moments
+from refconv.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Pooling:
     """A spatial rank adds the readers of its per-axis fields."""
 
@@ -29,7 +29,7 @@ class Pooling:
 def of_rank(rank: int) -> type[Pooling]:
     """The attributes of a pooling over `rank` axes; strides default to the pool's size."""
 
-    @dataclass(frozen=True, kw_only=True)
+    @record(kw_only=True)
     class Ranked(Pooling):
         pool_size: tuple[int, ...] = axes(rank, 2)
         strides: tuple[int, ...] | None = attribute(optional(integers(rank, 1)), default=None)

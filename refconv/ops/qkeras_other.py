@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,10 @@ from refconv.ops.attributes import attribute
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.slots import Slot, kernel_quantizer, quantizer, slot
 from refconv.quantizers.base import Quantizer
+from refconv.record import make_record, record
 
 
-@dataclass(frozen=True)
+@record
 class QActivation:
     activation: Activation = attribute(quantized_activation)
 
@@ -34,12 +34,10 @@ NORMALIZATION = {
     "moving_mean": ("mean_quantizer", quantizer),
     "moving_variance": ("variance_quantizer", kernel_quantizer),
 }
-QBatchNormalization = make_dataclass(
+QBatchNormalization = make_record(
     "QBatchNormalization",
     [(name, Quantizer, attribute(read, default=None)) for name, read in NORMALIZATION.values()],
     bases=(normalization.BatchNormalization,),
-    frozen=True,
-    kw_only=True,
 )
 
 
@@ -56,7 +54,7 @@ def _averaging(base: type) -> type:
         ("average_quantizer", Quantizer, attribute(quantizer, default=None)),
         ("activation", Activation, attribute(quantized_activation, default=LINEAR)),
     ]
-    return make_dataclass(f"Quantized{base.__name__}", fields, bases=(base,), frozen=True, kw_only=True)
+    return make_record(f"Quantized{base.__name__}", fields, bases=(base,))
 
 
 def average(attrs: Any, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:

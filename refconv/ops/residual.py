@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,11 +15,12 @@ from refconv.ops.carry import carry
 from refconv.ops.identity import Nothing, identity
 from refconv.ops.merging import stack
 from refconv.ops.pairwise import product
+from refconv.record import record
 
 RADII = ("sigma", "worst", "floor")
 
 
-@dataclass(frozen=True)
+@record
 class LayerScale:
     """`init_values` only matters before training."""
 
@@ -28,7 +28,7 @@ class LayerScale:
     init_values: float = attribute(number, default=1e-6)
 
 
-@dataclass(frozen=True)
+@record
 class CustomScale:
     scale: float = attribute(number)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,9 +16,10 @@ from refconv.ops.functions.base import DIVISION
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.spatial import only
 from refconv.primitives.sums import matmul_moments
+from refconv.record import record
 
 
-@dataclass(frozen=True)
+@record
 class ReversibleEmbedding(Embedding):
     """`reverse` is an argument of a call, and in no configuration."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,12 +15,13 @@ from refconv.ops.functions.base import DIVISION, RSQRT, SQRT
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.mean import mean
 from refconv.primitives.sums import spatial_moments
+from refconv.record import record
 
 Axes = tuple[int, ...]
 INVERSE = 0.5 + max(RSQRT, SQRT + DIVISION)  # v + ε, of which half reaches the root; then rsqrt, or a root and quotient
 
 
-@dataclass(frozen=True)
+@record
 class Statistics:
     """Mean and variance, each with length 1 along the axes that they are of."""
 

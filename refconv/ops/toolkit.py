@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,12 @@ from refconv.ops.carry import carry
 from refconv.ops.contraction import Labels, einsum, spread_over, summed
 from refconv.ops.mean import mean
 from refconv.primitives.sums import spatial_moments
+from refconv.record import record
 
 Operand = Enclosure | np.ndarray | float
 
 
-@dataclass(frozen=True)
+@record
 class Toolkit:
     """Every operation takes enclosures or arrays, which are taken as exact, and gives an enclosure.
 

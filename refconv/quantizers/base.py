@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -10,11 +9,12 @@ from numpy.typing import ArrayLike
 
 from refconv.numerics.formats import Field
 from refconv.quantizers.float32 import EPSILON, f32, flush, integers
+from refconv.record import record
 
 LINEAR, POWER, LEVEL = "linear", "power", "level"
 
 
-@dataclass(frozen=True)
+@record
 class Quantized:
     """A quantized tensor.
 
@@ -36,7 +36,7 @@ class Quantized:
     allowed: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Enclosed:
     """The values that may come out, given where the input lies.
 
@@ -72,7 +72,7 @@ class Enclosed:
         return np.where(self.power, np.abs(np.frexp(got)[0]) == 0.5, multiple)
 
 
-@dataclass(frozen=True)
+@record
 class Scales:
     """Where the framework's own scale may lie: float32, kept dimensions; equal where it is certain."""
 
@@ -83,7 +83,7 @@ class Scales:
         return (self.low <= np.asarray(got)) & (np.asarray(got) <= self.high)
 
 
-@dataclass(frozen=True)
+@record
 class Quantizer:
     """Base of the quantizers; a subclass's fields are QKeras's parameters in QKeras's order.
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from refconv.quantizers.delegated import Delegated
 from refconv.quantizers.parameters import Alpha, alpha, number, optional, parameter, unused, whole
 from refconv.quantizers.ternary import Ternary
+from refconv.record import record
 
 
-@dataclass(frozen=True)
+@record
 class StochasticTernary(Delegated):
     """q = scale·sign(x)·[|x| ≥ threshold]: QKeras draws only while it trains."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,34 +17,35 @@ from refconv.ops.base import Context, Forward, Row, Weights
 from refconv.ops.functions.base import DIVISION, EXP, LOG, RSQRT, SQRT, Function, relative
 from refconv.ops.functions.elementwise import apply
 from refconv.ops.operators.operands import Constant, Operand, operand, taken
+from refconv.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Unary:
     x: Operand | Constant = operand()
 
 
-@dataclass(frozen=True)
+@record
 class Along(Unary):
     axis: tuple[int, ...] = attribute(read_axes, default=(-1,))
 
 
-@dataclass(frozen=True)
+@record
 class Leaky(Unary):
     negative_slope: float = attribute(non_negative, default=0.2)
 
 
-@dataclass(frozen=True)
+@record
 class Elu(Unary):
     alpha: float = attribute(number, default=1.0)
 
 
-@dataclass(frozen=True)
+@record
 class Gelu(Unary):
     approximate: bool = attribute(flag, default=True)
 
 
-@dataclass(frozen=True)
+@record
 class Relu(Unary):
     negative_slope: float = attribute(non_negative, default=0.0)
     max_value: float | None = attribute(optional(non_negative), default=None)

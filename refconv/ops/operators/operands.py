@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy as np
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import Reader, Unknown, attribute, integer, number
+from refconv.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Operand:
     """The node's input number `index`."""
 

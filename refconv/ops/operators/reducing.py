@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -17,9 +17,10 @@ from refconv.ops.operators.elementwise import Along, Unary
 from refconv.ops.operators.operands import listed, moved, taken
 from refconv.ops.statistics import sum_mean
 from refconv.ops.unit_normalization import UnitNormalization, unit_normalization
+from refconv.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Reduction(Unary):
     """`axis` none: all axes."""
 
@@ -27,7 +28,7 @@ class Reduction(Unary):
     keepdims: bool = attribute(flag, default=False)
 
 
-@dataclass(frozen=True)
+@record
 class Normalize(Along):
     """Divided by max(√Σx², √epsilon)."""
 
