@@ -46,6 +46,7 @@ def check(
     progress: Progress = silent,
     on_layer: OnLayer | None = None,
     source: Source | None = None,
+    pool: frameworks.Pool | None = None,
     **overrides: Any,
 ) -> CheckResult:
     """Verify every layer of the model in `path` against the framework's own outputs.
@@ -57,17 +58,18 @@ def check(
         progress: called with what is being done and the share of it that is done, or None where unknown.
         on_layer: called with each layer's result as it becomes known.
         source: what `formats.accept` gave for `path`, where that was called before.
+        pool: keeps the framework's process for the next check, which then need not import it.
 
     Raises:
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
     """
     options = replace(options or Options(), **overrides)
-    result = _checked(source or path, inputs, options, {}, progress, on_layer)
+    result = _checked(source or path, inputs, options, {}, progress, on_layer, pool)
     if result.verdict != "fail" or not options.framework:
         return result
 
     def again(other: Options, switches: Mapping[str, str]) -> CheckResult:
-        return _checked(path, inputs, other, switches, progress, None)
+        return _checked(path, inputs, other, switches, progress, None, None if switches else pool)
 
     return explained(result, options, again, progress)
 
@@ -79,6 +81,7 @@ def _checked(
     switches: Mapping[str, str],
     progress: Progress,
     on_layer: OnLayer | None,
+    pool: frameworks.Pool | None = None,
 ) -> CheckResult:
     """One check, with the framework in an environment with these variables."""
     started = time.perf_counter()
@@ -96,7 +99,9 @@ def _checked(
         return _described(result, found, inputs, options, started)
     keras = graph.keras if options.keras == "auto" else int(options.keras)
     with (
-        frameworks.Worker(keras, memory=options.memory, switches=switches) as worker,
+        frameworks.Worker(
+            keras, memory=options.memory, switches=switches, pool=pool, device=options.device
+        ) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         arrays = runs.parts.arrays

@@ -1,4 +1,4 @@
-"""What runs in the child process: started with the Keras version, given the job as one line on stdin.
+"""What runs in the child process: started with the Keras version, given each job as one line on stdin.
 
 Arguments: major version of Keras, bytes of memory that this process may take (0 for all), the folder that is its own.
 """
@@ -7,33 +7,49 @@ import sys
 import traceback
 from typing import Any
 
-from refconv.frameworks.worker.channel import claim_stdout, listen
+from refconv.frameworks.worker.channel import Channel, claim_stdout, listen
 from refconv.frameworks.worker.failure import explain, first_line
 from refconv.frameworks.worker.limits import limit
 from refconv.frameworks.worker.loading import import_framework
+from refconv.frameworks.worker.serving import forget, state
 from refconv.frameworks.worker.work import probe, work
 from refconv.job import Job
 
 
 def main() -> int:
-    """Import the framework while the parent prepares the job, then do the job; 0 if it was done."""
+    """Import the framework while the parent prepares the job, then do one job after another; 0 if all were done.
+
+    It goes on as long as the last job left the process as it was; a parent that has no other job ends it.
+    """
     keras, memory, folder = [*sys.argv[1:], "0", ""][:3]
     limit(int(memory))
     channel = claim_stdout()
     lines = listen(folder)
     framework = _attempt(int(keras))
-    line = lines.get()
-    try:
-        if line.startswith("probe"):
-            probe(framework, channel)
-        else:
-            work(_demand(framework), Job.from_json(line), channel)
-    except Exception as error:  # whatever it is, the parent is told
-        traceback.print_exc()
-        channel.send("error", **explain(error))
-        return 1
-    channel.send("done")
+    again = True
+    while again:
+        line = lines.get()
+        try:
+            again = _served(framework, line, channel)
+        except Exception as error:  # whatever it is, the parent is told
+            traceback.print_exc()
+            channel.send("error", **explain(error))
+            return 1
+        channel.send("done", again=again)
+        if again:
+            forget(framework)
     return 0
+
+
+def _served(framework: Any, line: str, channel: Channel) -> bool:
+    """Do what the line asks; whether this process may be asked again."""
+    if line.startswith("probe"):
+        probe(framework, channel)
+        return False
+    job, framework = Job.from_json(line), _demand(framework)
+    before = state(framework)
+    work(framework, job, channel)
+    return not job.code and not job.targets and state(framework) == before
 
 
 def _attempt(keras: int) -> Any:
