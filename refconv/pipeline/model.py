@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -39,7 +40,7 @@ from refconv.trace import Trace
 
 
 def check(
-    path: str | Path,
+    path: str | Path | Any,
     inputs: Given = None,
     *,
     options: Options | None = None,
@@ -52,7 +53,8 @@ def check(
     """Verify every layer of the model in `path` against the framework's own outputs.
 
     Args:
-        path: a .h5, .hdf5 or .keras file, or one with weights alone beside the option `architecture`.
+        path: a .h5, .hdf5 or .keras file, or one with weights alone beside the option `architecture`; or a model of
+            Keras 2, Keras 3 or QKeras that lives in this process, which is recorded here and left as it was.
         inputs: one array, or a sequence or mapping by input name for several inputs; None draws seeded samples.
         options: see Options; any of its fields may be given as a keyword instead.
         progress: called with what is being done and the share of it that is done, or None where unknown.
@@ -64,13 +66,18 @@ def check(
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
     """
     options = replace(options or Options(), **overrides)
-    result = _checked(source or path, inputs, options, {}, progress, on_layer, pool)
+
+    def again(other: Options, switches: Mapping[str, str], told: OnLayer | None = None) -> CheckResult:
+        if not isinstance(path, (str, PathLike)):
+            from refconv.pipeline.living import check_live, refuse_switches  # only here is a framework at hand
+
+            refuse_switches(switches)
+            return check_live(path, inputs, other, progress, told)
+        return _checked(source or path, inputs, other, switches, progress, told, None if switches else pool)
+
+    result = again(options, {}, on_layer)
     if result.verdict != "fail" or not options.framework:
         return result
-
-    def again(other: Options, switches: Mapping[str, str]) -> CheckResult:
-        return _checked(path, inputs, other, switches, progress, None, None if switches else pool)
-
     return explained(result, options, again, progress)
 
 
@@ -99,9 +106,7 @@ def _checked(
         return _described(result, found, inputs, options, started)
     keras = graph.keras if options.keras == "auto" else int(options.keras)
     with (
-        frameworks.Worker(
-            keras, memory=options.memory, switches=switches, pool=pool, device=options.device
-        ) as worker,
+        frameworks.Worker(keras, memory=options.memory, switches=switches, pool=pool, device=options.device) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         arrays = runs.parts.arrays
@@ -154,7 +159,7 @@ def draw_inputs(graph: Graph, given: Given, options: Options) -> list[np.ndarray
 
 def verify(
     graph: Graph,
-    trace: Trace,
+    trace: Trace | frameworks.Stream,
     arrays: Sequence[np.ndarray],
     options: Options,
     *,
@@ -162,15 +167,18 @@ def verify(
     seeded: bool = False,
     progress: Progress = silent,
     on_layer: OnLayer | None = None,
+    size: int = 0,
 ) -> CheckResult:
     """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed.
 
-    `seeded` says that they were drawn at random: only then are a tensor's errors also judged together.
+    `seeded` says that they were drawn at random: only then are a tensor's errors also judged together. A trace that
+    arrives call by call is of slices of `size` samples.
     """
     selected = select(graph, options.layers) if selected is None else selected
     graph, arrays = with_known_masks(graph, arrays)
     context = Context(engines.get(options.engine), seeded=seeded, spread=options.spread)
-    slices = Slices(graph, frameworks.Whole(trace), arrays, len(arrays[0]), context, options, selected)
+    stream = frameworks.Whole(trace) if isinstance(trace, Trace) else trace
+    slices = Slices(graph, stream, arrays, size or len(arrays[0]), context, options, selected)
     return _result(slices, progress, on_layer)
 
 

@@ -116,7 +116,9 @@ def test_a_check_that_ends_in_an_error_midway_ends_its_worker(pool):
     assert pool.waiting == 0 and not exists(worker.pid)
 
 
-@pytest.mark.parametrize("other", [{"device": "cpu"}, {"memory": 8 << 30}, {"switches": {"TF_ENABLE_ONEDNN_OPTS": "0"}}])
+@pytest.mark.parametrize(
+    "other", [{"device": "cpu"}, {"memory": 8 << 30}, {"switches": {"TF_ENABLE_ONEDNN_OPTS": "0"}}]
+)
 def test_a_worker_of_another_kind_is_another_process(pool, other):
     first, _ = served(pool, "a")
     second, _ = served(pool, "a", **other)

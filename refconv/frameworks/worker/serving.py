@@ -12,7 +12,8 @@ def state(framework: Any) -> Dict[str, Any]:
     found = global_state(framework)
     objects = framework.keras.utils.get_custom_objects()
     found["custom_objects"] = sorted(map(str, objects))
-    found["sigmoid"] = getattr(sys.modules.get("qkeras.quantizers"), "_default_sigmoid_type", "")
+    sigmoid = getattr(sys.modules.get("qkeras.quantizers"), "_sigmoid", None)
+    found["sigmoid"] = getattr(sigmoid, "__name__", "")
     return found
 
 
