@@ -117,6 +117,11 @@ Exit codes:
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
+@click.option(
+    "--accepted",
+    metavar="FILE.toml",
+    help="Findings that are known, each with a reason and the last day on which it passes.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first layer that fails.")
 @options.timeout
 @click.option(
@@ -212,6 +217,7 @@ def _options(given: dict[str, Any]) -> Options:
         **{name: given[name] for name in same},
         arithmetic=given["arithmetic"] or "",
         architecture=given["architecture"] or "",
+        accepted=given["accepted"] or "",
         sha256=given["sha256"] or "",
         framework=not given["no_framework"],
         shapes=arguments.shapes(given["shapes"]),

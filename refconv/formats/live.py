@@ -8,6 +8,7 @@ Keras's. All of these are taken from the live layers. No framework is imported: 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
@@ -67,7 +68,7 @@ def _subclassed(model: Any, name: str) -> BadInput:
 
 def _configuration(model: Any, name: str) -> str:
     try:
-        with _speaking(model):
+        with warnings.catch_warnings(action="ignore"), _speaking(model):  # QKeras's quantizers serve as constraints
             return str(model.to_json())
     except NotImplementedError:
         raise _subclassed(model, name) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
@@ -90,7 +91,7 @@ def record(
     demand_device(framework.tf, device)
     stream = cast(BinaryIO, tempfile.SpooledTemporaryFile(HELD, prefix="refconv-"))  # noqa: SIM115
     channel = Here(stream, progress)
-    with left_alone(framework, model):
+    with left_alone(framework, model), _quietly(framework.tf):
         _send(framework, model, list(inputs), channel, (mode, device, budget, probes, samples))
     stream.seek(0)
     major = int(framework.keras.__version__.split(".")[0])
@@ -138,6 +139,19 @@ def _send(
         channel.send("error", **explain(error))
     else:
         channel.send("done")
+
+
+@contextmanager
+def _quietly(tf: Any) -> Iterator[None]:
+    """As in a worker, whose log nobody sees; and no warning becomes an error here, as it may in a test."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -23,6 +22,7 @@ from refconv.formats.refusals import refuse
 from refconv.formats.source import Source
 from refconv.graph import Graph
 from refconv.ops.base import Context
+from refconv.pipeline.accepting import accepted, read_entries
 from refconv.pipeline.alone import reference_alone
 from refconv.pipeline.code import trusted_files
 from refconv.pipeline.elsewhere import explained
@@ -68,17 +68,18 @@ def check(
     options = replace(options or Options(), **overrides)
 
     def again(other: Options, switches: Mapping[str, str], told: OnLayer | None = None) -> CheckResult:
-        if not isinstance(path, (str, PathLike)):
+        if not isinstance(path, (str, Path)):
             from refconv.pipeline.living import check_live, refuse_switches  # only here is a framework at hand
 
             refuse_switches(switches)
             return check_live(path, inputs, other, progress, told)
         return _checked(source or path, inputs, other, switches, progress, told, None if switches else pool)
 
+    known = read_entries(options.accepted) if options.accepted else ()
     result = again(options, {}, on_layer)
-    if result.verdict != "fail" or not options.framework:
-        return result
-    return explained(result, options, again, progress)
+    if result.verdict == "fail" and options.framework:
+        result = explained(result, options, again, progress)
+    return accepted(result, known) if known else result
 
 
 def _checked(

@@ -46,3 +46,4 @@ class Options:
     trust_code: tuple[str, ...] = ()  # files of the user's own, run in the worker: the layers and models they define
     spread: bool = False  # tell of each output how its errors are spread, for pictures
     thorough: bool = False  # also probe linear layers with small integers
+    accepted: str = ""  # file of findings that are known and pass for a time (pipeline/accepting.py)

@@ -11,6 +11,7 @@ from refconv.frameworks.worker.channel import Channel, claim_stdout, listen
 from refconv.frameworks.worker.failure import explain, first_line
 from refconv.frameworks.worker.limits import limit
 from refconv.frameworks.worker.loading import import_framework
+from refconv.frameworks.worker.quantized import custom_objects
 from refconv.frameworks.worker.serving import forget, state
 from refconv.frameworks.worker.work import probe, work
 from refconv.job import Job
@@ -47,6 +48,8 @@ def _served(framework: Any, line: str, channel: Channel) -> bool:
         probe(framework, channel)
         return False
     job, framework = Job.from_json(line), _demand(framework)
+    if job.qkeras:
+        custom_objects()  # which registers its classes
     before = state(framework)
     work(framework, job, channel)
     return not job.code and not job.targets and state(framework) == before
