@@ -18,32 +18,33 @@ from refconv.job import Job
 
 
 def main() -> int:
-    """Import the framework while the parent prepares the job, then do one job after another; 0 if all were done.
+    """Import the framework while the parent prepares the first job, then do one job after another.
 
-    It goes on as long as the last job left the process as it was; a parent that has no other job ends it.
+    The process ends with its parent, or by its hand (channel.listen).
     """
     keras, memory, folder = [*sys.argv[1:], "0", ""][:3]
     limit(int(memory))
     channel = claim_stdout()
     lines = listen(folder)
     framework = _attempt(int(keras))
-    again = True
-    while again:
-        line = lines.get()
-        try:
-            again = _served(framework, line, channel)
-        except Exception as error:  # whatever it is, the parent is told
-            traceback.print_exc()
-            channel.send("error", **explain(error))
-            return 1
-        channel.send("done", again=again)
-        if again:
-            forget(framework)
-    return 0
+    while True:
+        _serve(framework, lines.get(), channel)
 
 
-def _served(framework: Any, line: str, channel: Channel) -> bool:
-    """Do what the line asks; whether this process may be asked again."""
+def _serve(framework: Any, line: str, channel: Channel) -> None:
+    """Do what the line asks. The last frame of an answer says whether the process is as it was before (`again`)."""
+    try:
+        again = _done(framework, line, channel)
+    except Exception as error:  # whatever it is, the parent is told
+        traceback.print_exc()
+        channel.send("error", **explain(error))
+        return
+    channel.send("done", again=again)
+    if again:
+        forget(framework)
+
+
+def _done(framework: Any, line: str, channel: Channel) -> bool:
     if line.startswith("probe"):
         probe(framework, channel)
         return False
