@@ -90,7 +90,7 @@ SHOWING = ("json_file", "junit_file", "html_file", "quiet", "verbose", "no_progr
 
 
 def command_line(ctx: click.Context) -> str:
-    """What was typed or stands in pyproject.toml, quoted for a shell, but for what only says what is shown and where."""
+    """What was typed, or pyproject.toml says, quoted for a shell, without what only says what is shown and where."""
     words = ["refconv", ctx.info_name or ""]
     for parameter in ctx.command.params:
         name = parameter.name or ""

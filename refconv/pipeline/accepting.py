@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +42,11 @@ class Entry:
     expires: date
     where: str
 
+    @property
+    def name(self) -> str:
+        """Where it is, without the folder."""
+        return re.split(r"[/\\\\]", self.where)[-1]
+
     def of(self, model: str) -> bool:
         """Whether it is about this model."""
         path = Path(model).as_posix()
@@ -76,13 +82,13 @@ def _marked(layer: LayerResult, entries: Sequence[Entry], today: date) -> LayerR
     known = max((e for e in entries if e.about(layer)), key=lambda e: e.expires, default=None)
     if known is None:
         return layer
-    found = Accepted(known.reason, known.expires.isoformat(), known.where, expired=known.expires < today)
+    found = Accepted(known.reason, known.expires.isoformat(), known.name, expired=known.expires < today)
     return replace(layer, accepted=found)
 
 
 def _unused(entry: Entry) -> str:
     what = " ".join(filter(None, (entry.verdict and entry.verdict.value, entry.rule)))
-    return f"{entry.where} is not needed: no layer {entry.layer!r} of this model has {what}"
+    return f"{entry.name} is not needed: no layer {entry.layer!r} of this model has {what}"
 
 
 def read_entries(path: str | Path) -> tuple[Entry, ...]:
