@@ -67,7 +67,8 @@ class Here(Channel):
         self._progress(what, done / total)
 
 
-def record(
+@contextmanager
+def recorded(
     model: Any,
     inputs: Sequence[np.ndarray],
     *,
@@ -77,7 +78,7 @@ def record(
     probes: bool = False,
     samples: int = 0,
     progress: Progress | None = None,
-) -> Stream:
+) -> Iterator[Stream]:
     """Run a live model, and receive what every layer took and gave. Arguments as `Worker.stream` takes them.
 
     The model's variables, its attributes and its layers' calls are afterwards what they were.
@@ -89,17 +90,17 @@ def record(
         raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
     framework, progress = framework_of(model), progress or (lambda what, share: None)
     demand_device(framework.tf, device)
-    stream = cast(BinaryIO, tempfile.SpooledTemporaryFile(HELD, prefix="refconv-"))  # noqa: SIM115
-    channel = Here(stream, progress)
-    with left_alone(framework, model), _quietly(framework.tf):
-        _send(framework, model, list(inputs), channel, (mode, device, budget, probes, samples))
-    stream.seek(0)
     major = int(framework.keras.__version__.split(".")[0])
 
     def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
         return as_error(header, str(model.name), major, trace)
 
-    return Stream(read_frames(stream), error, progress)
+    with tempfile.SpooledTemporaryFile(HELD, prefix="refconv-") as file:
+        stream = cast(BinaryIO, file)
+        with left_alone(framework, model), _quietly(framework.tf):
+            _send(framework, model, list(inputs), Here(stream, progress), (mode, device, budget, probes, samples))
+        stream.seek(0)
+        yield Stream(read_frames(stream), error, progress)
 
 
 def demand_device(tf: Any, device: str) -> None:

@@ -45,26 +45,11 @@ def check_live(model: Any, given: Given, options: Options, progress: Progress, o
     graph = read_live(model, framework.keras.__version__, live.sigmoid())
     selected = select(graph, options.layers)
     arrays = draw_inputs(graph, given, options)
-    stream = live.record(
-        model,
-        arrays,
-        mode=options.mode,
-        device=options.device,
-        probes=options.thorough,
-        samples=(size := _size(graph, given, arrays, options)),
-        progress=progress,
-    )
-    result = verify(
-        graph,
-        stream,
-        arrays,
-        options,
-        selected=selected,
-        seeded=given is None,
-        progress=progress,
-        on_layer=on_layer,
-        size=size,
-    )
+    size, probes = _size(graph, given, arrays, options), options.thorough
+    how: dict[str, Any] = {"mode": options.mode, "device": options.device, "probes": probes, "samples": size}
+    told: dict[str, Any] = {"progress": progress, "on_layer": on_layer}
+    with live.recorded(model, arrays, **how, progress=progress) as stream:
+        result = verify(graph, stream, arrays, options, selected=selected, seeded=given is None, **told, size=size)
     described = model_inputs.describe(graph.specs, arrays, given, options.samples, options.seed, options.preprocess)
     return replace(result, input=described, seconds=time.perf_counter() - started)
 
