@@ -9,6 +9,7 @@ import keras as keras3
 import numpy as np
 import pytest
 import qkeras
+import tensorflow as tf
 import tf_keras as keras2
 from support.saved import MAKERS, randomize
 
@@ -93,7 +94,7 @@ def wrong(result: CheckResult) -> list[str]:
 def test_a_layer_that_computes_something_else_is_found(keras):
     model = dense(keras)
     layer = model.get_layer("dense")
-    layer.call = lambda x: x @ layer.kernel  # the bias is missing
+    layer.call = lambda x: tf.matmul(x, layer.kernel)  # the bias is missing
     result = refconv.check(model)
     assert wrong(result) == ["dense"]
     assert result.layers[0].findings[0].code == "RC301"
@@ -124,7 +125,7 @@ def test_a_live_parameter_that_the_layer_does_not_use_is_a_mismatch():
     randomize(model)
     layer = model.get_layer("d")
     applied = layer.kernel_quantizer_internal
-    layer.call = lambda x: x @ qkeras.quantized_bits(6, 0, 1, alpha=1)(layer.kernel) + layer.bias
+    layer.call = lambda x: tf.matmul(x, qkeras.quantized_bits(6, 0, 1, alpha=1)(layer.kernel)) + layer.bias
     assert wrong(refconv.check(model)) == ["d"]
     assert layer.kernel_quantizer_internal is applied
 
@@ -248,6 +249,11 @@ def test_a_layer_that_cannot_run_is_named_and_the_model_is_left_as_it_was(keras)
     with pytest.raises(FrameworkError, match="cannot run layer dense: ValueError: no such thing"):
         refconv.check(model)
     assert dict(vars(model)) == before and layer.call is fails
+    model = keras.Sequential([keras.Input((6,)), keras.layers.ReLU(name="first"), keras.layers.Dense(3, name="dense")])
+    model.get_layer("dense").call = fails
+    result = refconv.check(model)  # the layer before it can be judged
+    assert [layer.verdict.value for layer in result.layers] == ["exact", "unverified"]
+    assert any("cannot run layer dense: ValueError: no such thing" in note for note in result.notes)
 
 
 def test_a_large_batch_is_judged_in_slices(monkeypatch):
