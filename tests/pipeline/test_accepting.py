@@ -9,7 +9,7 @@ from support.results import FINDINGS, layer, result
 
 from refconv.errors import BadInput
 from refconv.pipeline.accepting import accepted, read_entries
-from refconv.report import details, json_report, junit, summary
+from refconv.report import details, html_report, json_report, junit, summary
 from refconv.result import Policy, Verdict
 
 TODAY = date(2026, 6, 15)
@@ -138,6 +138,7 @@ def test_reports_say_which_and_why(tmp_path):
     }
     assert 'failures="0" errors="0" skipped="1"' in (text := junit.render(found))
     assert 'message="mismatch: accepted until 2026-06-15: the old kernel, see #12' in text
+    assert "accepted until 2026-06-15: the old kernel, see #12" in html_report.render(found)
     expired = accepted(result(wrong()), entries(tmp_path), TODAY + timedelta(days=1))
     assert 'failures="1"' in junit.render(expired) and "NO LONGER accepted" in junit.render(expired)
 
