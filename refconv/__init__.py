@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from refconv.errors import RefconvError
     from refconv.formats import load
+    from refconv.frameworks import Pool
     from refconv.inventory.difference import diff
     from refconv.inventory.edit import edit
     from refconv.inventory.weights import weights
@@ -25,6 +26,7 @@ __all__ = [
     "EvaluateResult",
     "Options",
     "Policy",
+    "Pool",
     "RefconvError",
     "Verdict",
     "capture",
@@ -46,6 +48,7 @@ _HOME = {
     "EvaluateResult": "refconv.scoring.result",
     "Options": "refconv.pipeline",
     "Policy": "refconv.result",
+    "Pool": "refconv.frameworks",
     "RefconvError": "refconv.errors",
     "Verdict": "refconv.result",
     "capture": "refconv.pipeline",

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+IN_MEMORY = "memory"  # the format of a model that is no file
+
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -127,8 +129,8 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[Ref, ...]
     specs: tuple[TensorSpec, ...]  # one per model input, in the model's order
-    path: str
-    format: str  # "hdf5" or "keras"
+    path: str  # of the file; in memory, the model's name
+    format: str  # "hdf5", "keras" or "memory"
     keras_version: str
     backend: str
     dialect: str
@@ -138,8 +140,8 @@ class Graph:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file; read when it is first asked for."""
-        return checksum(self.path)
+        """Of the file, read when it is first asked for; "" of a model in memory."""
+        return "" if self.format == IN_MEMORY else checksum(self.path)
 
     @property
     def qkeras(self) -> bool:

@@ -178,6 +178,23 @@ class Power:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """A finding that the user knows and lets pass for a time (pipeline/accepting.py).
+
+    Attributes:
+        reason: the user's.
+        expires: the last day on which it passes, YYYY-MM-DD.
+        entry: where the user said so.
+        expired: that day is over, and the finding counts again.
+    """
+
+    reason: str
+    expires: str
+    entry: str
+    expired: bool = False
+
+
+@dataclass(frozen=True)
 class LayerResult:
     """One layer call. `outputs` is empty where nothing was compared; `reason` then says why.
 
@@ -203,6 +220,12 @@ class LayerResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     probe: Comparison | None = None  # of a clone of the layer on small integers (compare/probe.py)
     probe_reason: str = ""  # why a linear layer was not probed, or what its probe showed but equality
+    accepted: Accepted | None = None
+
+    @property
+    def forgiven(self) -> bool:
+        """Whether the user knows of it, and lets it pass still."""
+        return self.accepted is not None and not self.accepted.expired
 
     @property
     def worst(self) -> Comparison | None:
@@ -278,7 +301,14 @@ class CheckResult:
         by_verdict = {
             v: found[v] for v in ("exact", "within", "suspect", "degraded", "mismatch", "vacuous", "unverified")
         }
-        return {"layers": len(self.layers), "verified": verified, **by_verdict, "nondeterministic": flagged}
+        accepted = sum(layer.forgiven for layer in self.layers)
+        return {
+            "layers": len(self.layers),
+            "verified": verified,
+            **by_verdict,
+            "nondeterministic": flagged,
+            "accepted": accepted,
+        }
 
     @property
     def spread(self) -> tuple[int, ...]:
@@ -289,13 +319,13 @@ class CheckResult:
     @property
     def verdict(self) -> str:
         """pass, fail or incomplete. Zero comparisons is never a pass."""
-        counts = self.counts
-        forgiven = counts["suspect"] if self.policy.lenient else 0
-        if sum(counts[v.value] for v in FAILING) > forgiven or (self.plain is not None and not self.plain.ok):
+        counts = Counter(layer.verdict for layer in self.layers if not layer.forgiven)
+        forgiven = counts[Verdict.SUSPECT] if self.policy.lenient else 0
+        if sum(counts[v] for v in FAILING) > forgiven or (self.plain is not None and not self.plain.ok):
             return "fail"
-        unfinished = counts["unverified"] and not self.policy.allow_unverified
-        hollow = counts["vacuous"] and self.policy.strict
-        return "incomplete" if unfinished or hollow or not counts["verified"] else "pass"
+        unfinished = counts[Verdict.UNVERIFIED] and not self.policy.allow_unverified
+        hollow = counts[Verdict.VACUOUS] and self.policy.strict
+        return "incomplete" if unfinished or hollow or not self.counts["verified"] else "pass"
 
     @property
     def exit_code(self) -> int:

@@ -91,17 +91,25 @@ def first(ctx: click.Context) -> int | None:
     return ctx.params["samples"] if said else None
 
 
+SAID = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 SHOWING = ("json_file", "junit_file", "html_file", "quiet", "verbose", "no_progress")  # they change no result
 
 
 def command_line(ctx: click.Context) -> str:
-    """What was typed, quoted for a shell, without the options that say only what is shown and written where."""
+    """What was typed, or pyproject.toml says, quoted for a shell, without what only says what is shown and where."""
     words = ["refconv", ctx.info_name or ""]
     for parameter in ctx.command.params:
         name = parameter.name or ""
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in SHOWING:
+        if ctx.get_parameter_source(name) in SAID and name not in SHOWING:
             words += _words(parameter, ctx.params[name])
     return shlex.join(words)
+
+
+def from_settings(ctx: click.Context) -> str:
+    """ "samples = 4, lenient = True": what pyproject.toml said and the command line did not; "" if nothing."""
+    options = [p for p in ctx.command.params if isinstance(p, click.Option) and p.name]
+    said = [p for p in options if ctx.get_parameter_source(str(p.name)) is ParameterSource.DEFAULT_MAP]
+    return ", ".join(f"{max(p.opts, key=len).removeprefix('--')} = {ctx.params[str(p.name)]}" for p in said)
 
 
 def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,7 @@ from click.core import ParameterSource
 
 from refconv.cli import arguments, options
 from refconv.cli.early import framework
-from refconv.cli.ending import Command
+from refconv.cli.ending import Configured
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
 from refconv.errors import BadInput
@@ -31,6 +32,12 @@ Examples:
   refconv check model.h5 --fail-fast --no-explain --quiet
 
 \b
+Defaults may stand in pyproject.toml, under the options' long names:
+  [tool.refconv]
+  samples = 4
+  accepted = "refconv-accepted.toml"
+
+\b
 Exit codes:
   0  pass: every layer agrees
   1  fail: a layer differs from what the model says
@@ -39,7 +46,7 @@ Exit codes:
 """
 
 
-@click.command(cls=Command, epilog=EPILOG)
+@click.command(cls=Configured, epilog=EPILOG)
 @click.argument("model")
 @options.given
 @options.samples
@@ -90,6 +97,11 @@ Exit codes:
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
+@click.option(
+    "--accepted",
+    metavar="FILE.toml",
+    help="Findings that are known, each with a reason and the last day on which it passes.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first layer that fails.")
 @options.timeout
 @options.memory
@@ -136,6 +148,8 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
             rehearse(given["trace"])
         run_references(given["references"])
         result = pipeline.check(model, inputs, options=_options(given), progress=update, source=source)
+    if said := arguments.from_settings(ctx):
+        result = replace(result, notes=(*result.notes, f"pyproject.toml says {said}"))
     _print(result, -1 if quiet else int(verbose))
     _save(result, files, arguments.command_line(ctx))
     ctx.exit(result.exit_code)
@@ -193,6 +207,7 @@ def _options(given: dict[str, Any]) -> Options:
         arithmetic=given["arithmetic"] or "",
         architecture=given["architecture"] or "",
         trace=given["trace"] or "",
+        accepted=given["accepted"] or "",
         sha256=given["sha256"] or "",
         python=given["python"] or "",
         framework=not given["no_framework"],
@@ -201,6 +216,11 @@ def _options(given: dict[str, Any]) -> Options:
         spread=given["html_file"] is not None,
         policy=policy,
     )
+
+
+def asked(given: dict[str, Any]) -> Options:
+    """The options that a check is asked with, from this command's parameters by name."""
+    return _options(given)
 
 
 def _print(result: CheckResult, verbosity: int) -> None:

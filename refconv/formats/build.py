@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from refconv.errors import UnreadableModel
-from refconv.formats import hdf5_weights, recording, zip_weights
+from refconv.formats import hdf5_weights, live_weights, recording, zip_weights
 from refconv.formats.architecture import is_subclassed, read_model, read_opaque
 from refconv.formats.calling import inherited, meaningful, problem, with_call, with_states
 from refconv.formats.execution import execution_order
@@ -26,15 +26,16 @@ from refconv.formats.policies import dtype_policy
 from refconv.formats.shapes import input_shape
 from refconv.formats.source import Source
 from refconv.formats.theano import is_rotated, rotated, rotated_weights, written_on
-from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
+from refconv.graph import IN_MEMORY, Graph, Node, Origin, Ref, TensorSpec, Weight
 from refconv.ops.attributes import Unknown
 
 MAX_NODES = 20_000  # nested models called twice at every level would double without end
 PLACED = re.compile(r"(argument|constant)_\d+")  # arguments by position that are no tensors
-LAYOUTS = {
+LAYOUTS: Mapping[str, Callable[[Any, Model, Sequence[Leaf]], dict[Path, list[Variable]]]] = {
     "hdf5": hdf5_weights.find_variables,
     "keras": zip_weights.find_variables,
     "recording": recording.find_variables,
+    IN_MEMORY: live_weights.find_variables,
 }
 
 

@@ -55,6 +55,9 @@ class Child:
         self, keras: int, *, python: str | None = None, memory: int = 0, switches: Mapping[str, str] = NO_SWITCHES
     ) -> None:
         self._switches, self._memory, self._timed_out = switches, memory, False
+        self._left = 0.0  # seconds that the answer may still take
+        self._answer: Iterator[Frame] | None = None
+        self.free = True  # no question is open, and another may be asked
         with writing("the temporary folder"):
             self._folder = tempfile.TemporaryDirectory(prefix="refconv-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
@@ -78,6 +81,7 @@ class Child:
 
     def tell(self, line: str) -> None:
         """Send one line; a child that has died is noticed when its frames are read."""
+        self.free = False
         with contextlib.suppress(BrokenPipeError):
             self._stdin.write(line.encode() + b"\n")
             self._stdin.flush()
@@ -88,16 +92,33 @@ class Child:
         Raises:
             FrameworkError: the child died, or was waited for `timeout` seconds before its last frame.
         """
-        frames, left = read_frames(self._stdout), timeout
+        self._left, self._answer = timeout, self._frames(timeout)
+        return self._answer
+
+    def _frames(self, timeout: float) -> Iterator[Frame]:
+        frames = read_frames(self._stdout)
         while True:
             started = time.monotonic()
-            frame = self._next(frames, left)
-            left -= time.monotonic() - started
+            frame = self._next(frames, self._left)
+            self._left -= time.monotonic() - started
             if frame is None:
                 raise self.noted(self._death(timeout))
+            last = frame[0]["kind"] in ("done", "error")
+            self.free = last and bool(frame[0].get("again"))
             yield frame
-            if frame[0]["kind"] in ("done", "error"):
+            if last:
                 return
+
+    def finish(self, seconds: float) -> bool:
+        """Read the rest of an answer that nobody waits for, for so many seconds; whether another may be asked for."""
+        self._left = min(self._left, seconds)
+        with contextlib.suppress(FrameworkError, ValueError):  # it died; a thread is still reading it
+            for _ in self._answer or ():
+                pass
+        return self.free
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
 
     def _next(self, frames: Iterator[Frame], left: float) -> Frame | None:
         """The next frame, None where there is none and will be none."""

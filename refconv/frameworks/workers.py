@@ -14,6 +14,7 @@ import numpy as np
 
 from refconv.errors import FrameworkError
 from refconv.frameworks.failure import as_error
+from refconv.frameworks.pool import Pool, kind
 from refconv.frameworks.process import NO_SWITCHES, Child, Frame, writing
 from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
@@ -93,17 +94,30 @@ class Worker:
         python: interpreter of another environment to run it in; None for this one.
         switches: variables of its environment, such as TF_ENABLE_ONEDNN_OPTS.
         memory: bytes of memory that it may take; 0 for as many as there are. A limit that `early` set stays.
+        pool: takes it from there if one waits, and gives it back; without, it ends with this object.
+        device: what `stream` will be told, where a pool keeps it.
 
     Raises:
         FrameworkError: the interpreter cannot be started.
     """
 
     def __init__(
-        self, keras: int, *, python: str | None = None, memory: int = 0, switches: Mapping[str, str] = NO_SWITCHES
+        self,
+        keras: int,
+        *,
+        python: str | None = None,
+        memory: int = 0,
+        switches: Mapping[str, str] = NO_SWITCHES,
+        pool: Pool | None = None,
+        device: str = "auto",
     ) -> None:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
-        self._keras = keras
+        self._keras, self._pool = keras, pool
+        self._kind = kind(keras, python, memory, switches, device)
+        if pool:
+            self._child = pool.take(self._kind)
+            return
         early = None if switches else _EARLY.pop((keras, python), None)
         self._child = early or Child(keras, python=python, memory=memory, switches=switches)
 
@@ -111,7 +125,10 @@ class Worker:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        if self._pool:
+            self._pool.give_back(self._kind, self._child, sound=error is None)
+        else:
+            self.close()
 
     @property
     def pid(self) -> int:

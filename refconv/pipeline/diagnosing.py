@@ -16,7 +16,7 @@ from refconv.diagnose.observation import Observation
 from refconv.diagnose.rule import Question, Rule
 from refconv.diagnose.rules.table import RULES
 from refconv.errors import RefconvError
-from refconv.graph import Graph, Node
+from refconv.graph import IN_MEMORY, Graph, Node
 from refconv.ops.base import Context
 from refconv.pipeline.options import Options
 from refconv.reference.forward import step_names, weights_of
@@ -48,6 +48,9 @@ class Diagnosing:
         return replace(result, findings=told)
 
     def _command(self, node: Node) -> str:
+        """What shows it again; nothing does so of a model that is no file."""
+        if self._graph.format == IN_MEMORY:
+            return ""
         options = self._options
         how = f" --mode {options.mode}" if options.mode != "graph" else ""
         fed = f" --samples {options.samples} --seed {options.seed}" if self._context.seeded else " --input …"

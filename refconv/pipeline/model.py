@@ -22,6 +22,7 @@ from refconv.formats.refusals import refuse
 from refconv.formats.source import Source
 from refconv.graph import Graph
 from refconv.ops.base import Context
+from refconv.pipeline.accepting import accepted, read_entries
 from refconv.pipeline.alone import reference_alone
 from refconv.pipeline.code import trusted_files
 from refconv.pipeline.elsewhere import explained
@@ -43,39 +44,49 @@ UNASKED = "why it fails was not looked for (--no-explain)"
 
 
 def check(
-    path: str | Path,
+    path: str | Path | Any,
     inputs: Given = None,
     *,
     options: Options | None = None,
     progress: Progress = silent,
     on_layer: OnLayer | None = None,
     source: Source | None = None,
+    pool: frameworks.Pool | None = None,
     **overrides: Any,
 ) -> CheckResult:
     """Verify every layer of the model in `path` against the framework's own outputs.
 
     Args:
-        path: a .h5, .hdf5 or .keras file, or one with weights alone beside the option `architecture`.
+        path: a .h5, .hdf5 or .keras file, or one with weights alone beside the option `architecture`; or a model of
+            Keras 2, Keras 3 or QKeras that lives in this process, which is recorded here and left as it was.
         inputs: one array, or a sequence or mapping by input name for several inputs; None draws seeded samples.
         options: see Options; any of its fields may be given as a keyword instead.
         progress: called with what is being done and the share of it that is done, or None where unknown.
         on_layer: called with each layer's result as it becomes known.
         source: what `formats.accept` gave for `path`, where that was called before.
+        pool: keeps the framework's process for the next check, which then need not import it.
 
     Raises:
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
     """
     options = replace(options or Options(), **overrides)
+
+    def again(other: Options, switches: Mapping[str, str], told: OnLayer | None = None) -> CheckResult:
+        if not isinstance(path, (str, Path)):
+            from refconv.pipeline.living import check_live, refuse_switches  # only here is a framework at hand
+
+            refuse_switches(switches)
+            return check_live(path, inputs, other, progress, told)
+        return _checked(source or path, inputs, other, switches, progress, told, None if switches else pool)
+
+    known = read_entries(options.accepted) if options.accepted else ()
     if options.trace:
-        return _replayed(source or path, inputs, options, progress, on_layer)
-    result = _checked(source or path, inputs, options, {}, progress, on_layer)
-    if result.verdict != "fail" or not options.framework or not options.explain:
-        return result
-
-    def again(other: Options, switches: Mapping[str, str]) -> CheckResult:
-        return _checked(path, inputs, other, switches, progress, None)
-
-    return explained(result, options, again, progress)
+        result = _replayed(source or path, inputs, options, progress, on_layer)
+    else:
+        result = again(options, {}, on_layer)
+    if result.verdict == "fail" and options.framework and options.explain and not options.trace:
+        result = explained(result, options, again, progress)
+    return accepted(result, known) if known else result
 
 
 def _checked(
@@ -85,6 +96,7 @@ def _checked(
     switches: Mapping[str, str],
     progress: Progress,
     on_layer: OnLayer | None,
+    pool: frameworks.Pool | None = None,
 ) -> CheckResult:
     """One check, with the framework in an environment with these variables."""
     started = time.perf_counter()
@@ -101,7 +113,14 @@ def _checked(
         return _described(result, found, inputs, options, started)
     keras = graph.keras if options.keras == "auto" else int(options.keras)
     with (
-        frameworks.Worker(keras, python=options.python or None, memory=options.memory, switches=switches) as worker,
+        frameworks.Worker(
+            keras,
+            python=options.python or None,
+            memory=options.memory,
+            switches=switches,
+            pool=pool,
+            device=options.device,
+        ) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         arrays = runs.parts.arrays
@@ -164,7 +183,7 @@ def draw_inputs(graph: Graph, given: Given, options: Options) -> list[np.ndarray
 
 def verify(
     graph: Graph,
-    trace: Trace,
+    trace: Trace | frameworks.Stream,
     arrays: Sequence[np.ndarray],
     options: Options,
     *,
@@ -172,15 +191,18 @@ def verify(
     seeded: bool = False,
     progress: Progress = silent,
     on_layer: OnLayer | None = None,
+    size: int = 0,
 ) -> CheckResult:
     """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed.
 
-    `seeded` says that they were drawn at random: only then are a tensor's errors also judged together.
+    `seeded` says that they were drawn at random: only then are a tensor's errors also judged together. A trace that
+    arrives call by call is of slices of `size` samples.
     """
     selected = select(graph, options.layers) if selected is None else selected
     graph, arrays = with_known_masks(graph, arrays)
     context = Context(engines.get(options.engine), seeded=seeded, spread=options.spread)
-    slices = Slices(graph, frameworks.Whole(trace), arrays, len(arrays[0]), context, options, selected)
+    stream = frameworks.Whole(trace) if isinstance(trace, Trace) else trace
+    slices = Slices(graph, stream, arrays, size or len(arrays[0]), context, options, selected)
     return _result(slices, progress, on_layer)
 
 

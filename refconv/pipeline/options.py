@@ -49,3 +49,4 @@ class Options:
     trace: str = ""  # a file of `capture`: what ran, and how, is what it says, and no framework runs
     thorough: bool = False  # also probe linear layers with small integers
     explain: bool = True  # ask why the first layer that fails does, and run it another way where no rule says
+    accepted: str = ""  # file of findings that are known and pass for a time (pipeline/accepting.py)

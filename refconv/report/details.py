@@ -12,6 +12,7 @@ from refconv.result import FAILING, Comparison, Finding, LayerResult, Missed, Po
 
 def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
     """One string per line, not yet escaped or broken."""
+    yield from acceptance(layer)
     if layer.reason:
         yield layer.reason
     if layer.arithmetic not in ("", "float32") and (verbose or layer.verdict in FAILING):
@@ -35,6 +36,13 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
         yield from explained(finding, verbose)
     if verbose and (found := measured(layer)):
         yield "; ".join(found)
+
+
+def acceptance(layer: LayerResult) -> Iterator[str]:
+    """That the user knows of it, why, and until when."""
+    if (known := layer.accepted) is not None:
+        yield f"{'accepted until' if not known.expired else 'NO LONGER accepted since'} {known.expires}: {known.reason}"
+        yield f"  {known.entry}"
 
 
 def explained(finding: Finding, verbose: bool) -> Iterator[str]:

@@ -59,6 +59,7 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         **several,
         **({"power": _power(layer.power)} if layer.power else {}),
         **_probe(layer),
+        **({"accepted": asdict(layer.accepted)} if layer.accepted else {}),
         **({"weights": {name: _comparison(c) for name, c in layer.weights.items()}} if layer.weights else {}),
     }
 

@@ -53,8 +53,10 @@ def counts(result: CheckResult) -> str:
 
 
 def _pardon(verdict: str, result: CheckResult) -> str:
-    """Which option let a verdict pass, or would."""
+    """Which option or acceptance let a verdict pass, or would."""
     policy = result.policy
+    if known := sum(layer.forgiven for layer in result.layers if layer.verdict.value == verdict):
+        return f" ({known} accepted)"
     if verdict == "exact" and (certified := sum(_certified(layer.outputs) for layer in result.layers)):
         return f" ({certified} certified{_accumulators(result)})"
     if verdict == "suspect" and policy.lenient:
@@ -88,6 +90,8 @@ def _certified(outputs: tuple[Any, ...]) -> bool:
 
 def _remarks(result: CheckResult) -> list[str]:
     remarks = [found] if (found := probes(result)) else []
+    if expired := sum(bool(layer.accepted and layer.accepted.expired) for layer in result.layers):
+        remarks.append(f"{expired} no longer accepted")
     if result.counts["nondeterministic"]:
         remarks.append(f"{result.counts['nondeterministic']} nondeterministic")
     if result.plain is not None and not result.plain.ok:

@@ -25,15 +25,19 @@ STYLES = {
     Verdict.EXACT: "green",
 }
 ENDINGS = {"pass": "bold green", "fail": "bold red", "incomplete": "bold magenta"}
+PASSING = (Verdict.WITHIN, Verdict.EXACT)
 INDENT = "    "
 
 
-def render(result: CheckResult, console: Console, verbosity: int = NORMAL) -> None:
-    """Print the result: QUIET the last line alone, VERBOSE with drift, time and evidence for every layer."""
+def render(result: CheckResult, console: Console, verbosity: int = NORMAL, *, passing: bool = True) -> None:
+    """Print the result: QUIET the last line alone, VERBOSE with drift, time and evidence for every layer.
+
+    `passing`: layers that are exact or within their bound have a line each.
+    """
     if verbosity == QUIET:
         _print(console, _quiet(result))
         return
-    for line in _lines(result, console.width, verbosity == VERBOSE):
+    for line in _lines(result, console.width, verbosity == VERBOSE, passing):
         _print(console, line)
 
 
@@ -54,13 +58,14 @@ def _encodable(text: str, encoding: str) -> str:
 PLAIN = str.maketrans({"×": "x", "…": "~", "±": "+-"})
 
 
-def _lines(result: CheckResult, columns: int, verbose: bool) -> Iterator[Text]:
+def _lines(result: CheckResult, columns: int, verbose: bool, passing: bool) -> Iterator[Text]:
     yield from _head(result, columns)
-    head = header(result.layers)
-    layout = fit([head, *map(cells, result.layers)], columns)
-    if result.layers:
+    shown = [layer for layer in result.layers if passing or layer.verdict not in PASSING]
+    head = header(shown)
+    layout = fit([head, *map(cells, shown)], columns)
+    if shown:
         yield Text(layout.line(head), "bold")
-    for layer in result.layers:
+    for layer in shown:
         yield _row(layer, layout)
         for detail in details(layer, verbose):
             yield from map(Text, wrap(detail, columns, INDENT))

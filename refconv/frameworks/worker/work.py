@@ -30,7 +30,7 @@ def work(framework: Framework, job: Job, channel: Channel) -> None:
     session = Session(framework, model, [np.load(path) for path in job.inputs], job.mode, job.whole)
     found = environment.describe(framework)
     found.update(after, state_before=before, state_after=after, state_changed=before != after)
-    found.update(mode=job.mode, device=job.device, **_of_model(model, job.mode))
+    found.update(mode=job.mode, device=job.device, **of_model(model, job.mode))
     channel.send("environment", environment=found)
 
     def probed() -> None:
@@ -40,7 +40,7 @@ def work(framework: Framework, job: Job, channel: Channel) -> None:
     capture(session, job.budget, channel, job.slice, probed)
 
 
-def _of_model(model: Any, mode: str) -> Dict[str, Any]:
+def of_model(model: Any, mode: str) -> Dict[str, Any]:
     """How `predict` compiled this model, and the policy that it computes in."""
     # Keras 3 decides by itself whether predict uses XLA; Keras 2 has no such property before compile.
     jit = mode == "xla" or (mode == "graph" and bool(getattr(model, "jit_compile", False)))
