@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from refconv.frameworks.chosen import keras_for
 from refconv.frameworks.probing import environment, probe
 from refconv.frameworks.stream import Stream, Whole
 from refconv.frameworks.workers import Evaluation, Worker, early
 
-__all__ = ["Evaluation", "Stream", "Whole", "Worker", "early", "environment", "probe"]
+__all__ = ["Evaluation", "Stream", "Whole", "Worker", "early", "environment", "keras_for", "probe"]

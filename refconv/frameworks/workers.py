@@ -19,18 +19,18 @@ from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
 
-_EARLY: dict[int, Child] = {}  # Keras's major version → a child that imports it
+_EARLY: dict[tuple[int, str], Child] = {}  # Keras's major version and its backend → a child that imports them
 
 
 @contextmanager
-def early(keras: int, *, memory: int = 0) -> Iterator[None]:
+def early(keras: int, *, backend: str = "tensorflow", memory: int = 0) -> Iterator[None]:
     """Start what the next `Worker(keras)` within the context takes over: what it imports takes seconds."""
     with suppress(FrameworkError):  # told again, where it is wanted
-        _EARLY[keras] = Child(keras, memory=memory)
+        _EARLY[keras, backend] = Child(keras, backend=backend, memory=memory)
     try:
         yield
     finally:
-        if child := _EARLY.pop(keras, None):
+        if child := _EARLY.pop((keras, backend), None):
             child.close()
 
 
@@ -80,6 +80,7 @@ class Worker:
 
     Args:
         keras: major version of Keras to load the model with, 2 or 3.
+        backend: what Keras runs on: tensorflow, and for Keras 3 also jax or torch.
         python: interpreter of another environment to run it in; None for this one.
         switches: variables of its environment, such as TF_ENABLE_ONEDNN_OPTS.
         memory: bytes of memory that it may take; 0 for as many as there are. A limit that `early` set stays.
@@ -89,13 +90,19 @@ class Worker:
     """
 
     def __init__(
-        self, keras: int, *, python: str | None = None, memory: int = 0, switches: Mapping[str, str] = NO_SWITCHES
+        self,
+        keras: int,
+        *,
+        backend: str = "tensorflow",
+        python: str | None = None,
+        memory: int = 0,
+        switches: Mapping[str, str] = NO_SWITCHES,
     ) -> None:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
-        self._keras = keras
-        early = _EARLY.pop(keras, None) if python is None and not switches else None
-        self._child = early or Child(keras, python=python, memory=memory, switches=switches)
+        self._keras, self._backend = keras, backend
+        early = _EARLY.pop((keras, backend), None) if python is None and not switches else None
+        self._child = early or Child(keras, backend=backend, python=python, memory=memory, switches=switches)
 
     def __enter__(self) -> Worker:
         return self
@@ -173,7 +180,7 @@ class Worker:
         self._child.tell(job.to_json())
 
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
-            found = as_error(header, str(path), self._keras, trace)
+            found = as_error(header, str(path), self._keras, trace, self._backend)
             found.hint = found.hint or self._child.limited(found.what)
             return self._child.noted(found)
 
@@ -225,7 +232,7 @@ class Worker:
         found = Evaluation()
         for header, array in self._child.frames(timeout):
             if header["kind"] == "error":
-                raise self._child.noted(as_error(header, str(path), self._keras, Trace()))
+                raise self._child.noted(as_error(header, str(path), self._keras, Trace(), self._backend))
             if header["kind"] == "progress" and progress:
                 progress(header["what"], header["done"] / header["total"])
             found.take(header, array)

@@ -94,9 +94,9 @@ def _checked(
     if not options.framework:
         result, found = reference_alone(graph, inputs, options, draw_inputs, progress, on_layer)
         return _described(result, found, inputs, options, started)
-    keras = graph.keras if options.keras == "auto" else int(options.keras)
+    keras = frameworks.keras_for(graph.keras, options.keras, options.backend, qkeras=graph.qkeras)
     with (
-        frameworks.Worker(keras, memory=options.memory, switches=switches) as worker,
+        frameworks.Worker(keras, backend=options.backend, memory=options.memory, switches=switches) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         arrays = runs.parts.arrays

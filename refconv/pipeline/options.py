@@ -46,3 +46,4 @@ class Options:
     trust_code: tuple[str, ...] = ()  # files of the user's own, run in the worker: the layers and models they define
     spread: bool = False  # tell of each output how its errors are spread, for pictures
     thorough: bool = False  # also probe linear layers with small integers
+    backend: str = "tensorflow"  # what Keras runs on: jax and torch for Keras 3

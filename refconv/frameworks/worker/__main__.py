@@ -3,6 +3,7 @@
 Arguments: major version of Keras, bytes of memory that this process may take (0 for all), the folder that is its own.
 """
 
+import os
 import sys
 import traceback
 from typing import Any
@@ -21,7 +22,7 @@ def main() -> int:
     limit(int(memory))
     channel = claim_stdout()
     lines = listen(folder)
-    framework = _attempt(int(keras))
+    framework = _attempt(int(keras), os.environ.get("KERAS_BACKEND") or "tensorflow")
     line = lines.get()
     try:
         if line.startswith("probe"):
@@ -36,10 +37,10 @@ def main() -> int:
     return 0
 
 
-def _attempt(keras: int) -> Any:
+def _attempt(keras: int, backend: str) -> Any:
     """The framework, or the ImportError that says why there is none: a broken installation may raise anything."""
     try:
-        return import_framework(keras)
+        return import_framework(keras, backend)
     except ImportError as error:
         return error
     except Exception as error:

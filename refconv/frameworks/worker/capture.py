@@ -8,7 +8,7 @@ import numpy as np
 
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.passes import Pass, Passes
-from refconv.frameworks.worker.recording import Reached, Recorder, as_is
+from refconv.frameworks.worker.recording import Reached, Recorder
 
 
 class LayerFailure(Exception):
@@ -29,6 +29,7 @@ class Session:
 
     def __init__(self, framework: Any, model: Any, inputs: List[np.ndarray], mode: str, whole: str = "") -> None:
         self.framework, self.model, self.mode = framework, model, mode
+        self.backend = framework.backend
         self.samples = self.inputs = _conforming(model, inputs)
         self.recorder = Recorder(framework, model, whole)
         self._functions: Dict[Pass, Callable[..., Any]] = {}
@@ -45,10 +46,10 @@ class Session:
     def plain(self) -> List[np.ndarray]:
         """The model's outputs with nothing in its way: `predict`, in XLA a compiled function."""
         if self.mode == "xla":
-            outputs = self.compiled(lambda *xs: self._call(xs))(*self._constants())
+            outputs = self.compiled(lambda *xs: self._call(xs), self.model)(*self._constants())
         else:
             outputs = self._predict()
-        return [as_array(output) for output in self.framework.flatten(outputs)]
+        return [self.values(output) for output in self.framework.flatten(outputs)]
 
     def run(self, record: Pass) -> Tuple[Dict[str, np.ndarray], List[np.ndarray]]:
         """One pass: the recorded tensors by key, and in the first one the model's outputs.
@@ -61,9 +62,12 @@ class Session:
             tensors, outputs = self._function(record)(*self._constants())
         except Exception as error:
             raise LayerFailure(self.recorder.failed or self._named_in(str(error)), error) from error
-        arrays = {key: as_array(tensor) for key, tensor in zip(record.tensors, tensors)}
+        arrays = {key: self.values(tensor) for key, tensor in zip(record.tensors, tensors)}
         self._remember(record, arrays)
-        return arrays, [as_array(output) for output in outputs]
+        return arrays, [self.values(output) for output in outputs]
+
+    def values(self, tensor: Any) -> np.ndarray:
+        return as_array(self.backend.array(tensor))
 
     def _function(self, record: Pass) -> Callable[..., Any]:
         """What runs the pass; made once, so that it is traced again only for inputs of another shape."""
@@ -77,7 +81,7 @@ class Session:
             # Outputs asked for once: a later pass then computes no further than its own layers.
             return list(record.tensors.values()), outputs if record.number == 0 else []
 
-        return self._functions.setdefault(record, self.compiled(traced))
+        return self._functions.setdefault(record, self.compiled(traced, self.model))
 
     def _remember(self, record: Pass, arrays: Dict[str, np.ndarray]) -> None:
         for call in record.calls:
@@ -89,11 +93,9 @@ class Session:
     def _call(self, xs: Tuple[Any, ...]) -> Any:
         return self.model(self._packed(list(xs)), training=False)
 
-    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        if self.mode == "eager":
-            return function
-        jit = True if self.mode == "xla" else None
-        return self.framework.tf.function(as_is(function), jit_compile=jit)
+    def compiled(self, function: Callable[..., Any], holder: Any) -> Callable[..., Any]:
+        """`function` as the session's mode runs it; `holder` is the model or layer whose variables it reads."""
+        return self.backend.compiled(function, self.mode, holder)
 
     def _predict(self) -> Any:
         eager = self.model.run_eagerly
@@ -104,7 +106,7 @@ class Session:
             self.model.run_eagerly = eager
 
     def _constants(self) -> List[Any]:
-        return [self.framework.tf.constant(x) for x in self.inputs]
+        return [self.backend.constant(x) for x in self.inputs]
 
     def _packed(self, leaves: List[Any]) -> Any:
         """The inputs in the structure that the model was built with."""
@@ -139,7 +141,7 @@ def capture(
         outputs, failure = [], error
     for number, output in enumerate(outputs):
         channel.send("plain", output, index=number)
-    passes = Passes(budget)
+    passes = Passes(budget, session.backend.size)
     for number in session.slices(size):
         if number:
             channel.send("slice")
@@ -157,7 +159,7 @@ def _send_layers(session: Session, passes: Passes, channel: Channel) -> None:
     except LayerFailure as failure:
         if failure.layer:
             session.recorder.stop_at = failure.layer
-            _send_passes(session, Passes(passes.budget), channel)
+            _send_passes(session, Passes(passes.budget, session.backend.size), channel)
         raise
 
 

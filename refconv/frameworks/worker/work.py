@@ -10,14 +10,14 @@ from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.code import defined_in, demand
 from refconv.frameworks.worker.evaluating import evaluate
 from refconv.frameworks.worker.failure import explain
-from refconv.frameworks.worker.loading import Framework, choose_device, load_model
+from refconv.frameworks.worker.loading import Framework, load_model
 from refconv.frameworks.worker.probes import send_probes
 from refconv.job import Job
 
 
 def work(framework: Framework, job: Job, channel: Channel) -> None:
     """Load the job's model, run it, send what every layer computed and the environment it ran in."""
-    choose_device(framework.tf, job.device)
+    framework.backend.prepare(job.device)
     if job.targets:
         evaluate(framework, job, channel)
         return
