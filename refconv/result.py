@@ -178,6 +178,21 @@ class Power:
 
 
 @dataclass(frozen=True)
+class Variation:
+    """How a layer's outputs differ between runs of the same pass (compare/again.py).
+
+    Attributes:
+        runs: how many gave other bits than the first.
+        largest: difference between such a run and the first.
+        own: it was given the same bits then, so that the layer itself is not deterministic.
+    """
+
+    runs: int
+    largest: float
+    own: bool
+
+
+@dataclass(frozen=True)
 class LayerResult:
     """One layer call. `outputs` is empty where nothing was compared; `reason` then says why.
 
@@ -199,6 +214,7 @@ class LayerResult:
     chained: Drift | None = None
     findings: tuple[Finding, ...] = ()
     nondeterministic: bool = False  # two runs may give other values
+    variation: Variation | None = None  # None where every run that was asked for gave the same bits
     power: Power | None = None  # None where it was not asked for, or no fault applies
     seconds: Mapping[str, float] = field(default_factory=dict)
     probe: Comparison | None = None  # of a clone of the layer on small integers (compare/probe.py)

@@ -27,6 +27,8 @@ Examples:
   refconv check m.weights.h5 --architecture m.json
   refconv check model.h5 --layer 'block1*' --mode eager --json report.json
   refconv check model.keras --html report.html
+  refconv check model.keras --backend tensorflow --backend jax
+  refconv check model.h5 --device gpu:1 --tf32 off --repeat 3
 
 \b
 Exit codes:
@@ -72,7 +74,24 @@ Exit codes:
 )
 @options.keras("Which Keras loads the file; auto takes the one that wrote it.")
 @options.engine
+@click.option(
+    "--backend",
+    "backends",
+    type=click.Choice(["tensorflow", "jax", "torch"]),
+    multiple=True,
+    help="What Keras runs on: jax and torch for Keras 3. Repeat it to compare several.  [default: tensorflow]",
+)
 @options.device
+@options.tf32
+@click.option("--deterministic", is_flag=True, help="Ask the framework for operations that repeat their bits.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Run everything N times, and judge also what gives other bits then.",
+)
 @click.option(
     "--arithmetic",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
@@ -112,7 +131,8 @@ Exit codes:
 @click.option(
     "--thorough",
     is_flag=True,
-    help="Also run a clone of each linear layer on small integers, and demand equality to the last bit.",
+    help="Also run a clone of each linear layer on small integers, and demand equality to the last bit; and run "
+    "everything twice.",
 )
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
@@ -156,6 +176,7 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         architecture=given["architecture"],
         sha256=given["sha256"] or "",
         memory=given["memory"],
+        backend=(given["backends"] or ("tensorflow",))[0],
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
@@ -206,10 +227,14 @@ def _options(given: dict[str, Any]) -> Options:
         "thorough",
         "rebuild",
         "trust_code",
+        "deterministic",
+        "repeat",
     )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(
         **{name: given[name] for name in same},
+        backend=(given["backends"] or ("tensorflow",))[0],
+        tf32=given["tf32"] or "",
         arithmetic=given["arithmetic"] or "",
         architecture=given["architecture"] or "",
         sha256=given["sha256"] or "",

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from refconv.cli import arguments
+
 Decorator = Callable[[Any], Any]
 
 
@@ -28,10 +30,16 @@ engine = click.option(
 )
 device = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
+    type=arguments.DEVICE,
     default="auto",
     show_default=True,
     help="Where the framework runs.",
+)
+tf32 = click.option(
+    "--tf32",
+    type=click.Choice(["on", "off"]),
+    default=None,
+    help="Whether a GPU may round float32 operands to TF32, instead of the framework's own default.",
 )
 timeout = click.option(
     "--timeout",

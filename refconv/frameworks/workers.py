@@ -125,6 +125,9 @@ class Worker:
         *,
         mode: str = "graph",
         device: str = "auto",
+        tf32: str = "",
+        deterministic: bool = False,
+        repeat: int = 1,
         budget: int = 1 << 30,
         qkeras: bool = False,
         probes: bool = False,
@@ -143,7 +146,10 @@ class Worker:
             path: the model file, as the user has it.
             inputs: one array per model input, in the model's order, batch first, in the dtypes the model declares.
             mode: graph, eager or xla.
-            device: auto, cpu or gpu.
+            device: auto, cpu, gpu or gpu:N.
+            tf32: on, off, or "" for the framework's own default.
+            deterministic: ask for operations that give the same bits every time.
+            repeat: how often each pass runs; calls whose bits differ from the first run's are sent as well.
             budget: bytes of layer inputs and outputs that the worker holds and returns at once.
             qkeras: the file holds QKeras layers.
             probes: also run a clone of every linear layer on small integers.
@@ -168,6 +174,9 @@ class Worker:
             files,
             mode=mode,
             device=device,
+            tf32=tf32,
+            deterministic=deterministic,
+            repeat=repeat,
             budget=budget,
             qkeras=qkeras,
             architecture=str(Path(architecture).resolve()) if architecture else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+from refconv.compare.again import others, variation, with_run
 from refconv.compare.declared import SINGLE, declare
 from refconv.compare.drift import apart, drift
 from refconv.compare.power import with_power
@@ -56,14 +57,21 @@ class Checking:
         result = replace(result, verdict=judged.verdict, reason=judged.reason)
         if call is None or not judged.outputs:
             return result
+        again = others(call, trace) if wanted else []
+        varied = variation(call, again, trace)
         result = replace(
             result,
             outputs=judged.outputs,
             weights=judged.weights,
+            variation=varied,
+            nondeterministic=result.nondeterministic or bool(varied and varied.own),
             arithmetic=declared.name,
             chained=drift(values, found.outputs) if own.values is not None else None,
             seconds={"chained": own.seconds, "isolated": isolated, "framework": call.seconds},
         )
+        for other in again:
+            once_more = judge_call(node, other.call, weights, declared, trace, self.context)
+            result = with_run(result, other.run, once_more)
         if not self.options.power:
             return result
         given, got, steps = found.inputs, found.outputs, found.steps

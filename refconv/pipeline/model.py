@@ -28,13 +28,13 @@ from refconv.pipeline.elsewhere import explained
 from refconv.pipeline.options import Given, OnLayer, Options, Progress, silent
 from refconv.pipeline.parts import Parts
 from refconv.pipeline.rebuilding import runnable
-from refconv.pipeline.slices import Slices
+from refconv.pipeline.slices import Judged, Slices
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
 from refconv.reference.masks import with_known_masks
 from refconv.reference.ranges import index_ranges
 from refconv.reference.slicing import slice_size
-from refconv.result import CheckResult, ModelInfo
+from refconv.result import CheckResult, ModelInfo, PlainResult
 from refconv.trace import Trace
 
 
@@ -110,6 +110,9 @@ def _checked(
             arrays,
             mode=options.mode,
             device=options.device,
+            tf32=options.tf32,
+            deterministic=options.deterministic,
+            repeat=options.runs,
             qkeras=graph.qkeras,
             probes=options.thorough,
             samples=size,
@@ -172,7 +175,7 @@ def verify(
 def _result(slices: Slices, progress: Progress, on_layer: OnLayer | None) -> CheckResult:
     graph, options, judged = slices.graph, slices.options, slices.judge(progress, on_layer)
     trace, failure = slices.source.trace, slices.source.failure
-    plain = plain_result(graph, trace.plain, judged.ends, judged.layers) if slices.determined else None
+    plain = plainest(graph, trace, judged) if slices.determined else None
     return CheckResult(
         model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
         layers=judged.layers,
@@ -184,6 +187,13 @@ def _result(slices: Slices, progress: Progress, on_layer: OnLayer | None) -> Che
         notes=(*notes(graph, judged.layers, trace.environment), *([str(failure)] if failure else [])),
         quantized=tuple(quantized(graph)),
     )
+
+
+def plainest(graph: Graph, trace: Trace, judged: Judged) -> PlainResult | None:
+    """The plain run that drifts farthest, of those that gave other bits."""
+    runs = [trace.plain, *trace.plain_again.values()]
+    found = [result for run in runs if (result := plain_result(graph, run, judged.ends, judged.layers))]
+    return max(found, key=lambda result: (not result.ok, result.bound_used), default=None)
 
 
 def run(graph: Graph, x: Given, *, engine: str = "numba") -> Run:

@@ -47,3 +47,11 @@ class Options:
     spread: bool = False  # tell of each output how its errors are spread, for pictures
     thorough: bool = False  # also probe linear layers with small integers
     backend: str = "tensorflow"  # what Keras runs on: jax and torch for Keras 3
+    tf32: str = ""  # on, off, or "" for the framework's own default
+    deterministic: bool = False  # ask the framework for the same bits every time
+    repeat: int = 1  # how often the framework runs each pass
+
+    @property
+    def runs(self) -> int:
+        """How often each pass runs; `thorough` looks for nondeterminism too."""
+        return max(self.repeat, 2 if self.thorough else 1)

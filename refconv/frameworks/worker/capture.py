@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.passes import Pass, Passes
 from refconv.frameworks.worker.recording import Reached, Recorder
+from refconv.trace import Call
 
 
 class LayerFailure(Exception):
@@ -69,6 +71,12 @@ class Session:
     def values(self, tensor: Any) -> np.ndarray:
         return as_array(self.backend.array(tensor))
 
+    def again(self, record: Pass, first: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """The pass once more: those of its tensors, by key, whose bits are not those of the `first` run."""
+        tensors, _ = self._function(record)(*self._constants())
+        arrays = ((key, self.values(tensor)) for key, tensor in zip(record.tensors, tensors))
+        return {key: array for key, array in arrays if not same_bits(array, first[key])}
+
     def _function(self, record: Pass) -> Callable[..., Any]:
         """What runs the pass; made once, so that it is traced again only for inputs of another shape."""
 
@@ -124,11 +132,17 @@ class Session:
 
 
 def capture(
-    session: Session, budget: int, channel: Channel, size: int = 0, after_first: Callable[[], None] = lambda: None
+    session: Session,
+    budget: int,
+    channel: Channel,
+    size: int = 0,
+    after_first: Callable[[], None] = lambda: None,
+    repeat: int = 1,
 ) -> None:
     """Send the plain outputs of all samples, then every pass, `size` samples after another.
 
-    `after_first` is called between the passes of the first samples and those of the next.
+    `after_first` is called between the passes of the first samples and those of the next. Everything runs `repeat`
+    times, and what has other bits than the first time is sent too.
 
     Raises:
         LayerFailure: some layer cannot run; the calls before it have been sent.
@@ -141,29 +155,39 @@ def capture(
         outputs, failure = [], error
     for number, output in enumerate(outputs):
         channel.send("plain", output, index=number)
+    if failure is None:
+        _send_plain_again(session, outputs, repeat, channel)
     passes = Passes(budget, session.backend.size)
     for number in session.slices(size):
         if number:
             channel.send("slice")
         with session.recorder.installed():
-            _send_layers(session, passes, channel)
+            _send_layers(session, passes, channel, repeat)
         if not number:
             after_first()
     if failure is not None:
         raise LayerFailure("", failure)
 
 
-def _send_layers(session: Session, passes: Passes, channel: Channel) -> None:
+def _send_plain_again(session: Session, first: List[np.ndarray], repeat: int, channel: Channel) -> None:
+    for run in range(1, repeat):
+        outputs = session.plain()
+        if not all(map(same_bits, outputs, first)):
+            for number, output in enumerate(outputs):
+                channel.send("plain", output, index=number, run=run)
+
+
+def _send_layers(session: Session, passes: Passes, channel: Channel, repeat: int) -> None:
     try:
-        _send_passes(session, passes, channel)
+        _send_passes(session, passes, channel, repeat)
     except LayerFailure as failure:
         if failure.layer:
             session.recorder.stop_at = failure.layer
-            _send_passes(session, Passes(passes.budget, session.backend.size), channel)
+            _send_passes(session, Passes(passes.budget, session.backend.size), channel, repeat)
         raise
 
 
-def _send_passes(session: Session, passes: Passes, channel: Channel) -> None:
+def _send_passes(session: Session, passes: Passes, channel: Channel, repeat: int) -> None:
     plan = passes.plan
     for record in passes:
         channel.progress(2 + record.number, 3 + plan.count, "recording layers")
@@ -171,22 +195,60 @@ def _send_passes(session: Session, passes: Passes, channel: Channel) -> None:
         if not plan.complete:
             plan.complete = True
             channel.send("planned", calls=plan.calls)
-        _send_pass(channel, record, tensors, outputs)
+        varied = [session.again(record, tensors) for _ in range(1, repeat)]
+        _send_pass(channel, record, tensors, outputs, varied)
         record.forget()
-        del tensors, outputs  # before the next pass makes its own
+        del tensors, outputs, varied  # before the next pass makes its own
 
 
-def _send_pass(channel: Channel, record: Pass, tensors: Dict[str, np.ndarray], outputs: List[np.ndarray]) -> None:
-    """Call by call, each tensor taken out of `tensors` before the first call that names it: neither side holds all."""
+def _send_pass(
+    channel: Channel,
+    record: Pass,
+    tensors: Dict[str, np.ndarray],
+    outputs: List[np.ndarray],
+    varied: List[Dict[str, np.ndarray]],
+) -> None:
+    """Call by call, each tensor taken out of `tensors` before the first call that names it: neither side holds all.
+
+    Before each call come those of the other runs in which any of its tensors `varied`, with keys of their own for them.
+    """
     channel.send("pass", index=record.number, inputs=list(record.inputs))
-    uses = Counter(key for call in record.calls for key in call.keys)
+    others = {id(call): list(_others(call, varied)) for call in record.calls}
+    every = [*record.calls, *(call for again in others.values() for _, call in again)]
+    uses = Counter(key for call in every for key in call.keys)
+    for run, different in enumerate(varied, 1):
+        tensors.update((_key(key, run), array) for key, array in different.items())
     for call in record.calls:
-        for key in sorted(call.keys & tensors.keys()):
-            channel.send("tensor", tensors.pop(key), key=key, uses=uses[key])
-        channel.send("call", **_fields(call))
+        for run, other in [*others[id(call)], (0, call)]:
+            for key in sorted(other.keys & tensors.keys()):
+                channel.send("tensor", tensors.pop(key), key=key, uses=uses[key])
+            kind, fields = ("again", dict(_fields(other), run=run)) if run else ("call", _fields(other))
+            channel.send(kind, **fields)
     for number, output in enumerate(outputs):
         channel.send("output", output, index=number)
     channel.send("passed", index=record.number)
+
+
+def _others(call: Call, varied: List[Dict[str, np.ndarray]]) -> Iterator[Tuple[int, Call]]:
+    """The runs in which a tensor of the call has other bits, and the call with the keys of its tensors there."""
+    for run, different in enumerate(varied, 1):
+        if not call.keys.isdisjoint(different):
+            yield run, _renamed(call, {key: _key(key, run) for key in different})
+
+
+def _key(key: str, run: int) -> str:
+    return f"{key}~{run}"
+
+
+def _renamed(call: Call, keys: Dict[str, str]) -> Call:
+    inputs, outputs = (tuple(keys.get(key, key) for key in names) for names in (call.inputs, call.outputs))
+    weights, steps = (tuple((n, keys.get(key, key)) for n, key in named) for named in (call.weights, call.steps))
+    return replace(call, inputs=inputs, outputs=outputs, weights=weights, steps=steps)
+
+
+def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays are the same byte for byte: NaN equals itself, and +0 is not −0."""
+    return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
 def _fields(call: Any) -> Dict[str, Any]:
