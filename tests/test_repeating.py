@@ -11,11 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from support.framework import framework, trace_of
 
 from refconv.cli import main
-from refconv.compare.again import variation
+from refconv.compare.again import others, variation
 from refconv.formats import load
 from refconv.frameworks.worker.capture import Session, capture, same_bits
 from refconv.frameworks.worker.channel import Channel
@@ -26,30 +25,32 @@ from refconv.trace import Again, Call, Trace
 
 X = np.random.default_rng(3).normal(size=(3, 6)).astype(np.float32)
 
-# In eager mode the layer's own Python runs at every call, so that each run adds other noise.
+# In eager mode the layer's own Python runs at every call, so that later ones can be told from earlier ones.
 CODE = """
 import keras
+import tensorflow as tf
 
 calls = []
 
 @keras.saving.register_keras_serializable("mine")
 class Wobbly(keras.layers.Layer):
-    def __init__(self, step=0.0, **rest):
+    def __init__(self, step=0.0, after=0, **rest):
         super().__init__(**rest)
-        self.step = step
+        self.step, self.after = step, after
 
     def call(self, x):
-        calls.append(1)
-        return x * (3.0 + self.step * (len(calls) % 3))
+        if tf.executing_eagerly():
+            calls.append(1)
+        return x * (3.0 + (self.step if len(calls) > self.after else 0.0))
 
     def get_config(self):
-        return {**super().get_config(), "step": self.step}
+        return {**super().get_config(), "step": self.step, "after": self.after}
 """
 REFERENCE = """
 import numpy as np, refconv
 
-def forward(config, weights, inputs, ops):
-    return ops.multiply(inputs[0], np.float32(3.0))
+def forward(config, weights, inputs, ops):  # as a sum, whose rounding may be seen
+    return ops.matmul(inputs[0], 3 * np.eye(inputs[0].mid.shape[-1], dtype=np.float32))
 
 refconv.register("Wobbly", forward)
 """
@@ -65,47 +66,61 @@ def code(tmp_path: Path) -> Iterator[Path]:
     forget("Wobbly")
 
 
-def saved(code: Path, step: float) -> Path:
-    """Dense, the layer that wobbles, and a Dense that is fed what wobbles."""
+def saved(code: Path, step: float, after: int) -> Path:
+    """Dense, the layer that is another one after some calls, and a Dense that is fed what it gives."""
     space: dict[str, Any] = {}
     exec(code.read_text(), space)
     x = keras.Input(X.shape[1:])
-    y = space["Wobbly"](step, name="wobbly")(keras.layers.Dense(5, name="before")(x))
+    y = space["Wobbly"](step, after, name="wobbly")(keras.layers.Dense(5, name="before")(x))
     model = keras.Model(x, keras.layers.Dense(2, name="after")(y))
     path = code.parent / "model.keras"
     model.save(path)
     return path
 
 
-def checked(code: Path, step: float, *options: str) -> tuple[int, str, dict[str, Any]]:
+def checked(
+    code: Path, capsys: pytest.CaptureFixture[str], step: float, after: int, *options: str
+) -> tuple[Any, str, dict[str, Any]]:
+    """Exit status, what was printed and the JSON report; in each run `predict` comes before what is recorded."""
     report = code.parent / "report.json"
-    given = ["check", str(saved(code, step)), "--mode", "eager", "--trust-code", str(code), "--json", str(report)]
+    given = [
+        "check",
+        str(saved(code, step, after)),
+        "--mode",
+        "eager",
+        "--trust-code",
+        str(code),
+        "--json",
+        str(report),
+    ]
     reference = ["--reference", str(code.parent / "reference_wobbly.py")]
-    done = CliRunner().invoke(main, [*given, *reference, *options])
-    return done.exit_code, done.output, json.loads(report.read_text()) if report.exists() else {}
+    with pytest.raises(SystemExit) as ended:
+        main([*given, *reference, *options])
+    return ended.value.code, capsys.readouterr().out, json.loads(report.read_text()) if report.exists() else {}
 
 
-def test_a_layer_with_noise_in_its_last_bits_is_flagged_and_passes(code: Path) -> None:
-    status, text, report = checked(code, LAST_BITS, "--repeat", "3")
+def test_a_layer_with_noise_in_its_last_bits_is_flagged_and_passes(
+    code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, text, report = checked(code, capsys, LAST_BITS, 4, "--repeat", "3")
     assert status == 0, text
     before, wobbly, after = report["layers"]
     assert (before["nondeterministic"], wobbly["nondeterministic"], after["nondeterministic"]) == (False, True, False)
-    assert wobbly["variation"]["runs"] >= 1 and 0 < wobbly["variation"]["largest"] < 1e-5
+    assert wobbly["variation"]["runs"] == 2 and 0 < wobbly["variation"]["largest"] < 1e-5
     assert not after["variation"]["own"]  # it was fed other numbers
     assert "* not deterministic: " in text and "1 nondeterministic" in text and "3 runs" in text
 
 
-def test_one_run_does_not_tell(code: Path) -> None:
-    status, text, report = checked(code, LAST_BITS)
+def test_one_run_does_not_tell(code: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, text, report = checked(code, capsys, LAST_BITS, 1)
     assert status == 0, text
     assert not any(layer["nondeterministic"] or "variation" in layer for layer in report["layers"])
 
 
 def test_a_run_that_leaves_the_bound_fails_although_the_first_is_right(
-    code: Path, monkeypatch: pytest.MonkeyPatch
+    code: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Every third call is right: with 2 calls by `predict` in 2 runs, the recorded first one is the third.
-    status, text, report = checked(code, WRONG, "--repeat", "2")
+    status, text, report = checked(code, capsys, WRONG, 3, "--repeat", "2")
     assert status == 1, text
     wobbly = report["layers"][1]
     assert wobbly["verdict"] == "mismatch" and wobbly["nondeterministic"]
@@ -154,10 +169,7 @@ def test_what_differs_is_sent_with_keys_of_its_own(budget: int) -> None:
     for layer in "ab":
         one, other = (trace.tensors[calls[layer].outputs[0]] for calls in (first, again))
         assert not same_bits(one, other) and np.allclose(one, other, rtol=1e-6)
-    found = {
-        call.layer: variation(call, [a for a in trace.again if a.call.layer == call.layer], trace)
-        for call in trace.calls
-    }
+    found = {call.layer: variation(call, others(call, trace), trace) for call in trace.calls}
     assert found["a"].own and (budget == 1 or not found["b"].own)
 
 
