@@ -319,6 +319,61 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class BackendsResult:
+    """One model's checks on several backends.
+
+    Attributes:
+        results: by backend, in the order in which they were named.
+        apart: of every backend but the first, by a layer's index: the largest difference between its outputs there and
+            on the first one.
+    """
+
+    results: Mapping[str, CheckResult]
+    apart: Mapping[str, Mapping[int, float]]
+
+    @property
+    def first(self) -> CheckResult:
+        return next(iter(self.results.values()))
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Of the layers that any backend has a result for."""
+        return tuple(dict.fromkeys(layer.index for result in self.results.values() for layer in result.layers))
+
+    def layer(self, index: int) -> dict[str, LayerResult]:
+        """By backend, the results of one layer."""
+        return {name: layer for name, r in self.results.items() for layer in r.layers if layer.index == index}
+
+    @property
+    def failing(self) -> tuple[int, ...]:
+        """Layers that fail on some backend."""
+        return tuple(i for i in self.indices if any(layer.verdict in FAILING for layer in self.layer(i).values()))
+
+    @property
+    def differing(self) -> tuple[int, ...]:
+        """Layers that fail on some backends and not on others, or whose outputs have other shapes or are lost on one.
+
+        Two layers inside the bound of one reference, each on its own input, compute the same thing.
+        """
+        return tuple(i for i in self.indices if self._differs(i))
+
+    def _differs(self, index: int) -> bool:
+        failing = {layer.verdict in FAILING for layer in self.layer(index).values()}
+        lost = any(not isfinite(apart.get(index, 0.0)) for apart in self.apart.values())
+        return len(failing) > 1 or (lost and True in failing)
+
+    @property
+    def verdict(self) -> str:
+        """The worst: fail, then incomplete, then pass."""
+        found = [result.verdict for result in self.results.values()]
+        return next(verdict for verdict in ("fail", "incomplete", "pass") if verdict in found)
+
+    @property
+    def exit_code(self) -> int:
+        return next(r.exit_code for r in self.results.values() if r.verdict == self.verdict)
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Why a layer's output that somebody got is not what the model says; or that it is.
 

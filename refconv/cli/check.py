@@ -16,7 +16,7 @@ from refconv.errors import BadInput
 
 if TYPE_CHECKING:
     from refconv.pipeline import Options
-    from refconv.result import CheckResult
+    from refconv.result import BackendsResult, CheckResult
 
 EPILOG = """\b
 Examples:
@@ -165,6 +165,9 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("-q and -v exclude each other")
     if given["rebuild"] and given["no_framework"]:
         raise click.UsageError("--rebuild and --no-framework exclude each other")
+    several = len(given["backends"]) > 1
+    if several and (given["junit_file"] or given["html_file"] or given["no_framework"]):
+        raise click.UsageError("several backends are told on the screen and by --json")
     files = _files(given)
     inputs = arguments.inputs(given["given"], _first(ctx))
     early = framework(
@@ -183,7 +186,12 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         from refconv.pipeline.code import run_references
 
         run_references(given["references"])
-        result = pipeline.check(model, inputs, options=_options(given), progress=update, source=source)
+        asked: dict[str, Any] = {"options": _options(given), "progress": update, "source": source}
+        if several:
+            compared = pipeline.check_backends(model, inputs, backends=given["backends"], **asked)
+            _show_backends(compared, -1 if quiet else int(verbose), files)
+            ctx.exit(compared.exit_code)
+        result = pipeline.check(model, inputs, **asked)
     _print(result, -1 if quiet else int(verbose))
     _save(result, files, arguments.command_line(ctx))
     ctx.exit(result.exit_code)
@@ -252,6 +260,18 @@ def _print(result: CheckResult, verbosity: int) -> None:
     with screen.capture() as captured:
         terminal.render(result, screen, verbosity)
     write(captured.get())
+
+
+def _show_backends(result: BackendsResult, verbosity: int, files: dict[str, str]) -> None:
+    from refconv.report import backends
+    from refconv.report.files import write_text
+
+    screen = console()
+    with screen.capture() as captured:
+        backends.render(result, screen, verbosity)
+    write(captured.get())
+    if "json" in files:
+        write_text(files["json"], backends.as_json(result))
 
 
 def _save(result: CheckResult, files: dict[str, str], command: str) -> None:

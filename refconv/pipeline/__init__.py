@@ -1,7 +1,8 @@
-"""check(), evaluate(), explain(), pixel() and run(): the only package that names every stage."""
+"""check(), check_backends(), evaluate(), explain(), pixel() and run(): the only package that names every stage."""
 
 from __future__ import annotations
 
+from refconv.pipeline.backends import check_backends
 from refconv.pipeline.by_hand import Pixel, pixel
 from refconv.pipeline.evaluating import evaluate
 from refconv.pipeline.explaining import explain
@@ -16,6 +17,7 @@ __all__ = [
     "Progress",
     "Run",
     "check",
+    "check_backends",
     "draw_inputs",
     "evaluate",
     "explain",

@@ -25,7 +25,7 @@ from refconv.ops.base import Context
 from refconv.pipeline.alone import reference_alone
 from refconv.pipeline.code import trusted_files
 from refconv.pipeline.elsewhere import explained
-from refconv.pipeline.options import Given, OnLayer, Options, Progress, silent
+from refconv.pipeline.options import Given, OnLayer, OnOutputs, Options, Progress, silent
 from refconv.pipeline.parts import Parts
 from refconv.pipeline.rebuilding import runnable
 from refconv.pipeline.slices import Judged, Slices
@@ -46,6 +46,7 @@ def check(
     progress: Progress = silent,
     on_layer: OnLayer | None = None,
     source: Source | None = None,
+    on_outputs: OnOutputs | None = None,
     **overrides: Any,
 ) -> CheckResult:
     """Verify every layer of the model in `path` against the framework's own outputs.
@@ -57,12 +58,13 @@ def check(
         progress: called with what is being done and the share of it that is done, or None where unknown.
         on_layer: called with each layer's result as it becomes known.
         source: what `formats.accept` gave for `path`, where that was called before.
+        on_outputs: called with each selected layer, the first sample of a slice, and the framework's outputs there.
 
     Raises:
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
     """
     options = replace(options or Options(), **overrides)
-    result = _checked(source or path, inputs, options, {}, progress, on_layer)
+    result = _checked(source or path, inputs, options, {}, progress, on_layer, on_outputs)
     if result.verdict != "fail" or not options.framework:
         return result
 
@@ -79,6 +81,7 @@ def _checked(
     switches: Mapping[str, str],
     progress: Progress,
     on_layer: OnLayer | None,
+    on_outputs: OnOutputs | None = None,
 ) -> CheckResult:
     """One check, with the framework in an environment with these variables."""
     started = time.perf_counter()
@@ -124,7 +127,7 @@ def _checked(
             names=runs.names,
             architecture="" if options.rebuild else options.architecture,
         )
-        slices = Slices(left, stream, known, size, context, options, select(left, options.layers))
+        slices = Slices(left, stream, known, size, context, options, select(left, options.layers), on_outputs)
         result = _result(slices, progress, on_layer)
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from refconv.graph import Node
 from refconv.inputs import Source
 from refconv.result import LayerResult, Policy
 
 Given = None | np.ndarray | Source | Sequence[Any] | Mapping[str, Any]
 Progress = Callable[[str, float | None], None]
 OnLayer = Callable[[LayerResult], None]
+OnOutputs = Callable[[Node, int, Sequence[np.ndarray]], None]  # node, first sample of the slice, the framework's
 
 
 def silent(what: str, share: float | None) -> None:

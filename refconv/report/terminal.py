@@ -31,13 +31,13 @@ INDENT = "    "
 def render(result: CheckResult, console: Console, verbosity: int = NORMAL) -> None:
     """Print the result: QUIET the last line alone, VERBOSE with drift, time and evidence for every layer."""
     if verbosity == QUIET:
-        _print(console, _quiet(result))
+        print_line(console, _quiet(result))
         return
     for line in _lines(result, console.width, verbosity == VERBOSE):
-        _print(console, line)
+        print_line(console, line)
 
 
-def _print(console: Console, line: Text) -> None:
+def print_line(console: Console, line: Text) -> None:
     # Lines are broken here, where the indent is known; rich must neither wrap, crop nor colour them again.
     console.print(Text(_encodable(line.plain, console.encoding), spans=line.spans), soft_wrap=True, highlight=False)
 
