@@ -13,19 +13,21 @@ if TYPE_CHECKING:
     from refconv.inventory.edit import edit
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
-    from refconv.pipeline import Options, check, evaluate, explain, pixel, run
-    from refconv.result import CheckResult, Policy, Verdict
+    from refconv.pipeline import Options, capture, check, evaluate, explain, pixel, run
+    from refconv.result import Captured, CheckResult, Policy, Verdict
     from refconv.scoring.result import EvaluateResult
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Captured",
     "CheckResult",
     "EvaluateResult",
     "Options",
     "Policy",
     "RefconvError",
     "Verdict",
+    "capture",
     "check",
     "diff",
     "edit",
@@ -39,12 +41,14 @@ __all__ = [
 ]
 
 _HOME = {
+    "Captured": "refconv.result",
     "CheckResult": "refconv.result",
     "EvaluateResult": "refconv.scoring.result",
     "Options": "refconv.pipeline",
     "Policy": "refconv.result",
     "RefconvError": "refconv.errors",
     "Verdict": "refconv.result",
+    "capture": "refconv.pipeline",
     "check": "refconv.pipeline",
     "diff": "refconv.inventory.difference",
     "edit": "refconv.inventory.edit",

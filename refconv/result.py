@@ -415,3 +415,31 @@ class Explanation:
         if self.agrees:
             return 0
         return 1 if self.verdict in (Verdict.MISMATCH, Verdict.DEGRADED) or self.explained else 3
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What a capture wrote.
+
+    Attributes:
+        path, size: of the file, in bytes.
+        input: as in a CheckResult.
+        layers: how many were recorded.
+        slices: parts of the samples whose layers were recorded together.
+        failure: why a layer could not be run, and which; what came before it is in the file. "" where all ran.
+    """
+
+    path: str
+    size: int
+    model: ModelInfo
+    environment: Mapping[str, Any]
+    input: Mapping[str, Any]
+    layers: int
+    slices: int
+    failure: str = ""
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every layer ran, 3 where one could not."""
+        return 3 if self.failure else 0

@@ -13,6 +13,11 @@ import numpy as np
 
 _LENGTH = struct.Struct("<Q")
 
+# A trace as a file (worker/trace_file.py writes it, formats/traced.py reads it).
+FORMAT, VERSION = "refconv trace", 1
+ENDING = ".trace.h5"
+FRAMES, ARRAYS = "frames", "arrays"  # a dataset of JSON lines; a group with one dataset per array, named by its line
+
 
 @dataclass(frozen=True)
 class Call:
@@ -85,11 +90,17 @@ def accelerator(environment: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
     return next((device for device in named if device.get("type") != "CPU"), None)
 
 
+def storage(dtype: np.dtype, shape: Tuple[int, ...]) -> Tuple[np.dtype, Tuple[int, ...]]:
+    """How a trace file keeps such an array: numbers that HDF5 knows as they are, else bytes along a last axis."""
+    plain = dtype.kind in "fiu" and dtype.isbuiltin == 1
+    return (dtype, shape) if plain else (np.dtype("u1"), (*shape, dtype.itemsize))
+
+
 def write_frame(stream: BinaryIO, header: Dict[str, Any], array: Optional[np.ndarray] = None) -> None:
     """Write one frame: header as JSON, and the array's bytes in C order if there is one."""
     if array is not None:
         array = np.asarray(array, order="C")
-        header = dict(header, dtype=_dtype_name(array.dtype), shape=list(array.shape))
+        header = dict(header, dtype=dtype_name(array.dtype), shape=list(array.shape))
     text = json.dumps(header).encode()
     stream.write(_LENGTH.pack(len(text)) + text)
     if array is not None:
@@ -107,11 +118,13 @@ def read_frames(stream: BinaryIO) -> Iterator[Tuple[Dict[str, Any], Optional[np.
         yield header, _array(stream, header) if "dtype" in header else None
 
 
-def _dtype_name(dtype: np.dtype) -> str:
+def dtype_name(dtype: np.dtype) -> str:
+    """What `dtype_of` reads."""
     return dtype.str if dtype.kind in "SU" else dtype.name  # the name of a string dtype cannot be read back
 
 
-def _dtype(name: str) -> np.dtype:
+def dtype_of(name: str) -> np.dtype:
+    """The dtype of that name, ml_dtypes' too. Not for a name that nobody vouches for: NumPy reads much into it."""
     try:
         return np.dtype(name)
     except TypeError:
@@ -121,7 +134,7 @@ def _dtype(name: str) -> np.dtype:
 
 
 def _array(stream: BinaryIO, header: Dict[str, Any]) -> np.ndarray:
-    dtype, shape = _dtype(header["dtype"]), tuple(header["shape"])
+    dtype, shape = dtype_of(header["dtype"]), tuple(header["shape"])
     data = _exactly(stream, dtype.itemsize * int(np.prod(shape, dtype=np.int64)))
     return np.frombuffer(data, dtype).reshape(shape)
 

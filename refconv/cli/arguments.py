@@ -102,6 +102,12 @@ def _named(text: str) -> tuple[str, str]:
     return ("", text) if not equals or os.path.exists(text) else (name, path)
 
 
+def first(ctx: click.Context) -> int | None:
+    """How many samples of a file to take: all, unless the user says."""
+    said = ctx.get_parameter_source("samples") is not ParameterSource.DEFAULT
+    return ctx.params["samples"] if said else None
+
+
 SHOWING = ("json_file", "junit_file", "html_file", "quiet", "verbose", "no_progress")  # they change no result
 
 

@@ -29,6 +29,7 @@ Examples:
   refconv check model.keras --html report.html
   refconv check model.keras --backend tensorflow --backend jax
   refconv check model.h5 --device gpu:1 --tf32 off --repeat 3
+  refconv check model.keras --trace run.trace.h5
 
 \b
 Exit codes:
@@ -41,57 +42,26 @@ Exit codes:
 
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("model")
-@click.option(
-    "--input",
-    "given",
-    multiple=True,
-    metavar="[NAME=]FILE",
-    help=".npy, .npz (FILE:key), .csv(.gz), an image or a folder of images; repeat it for several inputs.",
-)
-@click.option(
-    "--samples",
-    type=click.IntRange(1),
-    default=2,
-    show_default=True,
-    help="How many samples to draw, or to take of what --input gives (else all of it).",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the samples drawn.")
-@click.option(
-    "--shape",
-    "shapes",
-    multiple=True,
-    metavar="[NAME=]H,W[,C]",
-    help="Sizes of the model's unknown dimensions, without the batch.",
-)
+@options.given
+@options.samples
+@options.seed
+@options.shapes
 @options.preprocess("For pixels in 0..255: unit is x/255, the others are Keras's.")
 @click.option("--layer", "layers", multiple=True, metavar="GLOB", help="Compare only these layers; repeat it for more.")
-@click.option(
-    "--mode",
-    type=click.Choice(["graph", "eager", "xla"]),
-    default="graph",
-    show_default=True,
-    help="How the framework runs the model.",
-)
+@options.mode
 @options.keras("Which Keras loads the file; auto takes the one that wrote it.")
 @options.engine
 @click.option(
     "--backend",
     "backends",
-    type=click.Choice(["tensorflow", "jax", "torch"]),
+    type=options.BACKENDS,
     multiple=True,
     help="What Keras runs on: jax and torch for Keras 3. Repeat it to compare several.  [default: tensorflow]",
 )
 @options.device
 @options.tf32
-@click.option("--deterministic", is_flag=True, help="Ask the framework for operations that repeat their bits.")
-@click.option(
-    "--repeat",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Run everything N times, and judge also what gives other bits then.",
-)
+@options.deterministic
+@options.repeat
 @click.option(
     "--arithmetic",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
@@ -99,27 +69,18 @@ Exit codes:
     help="What every layer may compute in, instead of what its dtype policy and the device say. tf32, bfloat16 and "
     "float16 round operands of products; the mixed ones also results.",
 )
-@click.option(
-    "--architecture",
-    metavar="FILE.json",
-    help="What model.to_json() gave, where MODEL holds weights alone (*_weights.h5, .weights.h5).",
-)
-@click.option(
-    "--rebuild",
-    is_flag=True,
-    help="Let the framework run a file that refconv writes from what it read: for files that no framework reads any "
-    "more, and around layers that hold code.",
-)
+@options.architecture
+@options.rebuild
 @click.option(
     "--no-framework", is_flag=True, help="Run the reference alone: its values are shown, and nothing is verified."
 )
 @click.option(
-    "--trust-code",
-    "trust_code",
-    multiple=True,
-    metavar="FILE.py",
-    help="Run this file in the framework's process, for layers and models of your own; repeat it for several.",
+    "--trace",
+    metavar="FILE",
+    help="Check what `refconv capture` kept in this file, and run no framework: --input, --mode, --device and their "
+    "like were said there.",
 )
+@options.trust_code
 @click.option(
     "--reference",
     "references",
@@ -139,14 +100,8 @@ Exit codes:
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first layer that fails.")
 @options.timeout
-@click.option(
-    "--memory",
-    type=arguments.SIZE,
-    default="0",
-    metavar="SIZE",
-    help="How much memory the framework may take, such as 8GB; else as much as there is.",
-)
-@click.option("--sha256", metavar="HASH", help="Refuse the file if its SHA-256 is another.")
+@options.memory
+@options.sha256
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write the report as JUnit XML.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as one page for a browser.")
@@ -168,12 +123,14 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
     several = len(given["backends"]) > 1
     if several and (given["junit_file"] or given["html_file"] or given["no_framework"]):
         raise click.UsageError("several backends are told on the screen and by --json")
+    if given["trace"] is not None:
+        _demand_alone(ctx)
     files = _files(given)
-    inputs = arguments.inputs(given["given"], _first(ctx))
+    inputs = arguments.inputs(given["given"], arguments.first(ctx))
     early = framework(
         model,
         given["keras"],
-        wanted=not given["no_framework"],
+        wanted=not given["no_framework"] and given["trace"] is None,
         rebuild=given["rebuild"],
         trusted=bool(given["trust_code"]),
         architecture=given["architecture"],
@@ -183,8 +140,11 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
+        from refconv.formats.rehearsal import rehearse
         from refconv.pipeline.code import run_references
 
+        if given["trace"] is not None:
+            rehearse(given["trace"])
         run_references(given["references"])
         asked: dict[str, Any] = {"options": _options(given), "progress": update, "source": source}
         if several:
@@ -197,10 +157,17 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
     ctx.exit(result.exit_code)
 
 
-def _first(ctx: click.Context) -> int | None:
-    """How many samples of a file to take: all, unless the user says."""
-    said = ctx.get_parameter_source("samples") is not ParameterSource.DEFAULT
-    return ctx.params["samples"] if said else None
+# What a capture decides, and what only a framework can be told.
+CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras", "device", "rebuild", "no_framework",
+            "trust_code", "thorough", "timeout", "memory", "backends", "tf32", "deterministic", "repeat")  # fmt: skip
+
+
+def _demand_alone(ctx: click.Context) -> None:
+    """Refuse what a trace has decided, or what is for a framework."""
+    for parameter in ctx.command.params:
+        if parameter.name in CAPTURED and ctx.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            option = max(parameter.opts, key=len)
+            raise click.UsageError(f"{option} and --trace exclude each other: the trace holds what ran, and how")
 
 
 def _files(given: dict[str, Any]) -> dict[str, str]:
@@ -245,6 +212,7 @@ def _options(given: dict[str, Any]) -> Options:
         tf32=given["tf32"] or "",
         arithmetic=given["arithmetic"] or "",
         architecture=given["architecture"] or "",
+        trace=given["trace"] or "",
         sha256=given["sha256"] or "",
         framework=not given["no_framework"],
         shapes=arguments.shapes(given["shapes"]),

@@ -28,8 +28,8 @@ def variation(call: Call, again: Sequence[Again], trace: Trace) -> Variation | N
         return None
     given = [(other.call.inputs, other.call.weights) for other in differing]
     own = (call.inputs, call.weights) in given
-    pairs = [pair for other in differing for pair in zip(call.outputs, other.call.outputs, strict=True)]
-    return Variation(len(differing), max(_apart(*(trace.tensors[key] for key in pair)) for pair in pairs), own)
+    largest = max(_largest(call.outputs, other.call.outputs, trace) for other in differing)
+    return Variation(len(differing), largest, own)
 
 
 def with_run(result: LayerResult, run: int, judged: Judgement) -> LayerResult:
@@ -38,6 +38,13 @@ def with_run(result: LayerResult, run: int, judged: Judgement) -> LayerResult:
         return result
     reason = "; ".join(filter(None, (judged.reason, f"run {run + 1} of the same pass, not the first")))
     return replace(result, verdict=judged.verdict, reason=reason, outputs=judged.outputs, weights=judged.weights)
+
+
+def _largest(first: Sequence[str], other: Sequence[str], trace: Trace) -> float:
+    if len(first) != len(other):
+        return np.inf
+    pairs = zip(first, other, strict=True)
+    return max((_apart(trace.tensors[a], trace.tensors[b]) for a, b in pairs), default=0.0)
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:

@@ -43,7 +43,7 @@ def as_error(frame: dict[str, Any], path: str, keras: int, trace: Trace, backend
     if frame["reason"] == "import":
         return FrameworkError(f"{named} cannot be imported: {what}", where=path)
     if frame["reason"] == "device":
-        return FrameworkError(what, hint=frame["hint"] or "use --device cpu")
+        return FrameworkError(what, hint=frame.get("hint") or "use --device cpu")
     if frame["reason"] == "code":
         return FrameworkError(f"the trusted code cannot be run: {what}")
     hint = "" if backend == "tensorflow" else "a file that Keras 2 wrote may load with --rebuild"

@@ -54,7 +54,7 @@ class Stream:
             FrameworkError: the framework failed, otherwise than in a layer with calls before it.
         """
         if self._first:
-            while not self.ready():
+            while self._reader.is_alive():
                 self._reader.join(0.1)  # a thread that waits without end may sleep through Ctrl-C
             self._first = False
             if self._error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,8 @@ from refconv.frameworks.process import NO_SWITCHES, Child, Frame, writing
 from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
+
+Keep = Callable[[dict[str, Any], "np.ndarray | None"], None]
 
 _EARLY: dict[tuple[int, str], Child] = {}  # Keras's major version and its backend → a child that imports them
 
@@ -44,6 +46,14 @@ def renamed(frames: Iterator[Frame], names: Mapping[str, str]) -> Iterator[Frame
             header = {**header, "layer": names.get(header["layer"], header["layer"])}
         elif header["kind"] == "planned":
             header = {**header, "calls": {names.get(name, name): n for name, n in header["calls"].items()}}
+        yield header, array
+
+
+def kept(frames: Iterator[Frame], keep: Keep | None) -> Iterator[Frame]:
+    """The frames, each given to `keep` first."""
+    for header, array in frames:
+        if keep is not None:
+            keep(header, array)
         yield header, array
 
 
@@ -139,6 +149,7 @@ class Worker:
         progress: Progress | None = None,
         names: Mapping[str, str] = NO_NAMES,
         architecture: str | Path = "",
+        keep: Keep | None = None,
     ) -> Stream:
         """Run the model once and receive what every layer took and gave, pass by pass. A worker serves one call.
 
@@ -161,6 +172,7 @@ class Worker:
             progress: called with what is being done and the share that is done, 0 to 1.
             architecture: the model's JSON where `path` holds weights alone.
             names: layers of the file → what the trace is to call them.
+            keep: is given each frame as it arrives.
 
         The stream raises FrameworkError where the framework is missing, cannot load or run the model, died or exceeded
         the time limit. Its notes hold the framework's last lines.
@@ -193,7 +205,8 @@ class Worker:
             found.hint = found.hint or self._child.limited(found.what)
             return self._child.noted(found)
 
-        return Stream(renamed(self._child.frames(timeout), names), error, progress or (lambda what, share: None))
+        frames = kept(renamed(self._child.frames(timeout), names), keep)
+        return Stream(frames, error, progress or (lambda what, share: None))
 
     def evaluate(
         self,

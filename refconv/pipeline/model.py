@@ -28,6 +28,8 @@ from refconv.pipeline.elsewhere import explained
 from refconv.pipeline.options import Given, OnLayer, OnOutputs, Options, Progress, silent
 from refconv.pipeline.parts import Parts
 from refconv.pipeline.rebuilding import runnable
+from refconv.pipeline.replayed import described, replayed, untried
+from refconv.pipeline.running import streamed
 from refconv.pipeline.slices import Judged, Slices
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
@@ -64,6 +66,8 @@ def check(
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
     """
     options = replace(options or Options(), **overrides)
+    if options.trace:
+        return _replayed(source or path, inputs, options, progress, on_layer)
     result = _checked(source or path, inputs, options, {}, progress, on_layer, on_outputs)
     if result.verdict != "fail" or not options.framework:
         return result
@@ -92,8 +96,7 @@ def _checked(
         refuse(source, trusted=bool(code))
     graph = formats.load(source, subclassed=bool(code))
     select(graph, options.layers)
-    if options.arithmetic and options.arithmetic not in NAMED:
-        raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
+    _demand_arithmetic(options)
     if not options.framework:
         result, found = reference_alone(graph, inputs, options, draw_inputs, progress, on_layer)
         return _described(result, found, inputs, options, started)
@@ -108,28 +111,35 @@ def _checked(
         engine = engines.get(options.engine)  # imported beside the framework
         context = Context(engine, seeded=inputs is None, spread=options.spread)
         size = slice_size(left, known, context)
-        stream = worker.stream(
-            runs.path,
-            arrays,
-            mode=options.mode,
-            device=options.device,
-            tf32=options.tf32,
-            deterministic=options.deterministic,
-            repeat=options.runs,
-            qkeras=graph.qkeras,
-            probes=options.thorough,
-            samples=size,
-            code=code,
-            whole=graph.opaque,
-            timeout=options.timeout,
-            foreign=() if options.rebuild else [stranger.name for stranger in graph.strangers],
-            progress=progress,
-            names=runs.names,
-            architecture="" if options.rebuild else options.architecture,
-        )
+        stream = streamed(worker, graph, runs, options, size, code, progress)
         slices = Slices(left, stream, known, size, context, options, select(left, options.layers), on_outputs)
         result = _result(slices, progress, on_layer)
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
+
+
+def _replayed(
+    path: str | Path | Source, inputs: Given, options: Options, progress: Progress, on_layer: OnLayer | None
+) -> CheckResult:
+    """A check of what was captured before, with no framework."""
+    begun = time.perf_counter()
+    progress("reading the model", None)
+    source = path if isinstance(path, Source) else formats.accept(path, options.architecture, sha256=options.sha256)
+    _demand_arithmetic(options)
+    with replayed(source, inputs, options, progress, draw_inputs) as found:
+        select(found.graph, options.layers)
+        left, known = with_known_masks(found.runs.parts.graph, found.runs.parts.arrays)
+        engine = engines.get(options.engine)
+        context = Context(engine, seeded=found.about.seeded, spread=options.spread)
+        selected = select(left, options.layers)
+        slices = Slices(left, found.stream, known, found.size, context, found.options, selected)
+        result = untried(_result(slices, progress, on_layer), found.options)
+    result = found.runs.completed(result, found.graph)
+    return replace(result, input=described(found.about, found.runs.parts), seconds=time.perf_counter() - begun)
+
+
+def _demand_arithmetic(options: Options) -> None:
+    if options.arithmetic and options.arithmetic not in NAMED:
+        raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
 
 
 def _described(result: CheckResult, found: Parts, given: Given, options: Options, started: float) -> CheckResult:

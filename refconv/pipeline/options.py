@@ -47,6 +47,7 @@ class Options:
     framework: bool = True  # without one, the reference runs alone
     trust_code: tuple[str, ...] = ()  # files of the user's own, run in the worker: the layers and models they define
     spread: bool = False  # tell of each output how its errors are spread, for pictures
+    trace: str = ""  # a file of `capture`: what ran, and how, is what it says, and no framework runs
     thorough: bool = False  # also probe linear layers with small integers
     backend: str = "tensorflow"  # what Keras runs on: jax and torch for Keras 3
     tf32: str = ""  # on, off, or "" for the framework's own default

@@ -18,21 +18,23 @@ def about(result: CheckResult) -> Iterator[str]:
     model = result.model
     yield f"{model.path} ({model.format}, Keras {model.keras_version or '?'}, {model.backend})"
     if result.input:
-        yield "; ".join(filter(None, (_fed(result.input), _mode(result.environment))))
+        yield "; ".join(filter(None, (fed(result.input), mode(result.environment))))
     declared = Counter(layer.arithmetic for layer in result.layers if layer.arithmetic)
     if set(declared) - {"float32"}:
         yield "declared arithmetic: " + ", ".join(f"{name} ({n})" for name, n in declared.most_common())
     yield from (f"note: {note}" for note in (*result.input.get("notes", ()), *result.notes))
 
 
-def _fed(found: Mapping[str, Any]) -> str:
+def fed(found: Mapping[str, Any]) -> str:
+    """ "2 samples, seed 0", or where they are from: the "input" object of a report."""
     number = f"{found['samples']} sample" + "s" * (found["samples"] != 1)
     if found["source"] == "seeded":
         return f"{number}, seed {found['seed']}"
     return f"{number} of " + ", ".join(tensor["source"] for tensor in found["tensors"])
 
 
-def _mode(environment: Mapping[str, Any]) -> str:
+def mode(environment: Mapping[str, Any]) -> str:
+    """ "graph mode"; "" where that is not known."""
     return f"{environment['mode']} mode" if environment.get("mode") else ""
 
 

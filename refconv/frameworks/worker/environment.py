@@ -24,6 +24,7 @@ def describe(framework: Any) -> Dict[str, Any]:
         "h5py": h5py.__version__,
         "backend": framework.backend.name,
         **framework.backend.describe(),
+        "tf32_of": switches(framework.backend.tf32()),
         "cpu": {"name": cpu_name(), "instruction_sets": instruction_sets()},
         "machine": platform.machine(),
         "system": platform.platform(),
@@ -36,13 +37,11 @@ def global_state(framework: Any) -> Dict[str, Any]:
     keras = framework.keras
     policies = keras.mixed_precision
     policy = policies.dtype_policy() if hasattr(policies, "dtype_policy") else policies.global_policy()
-    tf32 = switches(framework.backend.tf32())
     return {
         "floatx": keras.backend.floatx(),
         "image_data_format": keras.backend.image_data_format(),
         "dtype_policy": policy.name,
-        "tf32": any(tf32.values()),
-        "tf32_of": tf32,
+        "tf32": any(switches(framework.backend.tf32()).values()),
     }
 
 
