@@ -49,9 +49,7 @@ Exit codes:
 @options.architecture
 @options.rebuild
 @options.trust_code
-@click.option(
-    "--thorough", is_flag=True, help="Also run a clone of each linear layer on small integers, and all twice."
-)
+@click.option("--thorough", is_flag=True, help="Also run a clone of each linear layer on integers, and all twice.")
 @options.timeout
 @options.memory
 @options.sha256
