@@ -46,7 +46,7 @@ def test_every_dependency_is_pinned_inside_its_range(requirement: Requirement) -
 
 
 def test_what_is_installed_is_what_is_pinned() -> None:
-    """Else the suite would speak of other versions than those that scripts/test installs: without `bench` and PyTorch."""
+    """Else the suite would speak of other versions than those that scripts/test installs: no `bench`, no PyTorch."""
     found = {normal(d.metadata["Name"]): d.version for d in metadata.distributions()}
     wanted = pins()
     names = {normal(requirement.name) for requirement in declared(without=("bench", "torch"))}

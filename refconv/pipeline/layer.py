@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from refconv.compare.again import others, variation, with_run
 from refconv.compare.declared import SINGLE, declare
+from refconv.compare.deviating import deviating
 from refconv.compare.drift import apart, drift
 from refconv.compare.power import with_power
 from refconv.compare.recorded import Seen, judge_call, seen_of
@@ -17,7 +18,7 @@ from refconv.ops.table import TABLE
 from refconv.pipeline.options import Options
 from refconv.reference.forward import weights_of
 from refconv.reference.runs import Runs
-from refconv.result import LayerResult, Verdict
+from refconv.result import FAILING, LayerResult, Verdict
 from refconv.trace import Call, Trace
 
 
@@ -72,6 +73,8 @@ class Checking:
         for other in again:
             once_more = judge_call(node, other.call, weights, declared, trace, self.context)
             result = with_run(result, other.run, once_more)
+        if result.verdict in FAILING and (said := deviating(node, trace.environment)):
+            result = replace(result, reason="; ".join(filter(None, (result.reason, said))))
         if not self.options.power:
             return result
         given, got, steps = found.inputs, found.outputs, found.steps
