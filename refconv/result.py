@@ -195,6 +195,21 @@ class Accepted:
 
 
 @dataclass(frozen=True)
+class Variation:
+    """How a layer's outputs differ between runs of the same pass (compare/again.py).
+
+    Attributes:
+        runs: how many gave other bits than the first.
+        largest: difference between such a run and the first.
+        own: it was given the same bits then, so that the layer itself is not deterministic.
+    """
+
+    runs: int
+    largest: float
+    own: bool
+
+
+@dataclass(frozen=True)
 class LayerResult:
     """One layer call. `outputs` is empty where nothing was compared; `reason` then says why.
 
@@ -216,6 +231,7 @@ class LayerResult:
     chained: Drift | None = None
     findings: tuple[Finding, ...] = ()
     nondeterministic: bool = False  # two runs may give other values
+    variation: Variation | None = None  # None where every run that was asked for gave the same bits
     power: Power | None = None  # None where it was not asked for, or no fault applies
     seconds: Mapping[str, float] = field(default_factory=dict)
     probe: Comparison | None = None  # of a clone of the layer on small integers (compare/probe.py)
@@ -330,6 +346,61 @@ class CheckResult:
     @property
     def exit_code(self) -> int:
         return {"pass": 0, "fail": 1, "incomplete": 3}[self.verdict]
+
+
+@dataclass(frozen=True)
+class BackendsResult:
+    """One model's checks on several backends.
+
+    Attributes:
+        results: by backend, in the order in which they were named.
+        apart: of every backend but the first, by a layer's index: the largest difference between its outputs there and
+            on the first one.
+    """
+
+    results: Mapping[str, CheckResult]
+    apart: Mapping[str, Mapping[int, float]]
+
+    @property
+    def first(self) -> CheckResult:
+        return next(iter(self.results.values()))
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Of the layers that any backend has a result for."""
+        return tuple(dict.fromkeys(layer.index for result in self.results.values() for layer in result.layers))
+
+    def layer(self, index: int) -> dict[str, LayerResult]:
+        """By backend, the results of one layer."""
+        return {name: layer for name, r in self.results.items() for layer in r.layers if layer.index == index}
+
+    @property
+    def failing(self) -> tuple[int, ...]:
+        """Layers that fail on some backend."""
+        return tuple(i for i in self.indices if any(layer.verdict in FAILING for layer in self.layer(i).values()))
+
+    @property
+    def differing(self) -> tuple[int, ...]:
+        """Layers that fail on some backends and not on others, or whose outputs have other shapes or are lost on one.
+
+        Two layers inside the bound of one reference, each on its own input, compute the same thing.
+        """
+        return tuple(i for i in self.indices if self._differs(i))
+
+    def _differs(self, index: int) -> bool:
+        failing = {layer.verdict in FAILING for layer in self.layer(index).values()}
+        lost = any(not isfinite(apart.get(index, 0.0)) for apart in self.apart.values())
+        return len(failing) > 1 or (lost and True in failing)
+
+    @property
+    def verdict(self) -> str:
+        """The worst: fail, then incomplete, then pass."""
+        found = [result.verdict for result in self.results.values()]
+        return next(verdict for verdict in ("fail", "incomplete", "pass") if verdict in found)
+
+    @property
+    def exit_code(self) -> int:
+        return next(r.exit_code for r in self.results.values() if r.verdict == self.verdict)
 
 
 @dataclass(frozen=True)

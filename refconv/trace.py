@@ -43,6 +43,14 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Again:
+    """The same call in another run of its pass, where a tensor of it had other bits than in the first."""
+
+    run: int  # 1 is the second
+    call: Call
+
+
+@dataclass(frozen=True)
 class Probe:
     """What a clone of a linear layer, without activation and quantizers, gave for integers (worker/probes.py).
 
@@ -68,6 +76,8 @@ class Trace:
     plain: List[np.ndarray] = field(default_factory=list)
     outputs: List[np.ndarray] = field(default_factory=list)  # the instrumented run's model outputs
     probes: List[Probe] = field(default_factory=list)
+    again: List[Again] = field(default_factory=list)
+    plain_again: Dict[int, List[np.ndarray]] = field(default_factory=dict)  # run → plain outputs with other bits
     planned: Dict[str, int] = field(default_factory=dict)  # layer → how many calls of it all passes have together
 
 

@@ -35,6 +35,23 @@ class Size(click.ParamType):
 SIZE = Size()
 
 
+class Device(click.ParamType):
+    """auto, cpu, gpu or gpu:N."""
+
+    name = "device"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "[auto|cpu|gpu[:N]]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", str(value)):
+            self.fail(f"{value!r} is none of auto, cpu, gpu and gpu:N", param, ctx)
+        return str(value)
+
+
+DEVICE = Device()
+
+
 def shapes(given: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """["32,32", "tokens=16"] → {"": (32, 32), "tokens": (16,)}.
 

@@ -41,12 +41,16 @@ Exit codes:
 @options.preprocess("For pixels in 0..255: unit is x/255, the others are Keras's.")
 @options.mode
 @options.keras("Which Keras loads the file; auto takes the one that wrote it.")
+@options.backend
 @options.device
 @options.python
+@options.tf32
+@options.deterministic
+@options.repeat
 @options.architecture
 @options.rebuild
 @options.trust_code
-@click.option("--thorough", is_flag=True, help="Also run a clone of each linear layer on small integers.")
+@click.option("--thorough", is_flag=True, help="Also run a clone of each linear layer on integers, and all twice.")
 @options.timeout
 @options.memory
 @options.sha256
@@ -87,6 +91,7 @@ def command(
         sha256=given["sha256"] or "",
         memory=given["memory"],
         python=given["python"],
+        backend=given["backend"],
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
@@ -105,9 +110,10 @@ def _options(given: dict[str, Any]) -> Options:
     from refconv.pipeline import Options
 
     same = ("samples", "seed", "preprocess", "mode", "keras", "device", "timeout", "memory", "thorough", "rebuild",
-            "trust_code")  # fmt: skip
+            "trust_code", "backend", "deterministic", "repeat")  # fmt: skip
     return Options(
         **{name: given[name] for name in same},
+        tf32=given["tf32"] or "",
         architecture=given["architecture"] or "",
         sha256=given["sha256"] or "",
         python=given["python"] or "",

@@ -17,7 +17,7 @@ from refconv.errors import BadInput
 
 if TYPE_CHECKING:
     from refconv.pipeline import Options
-    from refconv.result import CheckResult
+    from refconv.result import BackendsResult, CheckResult
 
 EPILOG = """\b
 Examples:
@@ -28,6 +28,8 @@ Examples:
   refconv check m.weights.h5 --architecture m.json
   refconv check model.h5 --layer 'block1*' --mode eager --json report.json
   refconv check model.keras --html report.html
+  refconv check model.keras --backend tensorflow --backend jax
+  refconv check model.h5 --device gpu:1 --tf32 off --repeat 3
   refconv check model.keras --trace run.trace.h5
   refconv check model.h5 --fail-fast --no-explain --quiet
 
@@ -57,8 +59,18 @@ Exit codes:
 @options.mode
 @options.keras("Which Keras loads the file; auto takes the one that wrote it.")
 @options.engine
+@click.option(
+    "--backend",
+    "backends",
+    type=options.BACKENDS,
+    multiple=True,
+    help="What Keras runs on: jax and torch for Keras 3. Repeat it to compare several.  [default: tensorflow]",
+)
 @options.device
 @options.python
+@options.tf32
+@options.deterministic
+@options.repeat
 @click.option(
     "--arithmetic",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
@@ -89,7 +101,8 @@ Exit codes:
 @click.option(
     "--thorough",
     is_flag=True,
-    help="Also run a clone of each linear layer on small integers, and demand equality to the last bit.",
+    help="Also run a clone of each linear layer on small integers, and demand equality to the last bit; and run "
+    "everything twice.",
 )
 @click.option(
     "--no-explain", is_flag=True, help="Do not look for the reason of a failure, which may run the framework again."
@@ -124,6 +137,9 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("-q and -v exclude each other")
     if given["rebuild"] and given["no_framework"]:
         raise click.UsageError("--rebuild and --no-framework exclude each other")
+    several = len(given["backends"]) > 1
+    if several and (given["junit_file"] or given["html_file"] or given["no_framework"]):
+        raise click.UsageError("several backends are told on the screen and by --json")
     if given["trace"] is not None:
         _demand_alone(ctx)
     files = _files(given)
@@ -138,6 +154,7 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         sha256=given["sha256"] or "",
         memory=given["memory"],
         python=given["python"],
+        backend=(given["backends"] or ("tensorflow",))[0],
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
@@ -147,7 +164,12 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         if given["trace"] is not None:
             rehearse(given["trace"])
         run_references(given["references"])
-        result = pipeline.check(model, inputs, options=_options(given), progress=update, source=source)
+        asked: dict[str, Any] = {"options": _options(given), "progress": update, "source": source}
+        if several:
+            compared = pipeline.check_backends(model, inputs, backends=given["backends"], **asked)
+            _show_backends(compared, -1 if quiet else int(verbose), files)
+            ctx.exit(compared.exit_code)
+        result = pipeline.check(model, inputs, **asked)
     if said := arguments.from_settings(ctx):
         result = replace(result, notes=(*result.notes, f"pyproject.toml says {said}"))
     _print(result, -1 if quiet else int(verbose))
@@ -157,7 +179,8 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
 
 # What a capture decides, and what only a framework can be told.
 CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras", "device", "python", "rebuild",
-            "no_framework", "trust_code", "thorough", "timeout", "memory")  # fmt: skip
+            "no_framework", "trust_code", "thorough", "timeout", "memory", "backends", "tf32", "deterministic",
+            "repeat")  # fmt: skip
 
 
 def _demand_alone(ctx: click.Context) -> None:
@@ -200,10 +223,14 @@ def _options(given: dict[str, Any]) -> Options:
         "thorough",
         "rebuild",
         "trust_code",
+        "deterministic",
+        "repeat",
     )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(
         **{name: given[name] for name in same},
+        backend=(given["backends"] or ("tensorflow",))[0],
+        tf32=given["tf32"] or "",
         arithmetic=given["arithmetic"] or "",
         architecture=given["architecture"] or "",
         trace=given["trace"] or "",
@@ -230,6 +257,18 @@ def _print(result: CheckResult, verbosity: int) -> None:
     with screen.capture() as captured:
         terminal.render(result, screen, verbosity)
     write(captured.get())
+
+
+def _show_backends(result: BackendsResult, verbosity: int, files: dict[str, str]) -> None:
+    from refconv.report import backends
+    from refconv.report.files import write_text
+
+    screen = console()
+    with screen.capture() as captured:
+        backends.render(result, screen, verbosity)
+    write(captured.get())
+    if "json" in files:
+        write_text(files["json"], backends.as_json(result))
 
 
 def _save(result: CheckResult, files: dict[str, str], command: str) -> None:

@@ -24,6 +24,7 @@ def framework(
     sha256: str = "",
     memory: int = 0,
     python: str | None = None,
+    backend: str = "tensorflow",
 ) -> Iterator[Source | None]:
     """What the file says; within the context a `Worker` of the Keras that it needs finds itself started.
 
@@ -31,14 +32,14 @@ def framework(
     None where something is refused, which the pipeline tells.
     """
     from refconv.formats.rehearsal import rehearse
-    from refconv.frameworks import early
+    from refconv.frameworks import early, keras_for
 
     rehearse(model)
     source = _accepted(model, architecture, sha256, runs=wanted and not rebuild, trusted=trusted)
     if source is None or not wanted:
         yield source
         return
-    with early(source.keras if keras == "auto" else int(keras), memory=memory, python=python):
+    with early(keras_for(source.keras, keras, backend), backend=backend, memory=memory, python=python):
         yield source
 
 

@@ -30,10 +30,31 @@ engine = click.option(
 )
 device = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
+    type=arguments.DEVICE,
     default="auto",
     show_default=True,
     help="Where the framework runs.",
+)
+BACKENDS = click.Choice(["tensorflow", "jax", "torch"])
+backend = click.option(
+    "--backend", type=BACKENDS, default="tensorflow", show_default=True, help="What Keras runs on; jax and torch for 3."
+)
+deterministic = click.option(
+    "--deterministic", is_flag=True, help="Ask the framework for operations that repeat their bits."
+)
+repeat = click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Run everything N times, and judge also what gives other bits then.",
+)
+tf32 = click.option(
+    "--tf32",
+    type=click.Choice(["on", "off"]),
+    default=None,
+    help="Whether a GPU may round float32 operands to TF32, instead of the framework's own default.",
 )
 timeout = click.option(
     "--timeout",

@@ -70,13 +70,19 @@ DEVICE = {
     "name": Maybe(str),
     "compute_capability": Maybe(_matching(r"(\d{1,3}\.\d{1,3})?")),
 }
+BACKENDS = ("tensorflow", "jax", "torch")
 ENVIRONMENT = {
-    **{name: Maybe(str) for name in ("python", "numpy", "tensorflow", "keras", "keras_package", "mode", "device")},
+    **{name: Maybe(str) for name in ("python", "numpy", "keras", "keras_package", "mode", "device")},
+    **{name: Maybe(str) for name in ("backend", *BACKENDS)},  # which one, and its version by its name
     "devices": Maybe([DEVICE]),
     "onednn": Maybe({"enabled": Maybe(bool), "option": Maybe(str)}),
     "cpu": Maybe({"name": Maybe(str), "instruction_sets": Maybe([str])}),
     "threads": Maybe({"intra_op": Maybe(count), "inter_op": Maybe(count), "cpus": Maybe(count)}),
     "tf32": Maybe(bool),
+    "tf32_of": Maybe(Each(bool)),
+    "deterministic_ops": Maybe(bool),
+    "repeat": Maybe(count),
+    "cuda": Maybe(Each(str)),
     "state_before": STATE,
     "state_after": STATE,
 }
@@ -99,8 +105,20 @@ OPTIONS = {
     "shapes": Each([count]),
     "thorough": bool,
     "rebuild": bool,
+    "backend": Maybe(one_of(*BACKENDS)),
+    "repeat": Maybe(count),
 }
 NAMED = [(str, str)]
+CALL = {
+    "layer": str,
+    "call": count,
+    "type": str,
+    "inputs": [str],
+    "outputs": [str],
+    "seconds": float,
+    "weights": NAMED,
+    "steps": NAMED,
+}
 
 FIELDS: dict[str, Mapping[str, Any]] = {
     "trace": {
@@ -116,24 +134,16 @@ FIELDS: dict[str, Mapping[str, Any]] = {
     "input": {"index": count},
     "environment": {"environment": ENVIRONMENT},
     "planned": {"calls": Each(count)},
-    "plain": {"index": count},
+    "plain": {"index": count, "run": Maybe(count)},
     "pass": {"index": count, "inputs": [str]},
     "tensor": {"key": str, "uses": Maybe(count)},
-    "call": {
-        "layer": str,
-        "call": count,
-        "type": str,
-        "inputs": [str],
-        "outputs": [str],
-        "seconds": float,
-        "weights": NAMED,
-        "steps": NAMED,
-    },
+    "again": {**CALL, "run": count},
+    "call": CALL,
     "output": {"index": count},
     "passed": {"index": count},
     "slice": {},
     "probe": {"layer": str, "shape": [count], "inputs": [str], "outputs": [str], "weights": NAMED, "reason": str},
-    "error": {"reason": str, "what": str, "layer": str, "missing": str},
+    "error": {"reason": str, "what": str, "layer": str, "missing": str, "hint": Maybe(str)},
     "done": {},
 }
 

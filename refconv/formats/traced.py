@@ -56,6 +56,8 @@ class About:
         rebuilt: the framework ran a file that refconv wrote.
         whole: name of the one layer that a subclassed model was recorded as; "" for its layers.
         alone: the worker ran without refconv, which had not read the model first.
+        backend: what Keras ran on.
+        repeat: how often each pass ran.
     """
 
     sha256: str
@@ -75,6 +77,8 @@ class About:
     rebuilt: bool = False
     whole: str = ""
     alone: bool = False
+    backend: str = "tensorflow"
+    repeat: int = 1
 
 
 @dataclass(frozen=True)
@@ -270,7 +274,7 @@ class _Tensors:
             self._passes += not self._again
         elif kind == "tensor" and not self._again:
             self._sent(header)
-        elif kind == "call" and not self._again:
+        elif kind in ("call", "again") and not self._again:
             self._called(header)
         elif kind == "probe":
             self._probed(header)
@@ -322,4 +326,6 @@ def _about(header: Mapping[str, Any], where: str) -> About:
         rebuilt=options["rebuild"],
         whole=header["whole"],
         alone=header["alone"],
+        backend=options.get("backend") or "tensorflow",
+        repeat=options.get("repeat") or 1,
     )

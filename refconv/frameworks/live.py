@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 import warnings
@@ -15,6 +16,7 @@ from refconv.errors import BadInput, FrameworkError
 from refconv.frameworks.failure import as_error
 from refconv.frameworks.stream import Progress, Stream
 from refconv.frameworks.worker import environment
+from refconv.frameworks.worker.backends import BACKENDS, load_backend
 from refconv.frameworks.worker.capture import Session, capture
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.failure import explain
@@ -32,7 +34,7 @@ def framework_of(model: Any) -> Framework:
     """The framework that a model is of, as this process has imported it: nothing is imported for it.
 
     Raises:
-        BadInput: it is no Keras model, or its Keras runs on another backend than TensorFlow.
+        BadInput: it is no Keras model, or its Keras runs on a backend that refconv does not know.
     """
     for base in type(model).__mro__:
         package = base.__module__.partition(".")[0]
@@ -44,11 +46,9 @@ def framework_of(model: Any) -> Framework:
 def _framework(package: str) -> Framework:
     keras = sys.modules[package]
     backend = getattr(getattr(keras, "config", None), "backend", lambda: "tensorflow")()
-    tf = sys.modules.get("tensorflow")
-    if backend != "tensorflow" or tf is None:
-        hint = "save it, and check the file"
-        raise BadInput(f"Keras runs on {backend} in this process, where only TensorFlow is recorded", hint=hint)
-    return Framework(tf, keras, PACKAGES[package])
+    if backend not in BACKENDS:
+        raise BadInput(f"Keras runs on {backend} in this process", hint="save it, and check the file")
+    return Framework(load_backend(backend), keras, PACKAGES[package])
 
 
 def sigmoid() -> str:
@@ -89,7 +89,7 @@ def recorded(
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
     framework, progress = framework_of(model), progress or (lambda what, share: None)
-    demand_device(framework.tf, device)
+    demand_device(framework, device)
     major = int(framework.keras.__version__.split(".")[0])
 
     def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
@@ -97,24 +97,25 @@ def recorded(
 
     with tempfile.SpooledTemporaryFile(HELD, prefix="refconv-") as file:
         stream = cast(BinaryIO, file)
-        with left_alone(framework, model), _quietly(framework.tf):
+        with left_alone(framework, model), _quietly():
             _send(framework, model, list(inputs), Here(stream, progress), (mode, device, budget, probes, samples))
         stream.seek(0)
         yield Stream(read_frames(stream), error, progress)
 
 
-def demand_device(tf: Any, device: str) -> None:
+def demand_device(framework: Framework, device: str) -> None:
     """What a process may still choose, once its framework is running.
 
     Raises:
         FrameworkError: a GPU is asked for, and there is none; the CPU is, and there is a GPU.
     """
-    gpus = tf.config.list_logical_devices("GPU")
-    if device.startswith("gpu") and not gpus:
-        raise FrameworkError(f"TensorFlow {tf.__version__} sees no GPU in this process")
-    if device == "cpu" and gpus:
-        hint = "set CUDA_VISIBLE_DEVICES=-1 before TensorFlow is imported, or save the model and check the file"
-        raise FrameworkError("a model in this process runs where TensorFlow puts it, and it sees a GPU", hint=hint)
+    title = framework.backend.title
+    gpu = any(found["type"] == "GPU" for found in framework.backend.describe()["devices"])
+    if device.startswith("gpu") and not gpu:
+        raise FrameworkError(f"{title} sees no GPU in this process")
+    if device == "cpu" and gpu:
+        hint = f"set CUDA_VISIBLE_DEVICES=-1 before {title} is imported, or save the model and check the file"
+        raise FrameworkError(f"a model in this process runs where {title} puts it, and it sees a GPU", hint=hint)
 
 
 def _send(
@@ -143,9 +144,9 @@ def _send(
 
 
 @contextmanager
-def _quietly(tf: Any) -> Iterator[None]:
+def _quietly() -> Iterator[None]:
     """As in a worker, whose log nobody sees; and no warning becomes an error here, as it may in a test."""
-    logger = tf.get_logger()
+    logger = logging.getLogger("tensorflow")
     level = logger.level
     logger.setLevel("ERROR")
     try:
@@ -189,7 +190,7 @@ def _untrained(framework: Framework, model: Any) -> list[Any]:
         state
         for layer in getattr(model, "_flatten_layers", lambda: model.layers)()
         if getattr(layer, "stateful", False)
-        for state in framework.tf.nest.flatten(getattr(layer, "states", None) or [])
+        for state in framework.backend.flatten(getattr(layer, "states", None) or [])
     ]
     found = [*model.non_trainable_variables, *states]
     return list({id(one): one for one in found if hasattr(one, "assign")}.values())

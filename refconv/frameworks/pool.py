@@ -24,15 +24,23 @@ class Kind:
     memory: int = 0
     switches: tuple[tuple[str, str], ...] = ()
     device: str = "auto"
+    backend: str = "tensorflow"
 
     def start(self) -> Child:
-        return Child(self.keras, python=self.python, memory=self.memory, switches=dict(self.switches))
+        return Child(
+            self.keras, backend=self.backend, python=self.python, memory=self.memory, switches=dict(self.switches)
+        )
 
 
 def kind(
-    keras: int, python: str | None, memory: int, switches: Mapping[str, str] = NO_SWITCHES, device: str = "auto"
+    keras: int,
+    python: str | None,
+    memory: int,
+    switches: Mapping[str, str] = NO_SWITCHES,
+    device: str = "auto",
+    backend: str = "tensorflow",
 ) -> Kind:
-    return Kind(keras, python, memory, tuple(sorted(switches.items())), device)
+    return Kind(keras, python, memory, tuple(sorted(switches.items())), device, backend)
 
 
 class Pool:

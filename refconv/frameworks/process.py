@@ -43,6 +43,7 @@ class Child:
 
     Args:
         keras: major version of Keras that the worker imports.
+        backend: what Keras runs on: tensorflow, jax or torch.
         python: interpreter to run it with; None for this one.
         switches: variables of its environment, beside this process's.
         memory: bytes of memory that it may take; 0 for as many as there are.
@@ -52,8 +53,15 @@ class Child:
     """
 
     def __init__(
-        self, keras: int, *, python: str | None = None, memory: int = 0, switches: Mapping[str, str] = NO_SWITCHES
+        self,
+        keras: int,
+        *,
+        backend: str = "tensorflow",
+        python: str | None = None,
+        memory: int = 0,
+        switches: Mapping[str, str] = NO_SWITCHES,
     ) -> None:
+        self._backend = backend
         self._switches, self._memory, self._timed_out = switches, memory, False
         self._left = 0.0  # seconds that the answer may still take
         self._answer: Iterator[Frame] | None = None
@@ -168,7 +176,7 @@ class Child:
     def _environment(self) -> dict[str, str]:
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONIOENCODING": "utf-8"}
         own = {"TMPDIR": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        return {**quiet, **inherited(), **self._switches, **own}
+        return {**quiet, **inherited(), "KERAS_BACKEND": self._backend, **self._switches, **own}
 
     def _expire(self) -> None:
         self._timed_out = True

@@ -83,11 +83,13 @@ class Stream:
         return self.trace
 
     def forget(self, call: Call) -> None:
-        """Drop the tensors that no other call needs."""
-        self._uses.subtract(call.keys)
-        for key in call.keys:
-            if self._uses[key] <= 0:
-                self.trace.tensors.pop(key, None)
+        """Drop the tensors that no other call needs, with those of the same call in other runs."""
+        again = [a.call for a in self.trace.again if (a.call.layer, a.call.call) == (call.layer, call.call)]
+        for one in (call, *again):
+            self._uses.subtract(one.keys)
+            for key in one.keys:
+                if self._uses[key] <= 0:
+                    self.trace.tensors.pop(key, None)
 
     def _begin(self) -> None:
         try:

@@ -22,18 +22,19 @@ from refconv.trace import Trace
 
 Keep = Callable[[dict[str, Any], "np.ndarray | None"], None]
 
-_EARLY: dict[tuple[int, str | None], Child] = {}  # (Keras's major version, interpreter) → a child that imports it
+# (Keras's major version, its backend, interpreter) → a child that imports them
+_EARLY: dict[tuple[int, str, str | None], Child] = {}
 
 
 @contextmanager
-def early(keras: int, *, memory: int = 0, python: str | None = None) -> Iterator[None]:
+def early(keras: int, *, backend: str = "tensorflow", memory: int = 0, python: str | None = None) -> Iterator[None]:
     """Start what the next such `Worker` within the context takes over: what it imports takes seconds."""
     with suppress(FrameworkError):  # told again, where it is wanted
-        _EARLY[keras, python] = Child(keras, python=python, memory=memory)
+        _EARLY[keras, backend, python] = Child(keras, backend=backend, python=python, memory=memory)
     try:
         yield
     finally:
-        if child := _EARLY.pop((keras, python), None):
+        if child := _EARLY.pop((keras, backend, python), None):
             child.close()
 
 
@@ -91,6 +92,7 @@ class Worker:
 
     Args:
         keras: major version of Keras to load the model with, 2 or 3.
+        backend: what Keras runs on: tensorflow, and for Keras 3 also jax or torch.
         python: interpreter of another environment to run it in; None for this one.
         switches: variables of its environment, such as TF_ENABLE_ONEDNN_OPTS.
         memory: bytes of memory that it may take; 0 for as many as there are. A limit that `early` set stays.
@@ -105,6 +107,7 @@ class Worker:
         self,
         keras: int,
         *,
+        backend: str = "tensorflow",
         python: str | None = None,
         memory: int = 0,
         switches: Mapping[str, str] = NO_SWITCHES,
@@ -113,13 +116,13 @@ class Worker:
     ) -> None:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
-        self._keras, self._pool = keras, pool
-        self._kind = kind(keras, python, memory, switches, device)
+        self._keras, self._backend, self._pool = keras, backend, pool
+        self._kind = kind(keras, python, memory, switches, device, backend)
         if pool:
             self._child = pool.take(self._kind)
             return
-        early = None if switches else _EARLY.pop((keras, python), None)
-        self._child = early or Child(keras, python=python, memory=memory, switches=switches)
+        early = None if switches else _EARLY.pop((keras, backend, python), None)
+        self._child = early or Child(keras, backend=backend, python=python, memory=memory, switches=switches)
 
     def __enter__(self) -> Worker:
         return self
@@ -145,6 +148,9 @@ class Worker:
         *,
         mode: str = "graph",
         device: str = "auto",
+        tf32: str = "",
+        deterministic: bool = False,
+        repeat: int = 1,
         budget: int = 1 << 30,
         qkeras: bool = False,
         probes: bool = False,
@@ -164,7 +170,10 @@ class Worker:
             path: the model file, as the user has it.
             inputs: one array per model input, in the model's order, batch first, in the dtypes the model declares.
             mode: graph, eager or xla.
-            device: auto, cpu or gpu.
+            device: auto, cpu, gpu or gpu:N.
+            tf32: on, off, or "" for the framework's own default.
+            deterministic: ask for operations that give the same bits every time.
+            repeat: how often each pass runs; calls whose bits differ from the first run's are sent as well.
             budget: bytes of layer inputs and outputs that the worker holds and returns at once.
             qkeras: the file holds QKeras layers.
             probes: also run a clone of every linear layer on small integers.
@@ -190,6 +199,9 @@ class Worker:
             files,
             mode=mode,
             device=device,
+            tf32=tf32,
+            deterministic=deterministic,
+            repeat=repeat,
             budget=budget,
             qkeras=qkeras,
             architecture=str(Path(architecture).resolve()) if architecture else "",
@@ -202,7 +214,7 @@ class Worker:
         self._child.tell(job.to_json())
 
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
-            found = as_error(header, str(path), self._keras, trace)
+            found = as_error(header, str(path), self._keras, trace, self._backend)
             found.hint = found.hint or self._child.limited(found.what)
             return self._child.noted(found)
 
@@ -255,7 +267,7 @@ class Worker:
         found = Evaluation()
         for header, array in self._child.frames(timeout):
             if header["kind"] == "error":
-                raise self._child.noted(as_error(header, str(path), self._keras, Trace()))
+                raise self._child.noted(as_error(header, str(path), self._keras, Trace(), self._backend))
             if header["kind"] == "progress" and progress:
                 progress(header["what"], header["done"] / header["total"])
             found.take(header, array)

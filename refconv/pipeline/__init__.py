@@ -1,7 +1,8 @@
-"""check(), capture(), evaluate(), explain(), pixel() and run(): the only package that names every stage."""
+"""check(), check_backends(), capture(), evaluate() …, run(): the only package that names every stage."""
 
 from __future__ import annotations
 
+from refconv.pipeline.backends import check_backends
 from refconv.pipeline.by_hand import Pixel, pixel
 from refconv.pipeline.capturing import capture
 from refconv.pipeline.evaluating import evaluate
@@ -18,6 +19,7 @@ __all__ = [
     "Run",
     "capture",
     "check",
+    "check_backends",
     "draw_inputs",
     "evaluate",
     "explain",

@@ -54,10 +54,12 @@ def capture(
     if not options.rebuild:
         refuse(source, trusted=bool(code))
     graph = formats.load(source, subclassed=bool(code))
-    keras = graph.keras if options.keras == "auto" else int(options.keras)
+    keras = frameworks.keras_for(graph.keras, options.keras, options.backend, qkeras=graph.qkeras)
     target = str(output or Path(path).stem + ENDING)
     with (
-        frameworks.Worker(keras, python=options.python or None, memory=options.memory) as worker,
+        frameworks.Worker(
+            keras, backend=options.backend, python=options.python or None, memory=options.memory
+        ) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         size = _size(runs)
@@ -97,6 +99,8 @@ def _about(
         "keras": keras,
         "options": {
             "keras": options.keras,
+            "backend": options.backend,
+            "repeat": options.runs,
             "mode": options.mode,
             "device": options.device,
             "samples": options.samples,

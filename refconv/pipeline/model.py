@@ -26,18 +26,18 @@ from refconv.pipeline.accepting import accepted, read_entries
 from refconv.pipeline.alone import reference_alone
 from refconv.pipeline.code import trusted_files
 from refconv.pipeline.elsewhere import explained
-from refconv.pipeline.options import Given, OnLayer, Options, Progress, silent
+from refconv.pipeline.options import Given, OnLayer, OnOutputs, Options, Progress, silent
 from refconv.pipeline.parts import Parts
 from refconv.pipeline.rebuilding import runnable
 from refconv.pipeline.replayed import described, replayed, untried
 from refconv.pipeline.running import streamed
-from refconv.pipeline.slices import Slices
+from refconv.pipeline.slices import Judged, Slices
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
 from refconv.reference.masks import with_known_masks
 from refconv.reference.ranges import index_ranges
 from refconv.reference.slicing import slice_size
-from refconv.result import FAILING, CheckResult, ModelInfo
+from refconv.result import FAILING, CheckResult, ModelInfo, PlainResult
 from refconv.trace import Trace
 
 UNASKED = "why it fails was not looked for (--no-explain)"
@@ -52,6 +52,7 @@ def check(
     on_layer: OnLayer | None = None,
     source: Source | None = None,
     pool: frameworks.Pool | None = None,
+    on_outputs: OnOutputs | None = None,
     **overrides: Any,
 ) -> CheckResult:
     """Verify every layer of the model in `path` against the framework's own outputs.
@@ -65,25 +66,31 @@ def check(
         on_layer: called with each layer's result as it becomes known.
         source: what `formats.accept` gave for `path`, where that was called before.
         pool: keeps the framework's process for the next check, which then need not import it.
+        on_outputs: called with each selected layer, the first sample of a slice, and the framework's outputs there.
 
     Raises:
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
     """
     options = replace(options or Options(), **overrides)
 
-    def again(other: Options, switches: Mapping[str, str], told: OnLayer | None = None) -> CheckResult:
+    def again(
+        other: Options,
+        switches: Mapping[str, str],
+        told: OnLayer | None = None,
+        outputs: OnOutputs | None = None,
+    ) -> CheckResult:
         if not isinstance(path, (str, Path)):
             from refconv.pipeline.living import check_live, refuse_switches  # only here is a framework at hand
 
             refuse_switches(switches)
             return check_live(path, inputs, other, progress, told)
-        return _checked(source or path, inputs, other, switches, progress, told, None if switches else pool)
+        return _checked(source or path, inputs, other, switches, progress, told, None if switches else pool, outputs)
 
     known = read_entries(options.accepted) if options.accepted else ()
     if options.trace:
         result = _replayed(source or path, inputs, options, progress, on_layer)
     else:
-        result = again(options, {}, on_layer)
+        result = again(options, {}, on_layer, on_outputs)
     if result.verdict == "fail" and options.framework and options.explain and not options.trace:
         result = explained(result, options, again, progress)
     return accepted(result, known) if known else result
@@ -97,6 +104,7 @@ def _checked(
     progress: Progress,
     on_layer: OnLayer | None,
     pool: frameworks.Pool | None = None,
+    on_outputs: OnOutputs | None = None,
 ) -> CheckResult:
     """One check, with the framework in an environment with these variables."""
     started = time.perf_counter()
@@ -111,10 +119,11 @@ def _checked(
     if not options.framework:
         result, found = reference_alone(graph, inputs, options, draw_inputs, progress, on_layer)
         return _described(result, found, inputs, options, started)
-    keras = graph.keras if options.keras == "auto" else int(options.keras)
+    keras = frameworks.keras_for(graph.keras, options.keras, options.backend, qkeras=graph.qkeras)
     with (
         frameworks.Worker(
             keras,
+            backend=options.backend,
             python=options.python or None,
             memory=options.memory,
             switches=switches,
@@ -130,7 +139,7 @@ def _checked(
         context = Context(engine, seeded=inputs is None, spread=options.spread)
         size = slice_size(left, known, context)
         stream = streamed(worker, graph, runs, options, size, code, progress)
-        slices = Slices(left, stream, known, size, context, options, select(left, options.layers))
+        slices = Slices(left, stream, known, size, context, options, select(left, options.layers), on_outputs)
         result = _result(slices, progress, on_layer)
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
 
@@ -209,7 +218,7 @@ def verify(
 def _result(slices: Slices, progress: Progress, on_layer: OnLayer | None) -> CheckResult:
     graph, options, judged = slices.graph, slices.options, slices.judge(progress, on_layer)
     trace, failure = slices.source.trace, slices.source.failure
-    plain = plain_result(graph, trace.plain, judged.ends, judged.layers) if slices.determined else None
+    plain = plainest(graph, trace, judged) if slices.determined else None
     fails = any(layer.verdict in FAILING for layer in judged.layers) or plain is not None and not plain.ok
     return CheckResult(
         model=ModelInfo(graph.path, graph.format, graph.keras_version, graph.backend, graph.sha256),
@@ -226,6 +235,13 @@ def _result(slices: Slices, progress: Progress, on_layer: OnLayer | None) -> Che
         ),
         quantized=tuple(quantized(graph)),
     )
+
+
+def plainest(graph: Graph, trace: Trace, judged: Judged) -> PlainResult | None:
+    """The plain run that drifts farthest, of those that gave other bits."""
+    runs = [trace.plain, *trace.plain_again.values()]
+    found = [result for run in runs if (result := plain_result(graph, run, judged.ends, judged.layers))]
+    return max(found, key=lambda result: (not result.ok, result.bound_used), default=None)
 
 
 def run(graph: Graph, x: Given, *, engine: str = "numba") -> Run:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from refconv.graph import Node
 from refconv.inputs import Source
 from refconv.result import LayerResult, Policy
 
 Given = None | np.ndarray | Source | Sequence[Any] | Mapping[str, Any]
 Progress = Callable[[str, float | None], None]
 OnLayer = Callable[[LayerResult], None]
+OnOutputs = Callable[[Node, int, Sequence[np.ndarray]], None]  # node, first sample of the slice, the framework's
 
 
 def silent(what: str, share: float | None) -> None:
@@ -50,3 +52,12 @@ class Options:
     thorough: bool = False  # also probe linear layers with small integers
     explain: bool = True  # ask why the first layer that fails does, and run it another way where no rule says
     accepted: str = ""  # file of findings that are known and pass for a time (pipeline/accepting.py)
+    backend: str = "tensorflow"  # what Keras runs on: jax and torch for Keras 3
+    tf32: str = ""  # on, off, or "" for the framework's own default
+    deterministic: bool = False  # ask the framework for the same bits every time
+    repeat: int = 1  # how often the framework runs each pass
+
+    @property
+    def runs(self) -> int:
+        """How often each pass runs; `thorough` looks for nondeterminism too."""
+        return max(self.repeat, 2 if self.thorough else 1)

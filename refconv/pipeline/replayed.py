@@ -103,7 +103,7 @@ def _demand_model(graph: Graph, architecture: str, about: About, where: str) -> 
     if found != about.architecture:
         what = f"it is of an architecture with the SHA-256 {about.architecture or '(none)'}, not {found or '(none)'}"
         raise UnreadableTrace(what, where=where, hint="--architecture names the model's JSON")
-    if about.chosen == "auto" and about.keras != graph.keras:
+    if about.chosen == "auto" and about.backend == "tensorflow" and about.keras != graph.keras:
         what = f"Keras {about.keras} ran the model, which is a file of Keras {graph.keras}"
         raise UnreadableTrace(what, where=where)
 
@@ -117,6 +117,8 @@ def _as_captured(options: Options, about: About) -> Options:
         shapes=about.shapes,
         mode=about.mode,
         keras=about.chosen,
+        backend=about.backend,
+        repeat=about.repeat,
         device=about.device,
         thorough=about.thorough,
         rebuild=about.rebuilt,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
 from refconv.pipeline.diagnosing import Diagnosing
 from refconv.pipeline.layer import Checking
-from refconv.pipeline.options import OnLayer, Options, Progress
+from refconv.pipeline.options import OnLayer, OnOutputs, Options, Progress
 from refconv.reference.masks import MASK
 from refconv.reference.runs import Runs
 from refconv.result import FAILING, LayerResult
@@ -46,6 +46,7 @@ class Slices:
 
     Attributes:
         selected: the nodes whose results are wanted.
+        on_outputs: called with each of them, the first sample of the slice, and what the framework gave.
     """
 
     graph: Graph
@@ -55,6 +56,7 @@ class Slices:
     context: Context
     options: Options
     selected: frozenset[int]
+    on_outputs: OnOutputs | None = None
 
     @property
     def determined(self) -> bool:
@@ -70,7 +72,7 @@ class Slices:
             if number and not self.source.following():
                 break
             checking = self._begin(start)
-            for result in self._layers(checking, asking, self._masks(start), _part(progress, number, len(starts))):
+            for result in self._layers(checking, asking, start, _part(progress, number, len(starts))):
                 results = found[result.index]
                 results.append(result)
                 failed = self.options.fail_fast and result.verdict in FAILING
@@ -103,11 +105,9 @@ class Slices:
         each = zip(self.graph.inputs, self.arrays, strict=True)
         return {index: x[start : start + self.size] for index, x in each if self.graph.nodes[index].type == MASK}
 
-    def _layers(
-        self, checking: Checking, asking: Diagnosing, masks: Mapping[int, np.ndarray], progress: Progress
-    ) -> Iterator[LayerResult]:
+    def _layers(self, checking: Checking, asking: Diagnosing, start: int, progress: Progress) -> Iterator[LayerResult]:
         """The results of the selected layers, up to the first that fails where no more are wanted."""
-        calls, graph = Calls(self.graph, self.source), self.graph
+        calls, graph, masks = Calls(self.graph, self.source), self.graph, self._masks(start)
         for node in graph.nodes:
             if node.index in graph.inputs:
                 continue
@@ -116,6 +116,8 @@ class Slices:
             call = under_masks(node, call, masks, self.source.trace) if call else None
             result = checking.layer(node, call, self.source.trace, wanted=node.index in self.selected)
             if node.index in self.selected:
+                if call and self.on_outputs:
+                    self.on_outputs(node, start, [self.source.trace.tensors[key] for key in call.outputs])
                 result = probed(node, result, call, self.source.trace, checking.context)
                 yield (result := asking.of(node, result, call, self.source.trace))
                 if self.options.fail_fast and result.verdict in FAILING:

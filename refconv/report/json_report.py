@@ -53,6 +53,7 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "arithmetic": layer.arithmetic or None,
         "reason": layer.reason,
         "nondeterministic": layer.nondeterministic,
+        **({"variation": asdict(layer.variation)} if layer.variation else {}),
         "chained": _drift(layer.chained) if layer.chained else None,
         "findings": [asdict(finding) for finding in layer.findings],
         "seconds": dict(layer.seconds),

@@ -92,6 +92,8 @@ def _remarks(result: CheckResult) -> list[str]:
     remarks = [found] if (found := probes(result)) else []
     if expired := sum(bool(layer.accepted and layer.accepted.expired) for layer in result.layers):
         remarks.append(f"{expired} no longer accepted")
+    if (runs := result.environment.get("repeat") or 1) > 1:
+        remarks.append(f"{runs} runs")
     if result.counts["nondeterministic"]:
         remarks.append(f"{result.counts['nondeterministic']} nondeterministic")
     if result.plain is not None and not result.plain.ok:
@@ -102,26 +104,49 @@ def _remarks(result: CheckResult) -> list[str]:
 
 
 def environment(found: Mapping[str, Any]) -> str:
-    """ "tensorflow 2.21.0, tf-keras 2.21.0, Python 3.11.7; CPU, oneDNN on, 2 threads", or what is known of that."""
+    """ "tensorflow 2.21.0, tf-keras 2.21.0, Python 3.11.7; CPU, oneDNN on, 2 threads", or what is known of that.
+
+    Of a GPU also its name, compute capability, driver, CUDA and cuDNN, and whether TF32 is on.
+    """
     groups = (_versions(found), _machine(found))
     return printable("; ".join(", ".join(group) for group in groups if group))
 
 
 def _versions(found: Mapping[str, Any]) -> list[str]:
     keras = found.get("keras_package") or "keras"
-    named = (("tensorflow", "tensorflow"), (keras, "keras"), ("Python", "python"))
+    backend = str(found.get("backend") or "tensorflow")
+    named = ((backend, backend), (keras, "keras"), ("Python", "python"))
     return [f"{label} {found[name]}" for label, name in named if found.get(name)]
 
 
 def _machine(found: Mapping[str, Any]) -> list[str]:
-    return [part for part in (_device(found), _onednn(found.get("onednn")), _threads(found.get("threads"))) if part]
+    parts = (_device(found), *_switches(found), _onednn(found.get("onednn")), _threads(found.get("threads")))
+    return [part for part in parts if part]
 
 
 def _device(found: Mapping[str, Any]) -> str:
     """The device that a layer ran on; nothing where none was named."""
     if (chosen := accelerator(found)) is None:
         return "CPU" if found.get("devices") else ""
-    return " ".join(str(chosen[name]) for name in ("type", "name") if chosen.get(name))
+    named = " ".join(str(chosen[name]) for name in ("type", "name") if chosen.get(name))
+    versions = found.get("cuda") or {}
+    known = [("compute capability", chosen.get("compute_capability"))]
+    known += [(label, versions.get(name)) for label, name in CUDA]
+    told = ", ".join(f"{label} {value}" for label, value in known if value)
+    return f"{named} ({told})" if told else named
+
+
+CUDA = (("driver", "driver"), ("CUDA", "cuda"), ("cuDNN", "cudnn"))
+
+
+def _switches(found: Mapping[str, Any]) -> Iterator[str]:
+    """TF32 where a GPU ran, by what it is on for if not for everything; and determinism where it was asked for."""
+    if accelerator(found) is not None and found.get("tf32") is not None:
+        of = {name for name, on in (found.get("tf32_of") or {}).items() if on}
+        part = f" for {of.pop()}" if len(of) == 1 else ""
+        yield f"TF32 on{part}" if found["tf32"] else "TF32 off"
+    if found.get("deterministic_ops"):
+        yield "deterministic operations"
 
 
 def _onednn(found: Any) -> str:

@@ -35,13 +35,13 @@ def render(result: CheckResult, console: Console, verbosity: int = NORMAL, *, pa
     `passing`: layers that are exact or within their bound have a line each.
     """
     if verbosity == QUIET:
-        _print(console, _quiet(result))
+        print_line(console, _quiet(result))
         return
     for line in _lines(result, console.width, verbosity == VERBOSE, passing):
-        _print(console, line)
+        print_line(console, line)
 
 
-def _print(console: Console, line: Text) -> None:
+def print_line(console: Console, line: Text) -> None:
     # Lines are broken here, where the indent is known; rich must neither wrap, crop nor colour them again.
     console.print(Text(_encodable(line.plain, console.encoding), spans=line.spans), soft_wrap=True, highlight=False)
 

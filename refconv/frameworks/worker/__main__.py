@@ -3,6 +3,7 @@
 Arguments: major version of Keras, bytes of memory that this process may take (0 for all), the folder that is its own.
 """
 
+import os
 import sys
 import traceback
 from typing import Any
@@ -26,7 +27,7 @@ def main() -> int:
     limit(int(memory))
     channel = claim_stdout()
     lines = listen(folder)
-    framework = _attempt(int(keras))
+    framework = _attempt(int(keras), os.environ.get("KERAS_BACKEND") or "tensorflow")
     while True:
         _serve(framework, lines.get(), channel)
 
@@ -53,13 +54,14 @@ def _done(framework: Any, line: str, channel: Channel) -> bool:
         custom_objects()  # which registers its classes
     before = state(framework)
     work(framework, job, channel)
-    return not job.code and not job.targets and state(framework) == before
+    changed = bool(job.code or job.targets or job.tf32 or job.deterministic)
+    return not changed and state(framework) == before
 
 
-def _attempt(keras: int) -> Any:
+def _attempt(keras: int, backend: str) -> Any:
     """The framework, or the ImportError that says why there is none: a broken installation may raise anything."""
     try:
-        return import_framework(keras)
+        return import_framework(keras, backend)
     except ImportError as error:
         return error
     except Exception as error:
