@@ -2,7 +2,7 @@
 
     @given(conv2d_cases())
     def test_my_convolution(case):
-        case.check(my_convolution(case.x, case.kernel, case.bias, case.strides, case.padding, case.dilation, case.groups))
+        case.check(my_convolution(case.x, case.kernel, case.bias, case.strides, case.padding))
 
 What is drawn shrinks: a failing example ends as one small layer on small integers. Keras is never imported here; the
 cases build layers and models of the Keras that they are given.
@@ -27,7 +27,9 @@ from refconv.testing.strategies.convolution import (
 from refconv.testing.strategies.dense import DenseCase, dense_cases
 from refconv.testing.strategies.depthwise import DepthwiseCase, depthwise_cases
 from refconv.testing.strategies.failure import Mismatch
+from refconv.testing.strategies.models import ModelCase, ModelMismatch, models
 from refconv.testing.strategies.pooling import PoolCase, pool_cases
+from refconv.testing.strategies.quantizing import QuantizerCase, QuantizerSpec, quantizer_cases, quantizers
 from refconv.testing.strategies.values import KINDS, tensors
 
 __all__ = [
@@ -36,13 +38,20 @@ __all__ = [
     "DenseCase",
     "DepthwiseCase",
     "Mismatch",
+    "ModelCase",
+    "ModelMismatch",
     "PoolCase",
+    "QuantizerCase",
+    "QuantizerSpec",
     "conv1d_cases",
     "conv2d_cases",
     "conv3d_cases",
     "convolution_cases",
     "dense_cases",
     "depthwise_cases",
+    "models",
     "pool_cases",
+    "quantizer_cases",
+    "quantizers",
     "tensors",
 ]

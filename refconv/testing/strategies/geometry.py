@@ -42,7 +42,7 @@ def windows(
     square: bool = False,
     both: bool = False,
 ) -> Drawn:
-    """Lengths first, so that they are the first to shrink. Strides exceed 1, or dilation, or neither, or with `both` both.
+    """Lengths first, so that they are the first to shrink. Strides exceed 1, or dilation, or neither; `both` if asked.
 
     Without padding, a window is never larger than its input: it is made smaller where it would be.
     """
