@@ -18,6 +18,7 @@ import tf_keras
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from drawn.table import ALL
+from refconv.ops.table import TABLE
 from refconv.result import FAILING, Verdict
 from refconv.testing.defects import defect
 from refconv.testing.strategies import ModelCase, ModelMismatch, QuantizerCase
@@ -56,7 +57,7 @@ class Tally:
     def take(self, verdict: Verdict, used: float, where: str) -> None:
         self.verdicts[verdict.value] += 1
         self.layers += 1
-        if np.isfinite(used) and used > self.used:
+        if np.isfinite(used) and used > self.used:  # of layers that round
             self.used, self.where = used, where
 
 
@@ -108,7 +109,8 @@ def _judge_layer(case: LayerCase, major: int, count: int, tally: Tally) -> None:
         return
     traced = count % TRACED < 2  # of each Keras
     judgement = case.judged(_output(case, major, traced))
-    used = max((c.bound_used for c in judgement.outputs), default=0.0)
+    rounds = not TABLE[case.keras].exact
+    used = max((c.bound_used for c in judgement.outputs if rounds), default=0.0)
     tally.take(judgement.verdict, used, f"{case.keras}, Keras {major}")
     if judgement.verdict in FAILING:
         told = f"{judgement.verdict} {judgement.reason} {judgement.outputs[:1]}"
@@ -129,7 +131,8 @@ def _judge_model(case: ModelCase, major: int, count: int, tally: Tally) -> None:
         result = found.result
         tally.failures.append({"case": repr(case), "keras": major, "mode": mode, "said": str(found)})
     for layer in result.layers:
-        tally.take(layer.verdict, layer.worst.bound_used if layer.worst else 0.0, f"{layer.type}, Keras {major}")
+        used = layer.worst.bound_used if layer.worst and not TABLE[layer.type].exact else 0.0
+        tally.take(layer.verdict, used, f"{layer.type}, Keras {major}")
     if result.verdict == "incomplete":
         unverified = [f"{la.name}: {la.reason}" for la in result.layers if la.verdict is Verdict.UNVERIFIED]
         tally.failures.append({"case": repr(case), "keras": major, "mode": mode, "said": "; ".join(unverified)})

@@ -86,9 +86,9 @@ def _binary(draw: st.DrawFn, max_bits: int, alphas: Sequence[Any]) -> dict[str, 
 
 
 def _ternary(draw: st.DrawFn, max_bits: int, alphas: Sequence[Any]) -> dict[str, Any]:
+    """A threshold goes with a scale that is given: QKeras computes both or none, and in a kernel None is computed."""
     found, threshold = _alpha(draw, alphas), draw(st.sampled_from([None, 0.5]))
-    fixed = threshold is not None and not isinstance(found["alpha"], str)
-    return {**found, **({"threshold": threshold} if fixed else {})}
+    return {**found, "threshold": threshold if isinstance(found["alpha"], float) else None}
 
 
 QUANTIZERS: dict[str, Draw] = {
