@@ -13,6 +13,7 @@ from refconv.ops.attributes import attribute, integers
 from refconv.ops.base import Context, Row, Terms, Weights
 from refconv.ops.carry import carry
 from refconv.ops.mean import mean
+from refconv.ops.selecting import selected
 from refconv.ops.spatial import channels_last, data_format, locate, moved, restore
 from refconv.primitives.geometry import Spans, longest, parts
 from refconv.primitives.sums import span_moments, spanned
@@ -41,7 +42,9 @@ def adaptive_max(attrs: AdaptivePooling, weights: Weights, inputs: Sequence[Encl
     def largest(v: np.ndarray) -> np.ndarray:
         return spanned(v, _cuts(v.shape[1:-1], attrs.output_size), np.max)
 
-    return moved(Enclosure(inputs[0].mid), attrs.data_format, len(attrs.output_size), largest)
+    x = inputs[0].mid
+    result = moved(Enclosure(x), attrs.data_format, len(attrs.output_size), largest)
+    return selected(result, [x], context)
 
 
 def adaptive_average(

@@ -10,6 +10,7 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import attribute, integers, optional
 from refconv.ops.base import Context, Row, Terms, Weights
 from refconv.ops.mean import mean
+from refconv.ops.selecting import selected
 from refconv.ops.spatial import axes, channels_last, data_format, locate, padding, restore
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.sums import window_moments
@@ -45,7 +46,7 @@ def max_pooling(attrs: Pooling, weights: Weights, inputs: Sequence[Enclosure], c
     """
     x = _values(attrs, inputs)
     result = context.engine.window_max(x, _window(attrs, x.shape[1:-1]))
-    return restore(Enclosure(result), attrs.data_format)
+    return restore(selected(Enclosure(result), [x], context), attrs.data_format)
 
 
 def average_pooling(attrs: Pooling, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:
