@@ -1,4 +1,4 @@
-"""What runs in the child process: started with the Keras version, given the job as one line on stdin.
+"""What runs in the child process: started with the Keras version, given each job as one line on stdin.
 
 Arguments: major version of Keras, bytes of memory that this process may take (0 for all), the folder that is its own.
 """
@@ -7,7 +7,7 @@ import sys
 import traceback
 from typing import Any
 
-from refconv.frameworks.worker.channel import claim_stdout, listen
+from refconv.frameworks.worker.channel import Channel, claim_stdout, listen
 from refconv.frameworks.worker.failure import explain, first_line
 from refconv.frameworks.worker.limits import limit
 from refconv.frameworks.worker.loading import import_framework
@@ -16,13 +16,20 @@ from refconv.job import Job
 
 
 def main() -> int:
-    """Import the framework while the parent prepares the job, then do the job; 0 if it was done."""
+    """Import the framework while the parent prepares the first job, then do one job after another.
+
+    The process ends with its parent, or by its hand (channel.listen).
+    """
     keras, memory, folder = [*sys.argv[1:], "0", ""][:3]
     limit(int(memory))
     channel = claim_stdout()
     lines = listen(folder)
     framework = _attempt(int(keras))
-    line = lines.get()
+    while True:
+        _serve(framework, lines.get(), channel)
+
+
+def _serve(framework: Any, line: str, channel: Channel) -> None:
     try:
         if line.startswith("probe"):
             probe(framework, channel)
@@ -31,9 +38,8 @@ def main() -> int:
     except Exception as error:  # whatever it is, the parent is told
         traceback.print_exc()
         channel.send("error", **explain(error))
-        return 1
+        return
     channel.send("done")
-    return 0
 
 
 def _attempt(keras: int) -> Any:
