@@ -105,7 +105,7 @@ def _origin(node: Node, where: str) -> Layer | None:
     """The layer as the file had it, None where there was no file."""
     if not node.origin.config or node.origin.dialect not in DIALECTS:
         return None
-    raw = {"class_name": node.origin.class_name, "config": node.origin.config}
+    raw = {**node.origin.own, "class_name": node.origin.class_name, "config": node.origin.config}
     return unwrapped(Layer(node.layer, node.origin.class_name, node.origin.config, (), raw), where)
 
 

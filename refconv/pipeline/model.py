@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -28,7 +28,7 @@ from refconv.pipeline.elsewhere import explained
 from refconv.pipeline.options import Given, OnLayer, Options, Progress, silent
 from refconv.pipeline.parts import Parts
 from refconv.pipeline.rebuilding import runnable
-from refconv.pipeline.slices import Slices
+from refconv.pipeline.slices import OnFailure, Slices
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
 from refconv.reference.masks import with_known_masks
@@ -36,6 +36,8 @@ from refconv.reference.ranges import index_ranges
 from refconv.reference.slicing import slice_size
 from refconv.result import CheckResult, ModelInfo
 from refconv.trace import Trace
+
+After = Callable[[frameworks.Worker, Slices, CheckResult], None]
 
 
 def check(
@@ -62,25 +64,32 @@ def check(
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`.
     """
     options = replace(options or Options(), **overrides)
-    result = _checked(source or path, inputs, options, {}, progress, on_layer)
+    result = checked(source or path, inputs, options, {}, progress, on_layer)
     if result.verdict != "fail" or not options.framework:
         return result
 
     def again(other: Options, switches: Mapping[str, str]) -> CheckResult:
-        return _checked(path, inputs, other, switches, progress, None)
+        return checked(path, inputs, other, switches, progress, None)
 
     return explained(result, options, again, progress)
 
 
-def _checked(
+def checked(
     path: str | Path | Source,
     inputs: Given,
     options: Options,
     switches: Mapping[str, str],
     progress: Progress,
     on_layer: OnLayer | None,
+    on_failure: OnFailure | None = None,
+    after: After | None = None,
 ) -> CheckResult:
-    """One check, with the framework in an environment with these variables."""
+    """One check, with the framework in an environment with these variables.
+
+    Args:
+        on_failure: as in Slices.
+        after: called with the result while the worker still serves.
+    """
     started = time.perf_counter()
     progress("reading the model", None)
     code = trusted_files(options.trust_code)
@@ -121,8 +130,10 @@ def _checked(
             names=runs.names,
             architecture="" if options.rebuild else options.architecture,
         )
-        slices = Slices(left, stream, known, size, context, options, select(left, options.layers))
+        slices = Slices(left, stream, known, size, context, options, select(left, options.layers), on_failure)
         result = _result(slices, progress, on_layer)
+        if after:
+            after(worker, slices, result)
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
 
 

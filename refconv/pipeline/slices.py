@@ -14,7 +14,7 @@ from refconv.compare.probe import probed
 from refconv.compare.recorded import under_masks
 from refconv.compare.remarks import draws
 from refconv.frameworks import Stream, Whole
-from refconv.graph import Graph
+from refconv.graph import Graph, Node
 from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
 from refconv.pipeline.diagnosing import Diagnosing
@@ -23,6 +23,9 @@ from refconv.pipeline.options import OnLayer, Options, Progress
 from refconv.reference.masks import MASK
 from refconv.reference.runs import Runs
 from refconv.result import FAILING, LayerResult
+from refconv.trace import Call, Trace
+
+OnFailure = Callable[[Node, Call, Trace, LayerResult], None]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Slices:
 
     Attributes:
         selected: the nodes whose results are wanted.
+        on_failure: is told of each selected layer that fails, while what was recorded of its call is at hand.
     """
 
     graph: Graph
@@ -55,6 +59,7 @@ class Slices:
     context: Context
     options: Options
     selected: frozenset[int]
+    on_failure: OnFailure | None = None
 
     @property
     def determined(self) -> bool:
@@ -115,7 +120,10 @@ class Slices:
             result = checking.layer(node, call, self.source.trace, wanted=node.index in self.selected)
             if node.index in self.selected:
                 result = probed(node, result, call, self.source.trace, checking.context)
-                yield (result := asking.of(node, result, call, self.source.trace))
+                result = asking.of(node, result, call, self.source.trace)
+                if self.on_failure and call and result.verdict in FAILING:
+                    self.on_failure(node, call, self.source.trace, result)
+                yield result
                 if self.options.fail_fast and result.verdict in FAILING:
                     return
             if call:
