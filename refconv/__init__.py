@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
     from refconv.pipeline import Options, check, evaluate, explain, pixel, run
+    from refconv.report.reduction import reduce
     from refconv.result import CheckResult, Policy, Verdict
     from refconv.scoring.result import EvaluateResult
 
@@ -33,6 +34,7 @@ __all__ = [
     "explain",
     "load",
     "pixel",
+    "reduce",
     "register",
     "run",
     "weights",
@@ -52,6 +54,7 @@ _HOME = {
     "explain": "refconv.pipeline",
     "load": "refconv.formats",
     "pixel": "refconv.pipeline",
+    "reduce": "refconv.report.reduction",
     "register": "refconv.ops.registered",
     "run": "refconv.pipeline",
     "weights": "refconv.inventory.weights",

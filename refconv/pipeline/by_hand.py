@@ -142,7 +142,7 @@ def beside(
     Raises:
         BadInput: the layer is of no kind that this shows.
     """
-    return _pixel(graph, node, inputs, Seen(inputs, (got,), {}, {}), index, "", context, environment)
+    return _pixel(graph, node, inputs, Seen(inputs, (got,), {}, {}), index, "input.npy", context, environment)
 
 
 def _recorded(graph: Graph, node: Node, source: frameworks.Stream, arrays: Mapping[int, np.ndarray]) -> Seen | None:
