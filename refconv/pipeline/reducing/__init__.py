@@ -12,29 +12,34 @@ from typing import Any
 
 import numpy as np
 
-from refconv import formats, frameworks
-from refconv.compare.recorded import seen_of
+from refconv import frameworks
+from refconv.compare.declared import declare
+from refconv.compare.recorded import judge_call, seen_of
 from refconv.errors import BadInput, FrameworkError, RefconvError
 from refconv.formats.source import Source
 from refconv.formats.writer import Written
 from refconv.graph import Graph, Node, Ref
 from refconv.ops.registered import Custom
 from refconv.pipeline.by_hand import beside
+from refconv.pipeline.calls import Calls
 from refconv.pipeline.code import trusted_files
 from refconv.pipeline.model import checked
 from refconv.pipeline.options import Given, OnLayer, Options, Progress, silent
 from refconv.pipeline.reducing.case import Arrays, case_of
 from refconv.pipeline.reducing.judging import Form, Framework, Outcome, outside, worst
-from refconv.pipeline.reducing.pieces import Computed, Piece, Pieces, smallest
+from refconv.pipeline.reducing.pieces import Computed, Piece, Pieces, expectation, smallest
 from refconv.pipeline.reducing.result import Reduced, Saved
 from refconv.pipeline.reducing.shrinking import Shrinking, described
 from refconv.pipeline.reducing.values import simplify
 from refconv.pipeline.slices import Slices
-from refconv.result import CheckResult, LayerResult
+from refconv.reference.forward import weights_of
+from refconv.reference.masks import MASK
+from refconv.result import FAILING, CheckResult, LayerResult, Verdict
 from refconv.trace import Call, Trace
 
 SECONDS = 60.0  # the default of how long smaller cases are looked for
-ALONE = "the layer by itself, in a file of its own, computes what it should"
+NO_SCRIPT = "no case of it could be saved: run `refconv check` on the whole model"
+ALONE = "the layer by itself, in a file of its own"
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class Reducing:
         self._graph, self._code = graph, trusted_files(slices.options.trust_code)
         self._keras = graph.keras if self._options.keras == "auto" else int(self._options.keras)
         self._deadline = time.monotonic() + seconds
+        self._why: list[str] = []  # what was tried first, and did not fail
 
     def run(self, failing: Failing | None, result: CheckResult) -> Reduced:
         with tempfile.TemporaryDirectory(prefix="refconv-") as folder:
@@ -136,10 +142,14 @@ class Reducing:
             self._progress(f"reducing {failing.node.name}: by itself", None)
             try:
                 case = case_of(failing.node, failing.inputs, form.keras, understood=self._options.rebuild)
-            except RefconvError:
+            except RefconvError as error:
+                self._why.append(f"{ALONE}: {error}")
                 continue
-            start = judge(case)
-            if start is not None and (start := _begun(start, failing.result)) is not None:
+            found = judge.told(case)
+            start = found if isinstance(found, str) else _begun(found, failing.result)
+            if isinstance(start, str):
+                self._why.append(f"{ALONE}: {start}")
+            else:
                 search = Shrinking(judge, start, self._deadline, self._progress)
                 search.sizes()
                 simplify(search)
@@ -211,7 +221,7 @@ class Reducing:
 
     def _around(self, failing: Failing, result: CheckResult, folder: Path) -> Reduced:
         """The layer is right by itself: with the layers before it, or in the file itself."""
-        notes = [ALONE]
+        notes = list(dict.fromkeys(self._why))
         if (again := self._again(failing)) is not None:
             notes.append(again)
         for form in self._forms():
@@ -221,14 +231,25 @@ class Reducing:
                 found = smallest(pieces, self._graph, failing.node, self._slices.arrays)
                 if found is not None:
                     return self._part(found, form, failing.result, result, notes)
-        return self._whole(failing, result, folder, notes)
+        return self._whole(failing, result, notes)
 
     def _again(self, failing: Failing) -> str | None:
-        """Whether the model is right when it runs once more."""
-        graph = self._graph
-        pieces = Pieces(self._job, Form(self._keras), self._options, self._context, Path(), failing.result.verdict)
-        whole = Piece(graph, tuple(self._slices.arrays), failing.node)
-        return None
+        """Says so where the layer is right when the model runs once more."""
+        if self._options.rebuild:
+            return None
+        judged = self._judged_in_file(failing.node, self._slices.arrays)[1]
+        if judged in FAILING or judged is Verdict.UNVERIFIED:
+            return None
+        return f"run once more, it is {judged.value}: it is not deterministic"
+
+    def _judged_in_file(self, node: Node, arrays: Sequence[np.ndarray]) -> tuple[Trace, Verdict, np.ndarray | None]:
+        """The user's file run again: what the framework sent, the node's verdict, and its first output."""
+        stream = self._job(Written(Path(self._graph.path), {}), arrays)
+        trace = stream.all()
+        call = Calls(self._graph, stream).of(node)
+        declared = declare(node, trace.environment, self._options.mode, self._options.arithmetic)
+        judged = judge_call(node, call, weights_of(node), declared, trace, self._context)
+        return trace, judged.verdict, trace.tensors[call.outputs[0]] if call else None
 
     def _part(
         self, found: Computed, form: Form, layer: LayerResult | None, result: CheckResult, notes: list[str]
@@ -241,8 +262,41 @@ class Reducing:
         )
         return Reduced(result, layer, saved, "part", notes=tuple(notes))
 
-    def _whole(self, failing: Failing, result: CheckResult, folder: Path, notes: list[str]) -> Reduced:
-        return Reduced(result, failing.result, None, "model", notes=tuple(notes))
+    def _whole(self, failing: Failing, result: CheckResult, notes: list[str]) -> Reduced:
+        """The user's own file, on one sample if that is enough."""
+        with suppress(RefconvError):
+            for arrays in self._fewer():
+                if (case := self._in_file(failing, arrays)) is not None:
+                    notes.append("it fails only in the model's own file, which is kept as it is")
+                    return Reduced(result, failing.result, case, "model", notes=tuple(notes))
+        return Reduced(result, failing.result, None, "model", notes=(*notes, NO_SCRIPT))
+
+    def _fewer(self) -> Iterator[Arrays]:
+        arrays = tuple(self._slices.arrays)
+        fixed = any(spec.shape and spec.shape[0] is not None for spec in self._graph.specs)
+        if min(map(len, arrays)) > 1 and not fixed:
+            yield tuple(x[:1] for x in arrays)
+        yield arrays
+
+    def _in_file(self, failing: Failing, arrays: Arrays) -> Saved | None:
+        """None where the layer does not fail so, or no script can take its output."""
+        node, graph = failing.node, self._graph
+        alone = len(graph.outputs) == 1 and graph.outputs[0] == Ref(node.index)
+        if self._options.rebuild or not (alone or ("/" not in node.layer and node.call == 0)):
+            return None
+        if any(graph.nodes[index].type == MASK for index in graph.inputs):
+            return None
+        trace, verdict, recorded = self._judged_in_file(node, arrays)
+        got = trace.plain[0] if alone and trace.plain else recorded
+        if verdict is not failing.result.verdict or got is None:
+            return None
+        environment = dict(trace.environment)
+        found = Piece(graph, arrays, node)
+        expected, allowed = expectation(found, environment, self._options, self._context, got)
+        if not outside(got, expected, allowed).any():
+            return None
+        form = Form(graph.keras, graph.backend)
+        return self._saved(None, form, arrays, got, expected, allowed, environment, "" if alone else node.layer)
 
     def _fused(self, result: CheckResult, folder: Path) -> Reduced:
         """Every layer is right when it is recorded, and `predict` differs."""
@@ -258,15 +312,15 @@ class Reducing:
         return Reduced(result, notes=tuple(notes), scope="model")
 
 
-def _begun(start: Outcome, layer: LayerResult) -> Outcome | None:
-    """The layer by itself as the case to begin with; None where it fails in another way than in the model."""
+def _begun(start: Outcome, layer: LayerResult) -> Outcome | str:
+    """The layer by itself as the case to begin with; or that it fails in another way than in the model."""
     if start.fault.verdict is not layer.verdict:
-        return None
+        return f"it is {start.fault.verdict.value}, and in the model it is {layer.verdict.value}"
     told = {finding.code for finding in layer.findings if not finding.code.startswith("RC9")}
     single = {code for code in told if "+" not in code}
     codes = start.fault.codes & single
     if bool(single) != bool(codes):
-        return None
+        return f"{' or '.join(sorted(single))} does not explain it any more"
     return replace(start, fault=replace(start.fault, codes=frozenset(codes)))
 
 

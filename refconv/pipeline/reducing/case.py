@@ -14,6 +14,7 @@ from refconv.formats.model import Layer
 from refconv.formats.resolve import Resolved, resolve
 from refconv.formats.spelling import spelled
 from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
+from refconv.ops.registered import Custom
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -83,10 +84,7 @@ class Case:
             return found
         config = {**copy.deepcopy(dict(self.config)), **changes}
         origin = replace(self.node.origin, config=config)
-        known = _resolved(origin, self.node)
-        said = _said_by_the_call(self.node, _resolved(self.node.origin, self.node).attrs)
-        attrs = replace(known.attrs, **said) if said else known.attrs
-        return replace(found, node=replace(self.node, origin=origin, attrs=attrs))
+        return replace(found, node=replace(self.node, origin=origin, attrs=_attributes(origin, self.node)))
 
 
 def case_of(node: Node, inputs: Arrays, keras: int, *, understood: bool = False) -> Case:
@@ -108,6 +106,19 @@ def case_of(node: Node, inputs: Arrays, keras: int, *, understood: bool = False)
         raise UnreadableModel(f"{node.type} cannot be written for Keras {keras}", where=where)
     weights = {name: weight.value for name, weight in node.weights.items()}
     return Case(replace(node, origin=origin), inputs, weights)
+
+
+def _attributes(origin: Origin, node: Node) -> Any:
+    """What the configuration says, and what the call of `node` said beside it.
+
+    Raises:
+        UnreadableModel: the layer cannot be like that.
+    """
+    attrs = _resolved(origin, node).attrs
+    if isinstance(node.attrs, Custom):
+        return Custom({**node.attrs.config, **attrs.config})
+    said = _said_by_the_call(node, _resolved(node.origin, node).attrs)
+    return replace(attrs, **said) if said else attrs
 
 
 def _resolved(origin: Origin, node: Node) -> Resolved:

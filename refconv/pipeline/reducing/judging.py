@@ -30,6 +30,8 @@ from refconv.reference.forward import forward, weights_of
 from refconv.result import FAILING, LayerResult, Verdict
 from refconv.trace import Call, Trace
 
+RIGHT = "it computes what it should"
+ONLY_RECORDED = "it fails only where it is recorded, and `predict` shows nothing"
 Run = Callable[[Written, Sequence[np.ndarray]], Stream]
 
 
@@ -106,12 +108,17 @@ class Framework:
     folder: Path
 
     def __call__(self, case: Case) -> Outcome | None:
+        found = self.told(case)
+        return found if isinstance(found, Outcome) else None
+
+    def told(self, case: Case) -> Outcome | str:
+        """The outcome, or in words why there is none."""
         try:
             return self._judged(case)
-        except RefconvError:
-            return None
+        except RefconvError as error:
+            return str(error)
 
-    def _judged(self, case: Case) -> Outcome | None:
+    def _judged(self, case: Case) -> Outcome | str:
         graph = case.graph(self.like)
         node = graph.nodes[-1]
         enclosed(node, case.inputs, {}, self.options, self.context)  # before a run is wasted
@@ -124,16 +131,16 @@ class Framework:
             path.unlink(missing_ok=True)
         call = Calls(graph, stream).of(node)
         if call is None or not trace.plain or stream.failure:
-            return None
+            return str(stream.failure or "the framework gave no output")
         declared = declare(node, trace.environment, self.options.mode, self.options.arithmetic)
         judged = judge_call(node, call, weights_of(node), declared, trace, self.context)
         if judged.verdict not in FAILING:
-            return None
+            return RIGHT
         enclosure, arithmetic = enclosed(node, case.inputs, trace.environment, self.options, self.context)
         got, mismatch = trace.plain[0], judged.verdict is Verdict.MISMATCH
         allowed = allowance(enclosure, got, arithmetic, hard=mismatch)
         if not outside(got, enclosure.mid, allowed).any():
-            return None
+            return ONLY_RECORDED
         result = LayerResult(
             *(node.index, node.name, node.layer, node.type, judged.verdict, judged.outputs),
             weights=judged.weights,
@@ -168,7 +175,8 @@ def allowance(enclosure: Enclosure, got: np.ndarray, arithmetic: Arithmetic, *, 
         return np.zeros(enclosure.mid.shape)
     deviation = deviate(enclosure, got, arithmetic.format)
     radius = deviation.limit if hard else deviation.probable
-    rounding = np.spacing(np.abs(enclosure.mid).astype(np.float32)).astype(np.float64) / 2
+    size = np.abs(enclosure.mid).astype(np.float32)
+    rounding = np.where(size > 0, np.spacing(size).astype(np.float64) / 2, 0.0)
     allowed = np.maximum(np.broadcast_to(radius, got.shape), rounding)  # the nearest float32 is right in any case
     return np.where(np.isfinite(allowed), allowed, 0.0)
 

@@ -1,0 +1,85 @@
+"""Layers of many kinds with a fault planted in them, each reduced to a few numbers that a person can check."""
+
+from __future__ import annotations
+
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.live import PACKAGES
+from support.reducing import Plant, shrunk
+
+from refconv.formats import load
+from refconv.graph import Graph
+from refconv.result import Verdict
+
+
+def drawn(*shape: int) -> np.ndarray:
+    return np.random.default_rng(list(shape)).normal(size=shape).astype(np.float32)
+
+
+def saved(keras: int, layer: Any, shape: tuple[int, ...], folder: Path) -> Graph:
+    """A model of one layer, as a file."""
+    package = import_module(PACKAGES[keras])
+    x = package.layers.Input(shape, name="x_in")
+    model = package.Model(x, layer(package)(x))
+    model.set_weights([drawn(*w.shape) + 0.5 for w in model.get_weights()])
+    path = folder / f"model{'.h5' if keras == 2 else '.keras'}"
+    model.save(path)
+    return load(path)
+
+
+def patched(change: Any) -> Plant:
+    """The fault of the layer that is there: what it gives goes through `change`."""
+
+    def plant(model: Any) -> None:
+        layer = model.layers[-1]
+        original = layer.call
+        vars(layer)["call"] = lambda *args, **kwargs: change(layer, original, *args, **kwargs)
+
+    return plant
+
+
+def weights(number: int, change: Any) -> Plant:
+    def plant(model: Any) -> None:
+        held = model.layers[-1].get_weights()
+        held[number:] = [change(held[number]), *held[number + 1 :]] if number < len(held) else []
+        model.layers[-1].set_weights(held)
+
+    return plant
+
+
+def doubled(x: np.ndarray) -> np.ndarray:
+    return 2 * x
+
+
+CASES = {
+    "grouped": (3, lambda k: k.layers.Conv2D(8, 3, groups=4, padding="same", name="l"), (9, 9, 8),
+                weights(0, lambda w: w[::-1, ::-1]), "RC203", 8),
+    "channels first": (2, lambda k: k.layers.Conv2D(4, 3, strides=2, data_format="channels_first", name="l"), (3, 9, 9),
+                       weights(0, lambda w: w[::-1, ::-1]), "RC203", 8),
+    "depthwise": (3, lambda k: k.layers.DepthwiseConv2D(3, depth_multiplier=2, name="l"), (7, 7, 4),
+                  weights(1, doubled), "RC302", 4),
+    "transposed": (2, lambda k: k.layers.Conv2DTranspose(4, 3, strides=2, padding="same", name="l"), (4, 5, 3),
+                   weights(1, np.zeros_like), "RC301", 4),
+    "separable": (3, lambda k: k.layers.SeparableConv2D(5, 3, name="l"), (8, 8, 3), weights(2, doubled), "RC302", 5),
+    "dense": (2, lambda k: k.layers.Dense(7, activation="relu", name="l"), (12,), weights(1, doubled), "RC302", 4),
+    "norm": (3, lambda k: k.layers.BatchNormalization(name="l"), (5, 5, 6), weights(1, np.zeros_like), "", 6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_layer_is_reduced_and_fails_in_the_same_way(name: str, tmp_path: Path) -> None:
+    keras, layer, shape, plant, code, most = CASES[name]
+    graph = saved(keras, layer, shape, tmp_path)
+    begun = time.perf_counter()
+    start, best, search = shrunk(graph, "l", [drawn(3, *shape)], plant, tmp_path)
+    print(name, time.perf_counter() - begun, search.cases, best.fault, start.fault, best.case.inputs, dict(best.case.weights))
+    assert best.result.verdict is start.result.verdict is Verdict.MISMATCH
+    assert best.fault.codes <= start.fault.codes
+    assert not code or best.fault.codes == {code}
+    assert search.spent.complete and best.case.elements <= most
+    assert len(best.case.inputs[0]) == 1
