@@ -13,6 +13,7 @@ import numpy as np
 from support.framework import framework, record
 from support.live import PACKAGES
 
+from refconv.errors import FrameworkError
 from refconv.formats.writer import Written
 from refconv.frameworks import Whole
 from refconv.frameworks.worker.loading import load_model
@@ -34,13 +35,15 @@ def in_process(keras: int, plant: Plant, *, qkeras: bool = False) -> Callable[[W
     package = import_module(PACKAGES[keras])
 
     def run(written: Written, inputs: Sequence[np.ndarray]) -> Any:
-        package.backend.clear_session()
-        model = load_model(framework(package), str(written.path), qkeras)
-        plant(model)
-        trace = record(package, model, *inputs)
+        try:
+            model = load_model(framework(package), str(written.path), qkeras)
+            plant(model)
+            trace = record(package, model, *inputs, mode="eager")
+        except Exception as error:  # as the worker tells it
+            raise FrameworkError(str(error)) from error
         trace.planned.clear()
         trace.calls[:] = [replace(c, layer=written.names.get(c.layer, c.layer)) for c in trace.calls]
-        trace.environment["mode"] = "graph"
+        trace.environment["mode"] = "eager"
         return Whole(trace)
 
     return run
@@ -53,7 +56,7 @@ def shrunk(
     node = next(node for node in graph.nodes if node.name == layer)
     form = Form(graph.keras)
     run = in_process(graph.keras, plant, qkeras=graph.qkeras)
-    judge = Framework(run, graph, form, Options(), CONTEXT, folder)
+    judge = Framework(run, graph, form, Options(mode="eager"), CONTEXT, folder)
     start = judge.told(case_of(node, tuple(inputs), graph.keras))
     assert isinstance(start, Outcome), start
     search = Shrinking(judge, start, time.monotonic() + seconds, silent)
