@@ -34,11 +34,12 @@ from refconv.pipeline.reducing.values import simplify
 from refconv.pipeline.slices import Slices
 from refconv.reference.forward import weights_of
 from refconv.reference.masks import MASK
-from refconv.result import FAILING, CheckResult, LayerResult, Verdict
+from refconv.result import FAILING, CheckResult, Comparison, LayerResult, Verdict
 from refconv.trace import Call, Trace
 
 SECONDS = 60.0  # the default of how long smaller cases are looked for
 NO_SCRIPT = "no case of it could be saved: run `refconv check` on the whole model"
+TREND = "all its errors lie in one direction, and none alone leaves its bound: no smaller case would show it"
 ALONE = "the layer by itself, in a file of its own"
 
 
@@ -113,6 +114,8 @@ class Reducing:
         with tempfile.TemporaryDirectory(prefix="refconv-") as folder:
             if failing is None:
                 return self._fused(result, Path(folder))
+            if all(c.verdict not in FAILING or _trend(c) for c in failing.result.outputs):
+                return Reduced(result, failing.result, notes=(TREND,))
             return self._layer(failing, result, Path(folder)) or self._around(failing, result, Path(folder))
 
     def _forms(self) -> Iterator[Form]:
@@ -228,7 +231,7 @@ class Reducing:
             self._progress(f"reducing {failing.node.name}: with the layers before it", None)
             pieces = Pieces(self._job, form, self._options, self._context, folder, failing.result.verdict)
             with suppress(RefconvError):
-                found = smallest(pieces, self._graph, failing.node, self._slices.arrays)
+                found = smallest(pieces, self._graph, failing.node, self._slices.arrays, alone=False)
                 if found is not None:
                     return self._part(found, form, failing.result, result, notes)
         return self._whole(failing, result, notes)
@@ -256,7 +259,7 @@ class Reducing:
     ) -> Reduced:
         size = found.piece.layers
         names = ", ".join(node.name for node in found.piece.graph.nodes if node.index not in found.piece.graph.inputs)
-        notes.append(f"it fails with the layers before it that are kept here: {size} layers ({names})")
+        notes.append(f"it fails with what is kept here: {size} {'layer' if size == 1 else 'layers'} ({names})")
         saved = self._saved(
             found.piece.graph, form, found.piece.arrays, found.got, found.expected, found.allowed, found.environment
         )
@@ -306,7 +309,7 @@ class Reducing:
                 target = self._graph.nodes[ref.node]
                 pieces = Pieces(self._job, form, self._options, self._context, folder, None)
                 with suppress(RefconvError):
-                    found = smallest(pieces, self._graph, target, self._slices.arrays)
+                    found = smallest(pieces, self._graph, target, self._slices.arrays, alone=True)
                     if found is not None:
                         return self._part(found, form, None, result, notes)
         return Reduced(result, notes=tuple(notes), scope="model")
@@ -322,6 +325,11 @@ def _begun(start: Outcome, layer: LayerResult) -> Outcome | str:
     if bool(single) != bool(codes):
         return f"{' or '.join(sorted(single))} does not explain it any more"
     return replace(start, fault=replace(start.fault, codes=frozenset(codes)))
+
+
+def _trend(output: Comparison) -> bool:
+    """Whether no element is wrong alone."""
+    return output.slope is not None and not output.failing
 
 
 def _own(node: Node) -> bool:

@@ -196,10 +196,13 @@ def expectation(
     return enclosure.mid, own + FACTOR * moved
 
 
-def smallest(pieces: Pieces, graph: Graph, target: Node, arrays: Sequence[np.ndarray]) -> Computed | None:
+def smallest(
+    pieces: Pieces, graph: Graph, target: Node, arrays: Sequence[np.ndarray], *, alone: bool
+) -> Computed | None:
     """The fewest layers before the target with which it fails, on as few samples; None where it never does.
 
-    All that leads to the target first; then its last 1, 2, 4 … layers, and what lies between those that do and do not.
+    All that leads to the target first; then none of it, if the target `alone` was not tried yet; then its last 1, 2,
+    4 … layers, and what lies between those that do and do not.
     """
     before = leading_to(graph, target)
     values = values_before(graph, target, arrays, pieces.context)
@@ -214,6 +217,8 @@ def smallest(pieces: Pieces, graph: Graph, target: Node, arrays: Sequence[np.nda
     best = tried(len(before))
     if best is None:
         return None
+    if alone and before and (found := tried(0)) is not None:
+        return _fewer_samples(pieces, found)
     low, high = 0, len(before)  # fails with `high` layers before it, and not with `low`
     while low + 1 < high:
         count = min(max(2 * low, 1), (low + high) // 2)

@@ -12,6 +12,7 @@ from refconv.pipeline.reducing.result import Reduced, Saved
 from refconv.report import pixel
 from refconv.report.text import error, pair, printable, size
 from refconv.result import Finding
+from refconv.trace import accelerator
 
 FEW = 64  # numbers that are printed in full
 TRAINING = ("initializer", "regularizer", "constraint")  # fields that matter to no prediction
@@ -129,7 +130,7 @@ def environment(found: Mapping[str, Any]) -> list[str]:
         *[_line(f"{d['type']} {d.get('index', '')}", _device(d)) for d in found.get("devices") or [] if d.get("type") != "CPU"],
         "" if any(d.get("type") != "CPU" for d in found.get("devices") or []) else "device: CPU",
         _line("oneDNN", {True: "on", False: "off"}.get(onednn.get("enabled"))),
-        _line("TF32", {True: "on", False: "off"}.get(found.get("tf32"))),
+        _line("TF32", {True: "on", False: "off"}.get(found.get("tf32")) if accelerator(found) else None),
         _line("threads", threads.get("intra_op") or threads.get("cpus")),
         _line("mode", found.get("mode")),
     ]
@@ -163,4 +164,4 @@ def _origin(found: Reduced) -> str:
     if found.layer is None:
         return "a model whose layers are right one by one"
     number = found.check.counts["layers"]
-    return f"layer {found.layer.name!r} of a model, the first that fails ({number} layers were compared)"
+    return f"layer {found.layer.name!r} of a model, the first that fails of {number} that were compared"

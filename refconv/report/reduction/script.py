@@ -80,13 +80,12 @@ def _loaded(case: Saved, model: str, modules: Sequence[str]) -> Iterator[str]:
     elif known and modules:
         yield f"    modules = [{', '.join(modules)}]"
         yield f"    objects = {{name: getattr(m, name) for m in modules for name in [{known}] if hasattr(m, name)}}"
-    else:
-        yield "    objects = None"
-    yield f'    model = keras.models.load_model(str(HERE / "{model}"), compile=False, custom_objects=objects)'
+    own = ", custom_objects=objects" if case.qkeras or (known and modules) else ""
+    yield f'    model = keras.models.load_model(str(HERE / "{model}"), compile=False{own})'
     if case.at:
         yield f"    model = keras.Model(model.inputs, model.get_layer({case.at!r}).output)"
     if case.mode == "eager":
-        yield "    model.run_eagerly = True"
+        yield "    model.run_eagerly = True  # as when it was found"
     yield "    return model"
     yield ""
     yield ""
