@@ -1,4 +1,4 @@
-"""refconv reduce from model to folder: what it saves fails without refconv, and no longer once the layer is put right."""
+"""refconv reduce from model to folder: what it saves fails without refconv, until the layer is put right."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.live import PACKAGES
 from support.swapped import RIGHT, WRONG, files, twenty
 
-import refconv
 from refconv.cli import main
 from refconv.ops.registered import forget
 

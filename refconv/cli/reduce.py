@@ -82,7 +82,11 @@ Exit codes:
     help="Run this file in the framework's process; it is copied beside the case.",
 )
 @click.option(
-    "--reference", "references", multiple=True, metavar="FILE.py", help="References for layers of your own, as of check."
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="FILE.py",
+    help="References for layers of your own, as of check.",
 )
 @options.timeout
 @click.option("--memory", type=arguments.SIZE, default="0", metavar="SIZE", help="How much the framework may take.")
@@ -104,8 +108,9 @@ def command(
 ) -> None:
     """Check MODEL, and make the first layer that fails as small as it can be while it fails in the same way.
 
-    One layer is left, with the fewest samples, places, channels, filters and steps, and with small numbers where they do.
-    The folder then holds that model, its input, what is expected, and reproduce.py, which needs the framework alone.
+    One layer is left, with the fewest samples, places, channels, filters and steps, and with small numbers where they
+    do. The folder then holds that model, its input, what is expected, a README.md for an issue report, and
+    reproduce.py, which needs the framework alone.
     """  # fmt: skip
     from refconv.report.files import check_writable, write_text
     from refconv.report.reduction.saving import check_folder

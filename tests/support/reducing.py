@@ -1,4 +1,4 @@
-"""Reductions with the framework in this process: a candidate takes a fraction of a second, and faults are planted live."""
+"""Reductions with the framework in this process, where faults are planted live."""
 
 from __future__ import annotations
 

@@ -187,7 +187,9 @@ def outside(got: np.ndarray, expected: np.ndarray, allowed: np.ndarray) -> np.nd
         return np.ones(expected.shape, bool)
     values = got.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        return ~((np.abs(values - expected) <= allowed) | (values == expected) | (np.isnan(values) & np.isnan(expected)))
+        return ~(
+            (np.abs(values - expected) <= allowed) | (values == expected) | (np.isnan(values) & np.isnan(expected))
+        )
 
 
 def worst(got: np.ndarray, expected: np.ndarray, allowed: np.ndarray) -> tuple[int, ...]:
@@ -215,4 +217,3 @@ def same_fault(fault: Fault, other: Fault) -> bool:
     if other.verdict is not fault.verdict:
         return False
     return other.codes <= fault.codes and bool(other.codes) == bool(fault.codes)
-

@@ -1,6 +1,6 @@
 """Along which dimensions a layer can be made smaller: what each axis of its inputs and weights is called.
 
-An axis is a tuple of labels, the last one fastest: the input channels of a grouped convolution are ("group", "channel"),
+An axis is a tuple of labels, the last one fastest: a grouped convolution's input channels are ("group", "channel"),
 the columns of an LSTM's kernel ("gate", "unit"). What has one label is cut together, and the fields of the
 configuration that count it follow. A layer whose kind is not known here is guessed at: a wrong guess gives a case that
 cannot be run or no longer fails, and is dropped.

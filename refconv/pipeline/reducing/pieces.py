@@ -78,7 +78,9 @@ def values_before(graph: Graph, target: Node, arrays: Sequence[np.ndarray], cont
             break  # what follows it is not known, and is kept with all that is before it
         values = mids(forward(each, weights_of(each).applied, chain.inputs(each) or (), alone))
         chain.put(each, values)
-        found.update({Ref(each.index, n): v.astype(np.float32) if is_float(v.dtype) else v for n, v in enumerate(values)})
+        found.update(
+            {Ref(each.index, n): v.astype(np.float32) if is_float(v.dtype) else v for n, v in enumerate(values)}
+        )
     return found
 
 
@@ -90,7 +92,9 @@ def piece(graph: Graph, target: Node, kept: Sequence[Node], values: Mapping[Ref,
     """
     nodes = [*kept, *([] if target in kept else [target])]
     inside = {node.index for node in nodes}
-    refs = dict.fromkeys(ref for node in nodes for ref in _refs((node.inputs, node.arguments)) if ref.node not in inside)
+    refs = dict.fromkeys(
+        ref for node in nodes for ref in _refs((node.inputs, node.arguments)) if ref.node not in inside
+    )
     missing = [ref for ref in refs if ref not in values or graph.nodes[ref.node].type == "mask"]
     if missing or any(set(node.masks) - inside for node in nodes):
         raise UnreadableModel("what it is fed is not known", where=f"layer {target.name}")

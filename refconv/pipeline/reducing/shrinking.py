@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -95,13 +96,15 @@ class Shrinking:
         size = layout.sizes[label]
         place = layout.place(self.best.index, self.best.expected.shape).get(label)
         case = self.best.case
-        proposed = runs(size, place) if label in NEIGHBOURS else subsets(size, [*_first(place), loudest(layout, case, label)])
+        proposed = (
+            runs(size, place) if label in NEIGHBOURS else subsets(size, [*_first(place), loudest(layout, case, label)])
+        )
         kept = np.arange(size)
         for keep in proposed:
-            if self.attempt(lambda keep=keep: layout.take(case, label, keep)):  # type: ignore[misc]
+            if self.attempt(partial(layout.take, case, label, keep)):
                 kept = keep
                 break
-        if label not in NEIGHBOURS and 1 < len(kept):
+        if label not in NEIGHBOURS and len(kept) > 1:
             self._halve(label)
 
     def _halve(self, label: str) -> None:
@@ -116,7 +119,7 @@ class Shrinking:
             pieces = np.array_split(np.arange(size), parts)
             rests = [np.concatenate([p for other, p in enumerate(pieces) if other != n]) for n in range(parts)]
             tries = [*pieces, *rests] if parts == 2 else rests
-            if any(self.attempt(lambda keep=keep: layout.take(case, label, keep)) for keep in tries):  # type: ignore[misc]
+            if any(self.attempt(partial(layout.take, case, label, keep)) for keep in tries):
                 parts = max(parts - 1, 2)
             elif parts == size:
                 return
@@ -125,22 +128,16 @@ class Shrinking:
 
     def _fields(self) -> None:
         """Plain attributes in place of others: no activation, no bias, no strides, no dilation."""
-        for changes, without in simpler(self.best.case):
-            case = self.best.case
-            weights = {name: w for name, w in case.weights.items() if name not in without}
-            self.attempt(lambda c=changes, w=weights, case=case: _without(case, c, w))  # type: ignore[misc]
+        for changes, names in simpler(self.best.case):
+            self.attempt(partial(_without, self.best.case, changes, names))
 
 
-def _without(case: Case, changes: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> Case:
-    found = case.altered(changes, weights=weights)
-    kept = {name: old for name, old in found.node.weights.items() if name in weights}
-    return _with_node_weights(found, kept)
-
-
-def _with_node_weights(case: Case, kept: Mapping[str, Any]) -> Case:
-    from dataclasses import replace
-
-    return replace(case, node=replace(case.node, weights=kept))
+def _without(case: Case, changes: Mapping[str, Any], names: Sequence[str]) -> Case:
+    """With other fields, and without the weights of these names."""
+    kept = {name: w for name, w in case.weights.items() if name not in names}
+    found = case.altered(changes, weights=kept)
+    held = {name: old for name, old in found.node.weights.items() if name in kept}
+    return replace(found, node=replace(found.node, weights=held))
 
 
 def simpler(case: Case) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
@@ -178,7 +175,10 @@ def loudest(layout: Layout, case: Case, label: str) -> int:
     """The place of a label whose numbers are largest, over all arrays."""
     size = layout.sizes[label]
     total = np.ones(size)
-    for x, axes in [*zip(case.inputs, layout.inputs, strict=True), *((case.weights[n], a) for n, a in layout.weights.items())]:
+    for x, axes in [
+        *zip(case.inputs, layout.inputs, strict=True),
+        *((case.weights[n], a) for n, a in layout.weights.items()),
+    ]:
         for number, axis in enumerate(axes):
             if axis == (label,) and x.dtype.kind == "f":
                 total *= np.abs(np.moveaxis(x, number, 0).reshape(size, -1).astype(np.float64)).sum(1)

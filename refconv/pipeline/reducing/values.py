@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -32,7 +33,7 @@ def _one_by_one(search: Shrinking) -> None:
         for at in range(_array(search.best.case, place).size):
             value = float(_array(search.best.case, place).flat[at])
             for simple in [v for v in (0.0, 1.0) if _simpler(v, value)]:
-                if _try(search, place, lambda x, at=at, v=simple: _set(x, at, v)):  # type: ignore[misc]
+                if _try(search, place, partial(_set, at=at, value=simple)):
                     break
 
 

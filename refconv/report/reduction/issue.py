@@ -82,7 +82,9 @@ def _layer(case: Saved) -> Iterator[str]:
     for node in case.graph.nodes:
         if node.index in case.graph.inputs:
             continue
-        config = {k: v for k, v in node.origin.config.items() if not k.endswith(TRAINING) and k not in ("name", "dtype")}
+        config = {
+            k: v for k, v in node.origin.config.items() if not k.endswith(TRAINING) and k not in ("name", "dtype")
+        }
         said = ", ".join(f"{name}={_short(value)}" for name, value in config.items() if value is not None)
         lines.append(f"    {node.origin.class_name}({said}), dtype {node.dtype}")
     yield f"## The layer{'s' if len(lines) > 1 else ''}\n\n" + "\n".join(printable(line) for line in lines)
@@ -96,7 +98,13 @@ def _short(value: Any) -> str:
 def _numbers(case: Saved) -> Iterator[str]:
     """All numbers, where they are few."""
     graph = case.graph
-    weights = {} if graph is None else {f"{n.layer} {k}" if len(graph.nodes) > 2 else k: w.value for n in graph.nodes for k, w in n.weights.items()}
+    weights = (
+        {}
+        if graph is None
+        else {
+            f"{n.layer} {k}" if len(graph.nodes) > 2 else k: w.value for n in graph.nodes for k, w in n.weights.items()
+        }
+    )
     arrays = {**{f"input {n}" if n else "input": x for n, x in enumerate(case.inputs)}, **weights}
     arrays |= {"actual output": case.got, "expected output": case.expected}
     if sum(x.size for x in arrays.values()) > FEW:
@@ -127,14 +135,22 @@ def environment(found: Mapping[str, Any]) -> list[str]:
         _line("system", found.get("system")),
         _line("processor", cpu.get("name")),
         _line("instruction sets", " ".join(cpu.get("instruction_sets") or ())),
-        *[_line(f"{d['type']} {d.get('index', '')}", _device(d)) for d in found.get("devices") or [] if d.get("type") != "CPU"],
+        *[
+            _line(f"{d['type']} {d.get('index', '')}", _device(d))
+            for d in found.get("devices") or []
+            if d.get("type") != "CPU"
+        ],
         "" if any(d.get("type") != "CPU" for d in found.get("devices") or []) else "device: CPU",
-        _line("oneDNN", {True: "on", False: "off"}.get(onednn.get("enabled"))),
-        _line("TF32", {True: "on", False: "off"}.get(found.get("tf32")) if accelerator(found) else None),
+        _line("oneDNN", _switch(onednn.get("enabled"))),
+        _line("TF32", _switch(found.get("tf32")) if accelerator(found) else ""),
         _line("threads", threads.get("intra_op") or threads.get("cpus")),
         _line("mode", found.get("mode")),
     ]
     return [line for line in lines if line]
+
+
+def _switch(value: Any) -> str:
+    return "" if value is None else "on" if value else "off"
 
 
 def _line(name: str, value: Any) -> str:
@@ -143,7 +159,9 @@ def _line(name: str, value: Any) -> str:
 
 def _device(device: Mapping[str, Any]) -> str:
     capability = device.get("compute_capability")
-    return ", ".join(filter(None, (str(device.get("name") or ""), f"compute capability {capability}" if capability else "")))
+    return ", ".join(
+        filter(None, (str(device.get("name") or ""), f"compute capability {capability}" if capability else ""))
+    )
 
 
 def _about(found: Reduced) -> Iterator[str]:

@@ -77,7 +77,11 @@ def _move(source: Path, target: Path) -> None:
 def _write(found: Reduced, case: Saved, folder: Path) -> tuple[str, ...]:
     model = _model(case, folder)
     inputs = ["input.npy" if n == 0 else f"input_{n}.npy" for n in range(len(case.inputs))]
-    for name, x in [*zip(inputs, case.inputs, strict=True), ("expected.npy", case.expected), ("allowed.npy", case.allowed)]:
+    for name, x in [
+        *zip(inputs, case.inputs, strict=True),
+        ("expected.npy", case.expected),
+        ("allowed.npy", case.allowed),
+    ]:
         np.save(folder / name, x, allow_pickle=False)
     code, modules = _code(case, folder)
     (folder / "reproduce.py").write_text(script.render(case, issue.title(found), model, inputs, modules), "utf-8")

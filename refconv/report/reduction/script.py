@@ -24,11 +24,16 @@ def render(case: Saved, title: str, model: str, inputs: Sequence[str], modules: 
 def _head(case: Saved, title: str) -> str:
     found = case.environment
     package = str(found.get("keras_package") or "keras")
-    versions = ", ".join(f"{name} {found[key]}" for name, key in (("TensorFlow", "tensorflow"), (package, "keras"), ("NumPy", "numpy")) if found.get(key))
+    versions = ", ".join(
+        f"{name} {found[key]}"
+        for name, key in (("TensorFlow", "tensorflow"), (package, "keras"), ("NumPy", "numpy"))
+        if found.get(key)
+    )
     return (
         f'"""{_plain(title)}.\n\n'
-        f"Run it beside the other files of its folder: it needs NumPy, TensorFlow and {package} ({versions}, when found).\n"
-        'It prints what the framework gives and what is expected. Exit code 1 while they differ, 0 once they agree.\n"""\n'
+        f"It needs NumPy, TensorFlow and {package} ({versions}, when found), and the files beside it. It prints what\n"
+        "the framework gives and what is expected. Exit code 1 while they differ, 0 once they agree.\n"
+        '"""\n'
     )
 
 
@@ -106,7 +111,7 @@ def _run(case: Saved, inputs: Sequence[str]) -> Iterator[str]:
     yield "    return np.asarray(got[0] if isinstance(got, (list, tuple)) else got)"
 
 
-TAIL = '''
+TAIL = """
 
 def main():
     got = run(load()).astype(np.float64)
@@ -125,12 +130,12 @@ def main():
         print("the framework gives what is expected")
         return 0
     at = np.unravel_index(np.argmax(np.where(wrong, np.nan_to_num(error, nan=np.inf), -1)), wrong.shape)
-    where = [int(i) for i in at]
-    print(f"at {where}: got {got[at]:.9g}, expected {expected[at]:.9g}, off by {error[at]:.3g}, allowed {allowed[at]:.3g}")
+    print(f"at {[int(i) for i in at]}: got {got[at]:.9g}, expected {expected[at]:.9g}")
+    print(f"off by {error[at]:.3g}, allowed {allowed[at]:.3g}")
     return 1
 
 
 if __name__ == "__main__":
     print("tensorflow", tf.__version__, " keras", keras.__version__, " numpy", np.__version__)
     sys.exit(main())
-'''
+"""

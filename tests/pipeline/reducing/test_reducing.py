@@ -13,8 +13,8 @@ from support.reducing import Live, Plant
 
 import refconv
 from refconv.errors import BadInput
-from refconv.pipeline.reducing import NO_SCRIPT
-from refconv.pipeline.reducing.result import Reduced
+from refconv.pipeline.reducing import Reduced
+from refconv.pipeline.reducing.whole import NO_SCRIPT
 
 Reduce = Callable[..., Reduced]
 
