@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
     from refconv.pipeline import Options, capture, check, evaluate, explain, pixel, run
+    from refconv.report.reduction import reduce
     from refconv.result import Captured, CheckResult, Policy, Verdict
     from refconv.scoring.result import EvaluateResult
 
@@ -37,6 +38,7 @@ __all__ = [
     "explain",
     "load",
     "pixel",
+    "reduce",
     "register",
     "run",
     "weights",
@@ -59,6 +61,7 @@ _HOME = {
     "explain": "refconv.pipeline",
     "load": "refconv.formats",
     "pixel": "refconv.pipeline",
+    "reduce": "refconv.report.reduction",
     "register": "refconv.ops.registered",
     "run": "refconv.pipeline",
     "weights": "refconv.inventory.weights",

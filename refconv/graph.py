@@ -62,11 +62,15 @@ class Ref:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a node came from, for messages only: ops never look here."""
+    """Where a node came from, for messages and for writing it again: ops never look here.
+
+    `own` is what the file says of the class beside its name ("module", "registered_name"): a user's class needs it.
+    """
 
     class_name: str
     dialect: str  # keras1, keras2, keras3
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    own: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

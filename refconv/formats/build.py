@@ -92,6 +92,11 @@ def _weights(leaf: Leaf, variables: Sequence[Variable], source: Source) -> dict[
     return {name: rotated(weight) if name in names else weight for name, weight in found.items()}
 
 
+def _origin(layer: Layer, dialect: str) -> Origin:
+    own = {name: layer.raw[name] for name in ("module", "registered_name") if name in layer.raw}
+    return Origin(layer.class_name, dialect, layer.config, own)
+
+
 @dataclass
 class _Flattening:
     """Nodes as they are emitted.
@@ -189,7 +194,7 @@ class _Flattening:
             known.type,
             None if reason or hidden else attrs,
             inputs,
-            Origin(leaf.layer.class_name, self.dialect, leaf.layer.config),
+            _origin(leaf.layer, self.dialect),
             self.calls[path],
             self.weights[path],
             arguments,
@@ -214,7 +219,7 @@ class _Flattening:
             known = replace(known, reason=error.what)
         if self.dialect != "keras3":  # whose operators give no mask on
             self.masks.put(len(self.nodes), known, found.inputs, {})
-        origin = Origin(leaf.layer.class_name, self.dialect, leaf.layer.config)
+        origin = _origin(leaf.layer, self.dialect)
         call_number = self.calls[path]
         self.calls[path] += 1
         return Node(

@@ -37,7 +37,7 @@ class Diagnosing:
         """The result; where they are wanted with findings, if the layer fails and its outputs or weights are wrong."""
         if not self._options.explain or result.verdict not in FAILING or call is None or not _wrong(result):
             return result
-        question = _question(node, call, trace, self._graph, self._options)
+        question = question_of(node, call, trace, self._graph, self._options)
         first, rules = self._rules is None, RULES if self._rules is None else self._rules
         try:
             found = diagnose(question, self._context, rules=rules, seconds=SECONDS if first else 0.0)
@@ -63,7 +63,7 @@ def _wrong(result: LayerResult) -> bool:
     return any(c.verdict in FAILING for c in compared) or result.verdict is Verdict.MISMATCH and not result.probe
 
 
-def _question(node: Node, call: Call, trace: Trace, graph: Graph, options: Options) -> Question:
+def question_of(node: Node, call: Call, trace: Trace, graph: Graph, options: Options) -> Question:
     seen, weights = seen_of(node, call, trace), weights_of(node)
     names = step_names(node)
     steps: dict[str, np.ndarray] = {name: seen.steps[name] for name in names if name in seen.steps}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -31,7 +31,7 @@ from refconv.pipeline.parts import Parts
 from refconv.pipeline.rebuilding import runnable
 from refconv.pipeline.replayed import described, replayed, untried
 from refconv.pipeline.running import streamed
-from refconv.pipeline.slices import Judged, Slices
+from refconv.pipeline.slices import Judged, OnFailure, Slices
 from refconv.primitives import engines
 from refconv.reference.alone import Run, run_alone
 from refconv.reference.masks import with_known_masks
@@ -41,6 +41,7 @@ from refconv.result import FAILING, CheckResult, ModelInfo, PlainResult
 from refconv.trace import Trace
 
 UNASKED = "why it fails was not looked for (--no-explain)"
+After = Callable[[frameworks.Worker, Slices, CheckResult], None]
 
 
 def check(
@@ -84,7 +85,7 @@ def check(
 
             refuse_switches(switches)
             return check_live(path, inputs, other, progress, told)
-        return _checked(source or path, inputs, other, switches, progress, told, None if switches else pool, outputs)
+        return checked(source or path, inputs, other, switches, progress, told, None if switches else pool, outputs)
 
     known = read_entries(options.accepted) if options.accepted else ()
     if options.trace:
@@ -96,7 +97,7 @@ def check(
     return accepted(result, known) if known else result
 
 
-def _checked(
+def checked(
     path: str | Path | Source,
     inputs: Given,
     options: Options,
@@ -105,8 +106,15 @@ def _checked(
     on_layer: OnLayer | None,
     pool: frameworks.Pool | None = None,
     on_outputs: OnOutputs | None = None,
+    on_failure: OnFailure | None = None,
+    after: After | None = None,
 ) -> CheckResult:
-    """One check, with the framework in an environment with these variables."""
+    """One check, with the framework in an environment with these variables.
+
+    Args:
+        on_failure: as in Slices.
+        after: called with the result while the worker still serves.
+    """
     started = time.perf_counter()
     progress("reading the model", None)
     code = trusted_files(options.trust_code)
@@ -139,8 +147,11 @@ def _checked(
         context = Context(engine, seeded=inputs is None, spread=options.spread)
         size = slice_size(left, known, context)
         stream = streamed(worker, graph, runs, options, size, code, progress)
-        slices = Slices(left, stream, known, size, context, options, select(left, options.layers), on_outputs)
+        selected = select(left, options.layers)
+        slices = Slices(left, stream, known, size, context, options, selected, on_outputs, on_failure)
         result = _result(slices, progress, on_layer)
+        if after:
+            after(worker, slices, result)
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
 
 

@@ -14,7 +14,7 @@ from refconv.compare.probe import probed
 from refconv.compare.recorded import under_masks
 from refconv.compare.remarks import draws
 from refconv.frameworks import Stream, Whole
-from refconv.graph import Graph
+from refconv.graph import Graph, Node
 from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
 from refconv.pipeline.diagnosing import Diagnosing
@@ -23,6 +23,9 @@ from refconv.pipeline.options import OnLayer, OnOutputs, Options, Progress
 from refconv.reference.masks import MASK
 from refconv.reference.runs import Runs
 from refconv.result import FAILING, LayerResult
+from refconv.trace import Call, Trace
+
+OnFailure = Callable[[Node, Call, Trace, LayerResult], None]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Slices:
     Attributes:
         selected: the nodes whose results are wanted.
         on_outputs: called with each of them, the first sample of the slice, and what the framework gave.
+        on_failure: is told of each selected layer that fails, while what was recorded of its call is at hand.
     """
 
     graph: Graph
@@ -57,6 +61,7 @@ class Slices:
     options: Options
     selected: frozenset[int]
     on_outputs: OnOutputs | None = None
+    on_failure: OnFailure | None = None
 
     @property
     def determined(self) -> bool:
@@ -119,7 +124,10 @@ class Slices:
                 if call and self.on_outputs:
                     self.on_outputs(node, start, [self.source.trace.tensors[key] for key in call.outputs])
                 result = probed(node, result, call, self.source.trace, checking.context)
-                yield (result := asking.of(node, result, call, self.source.trace))
+                result = asking.of(node, result, call, self.source.trace)
+                if self.on_failure and call and result.verdict in FAILING:
+                    self.on_failure(node, call, self.source.trace, result)
+                yield result
                 if self.options.fail_fast and result.verdict in FAILING:
                     return
             if call:

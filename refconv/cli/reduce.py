@@ -1,0 +1,186 @@
+"""refconv reduce: the smallest failing case of a model, saved for an issue report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from refconv.cli import arguments, options
+from refconv.cli.early import framework
+from refconv.cli.ending import Command
+from refconv.cli.output import console, write
+from refconv.cli.progress import progress
+
+if TYPE_CHECKING:
+    from refconv.pipeline import Options
+
+EPILOG = """\b
+Examples:
+  refconv reduce model.h5 -o case/
+  refconv reduce model.keras --layer 'block1*' --input photos/ -o case/
+  refconv reduce model.keras --trust-code mine.py --reference mine_reference.py -o case/
+  refconv reduce model.h5 --seconds 300 --mode xla -o case/ --json case.json
+  python case/reproduce.py
+
+\b
+Exit codes:
+  0  nothing fails, so there is nothing to reduce
+  1  a layer fails, and a case of it was saved
+  2  usage, or a file that cannot be read or is refused
+  3  something could not be verified, or fails in no case that could be saved
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.argument("model")
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="Where the case goes: an empty or a new folder.")
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+@click.option("--input", "given", multiple=True, metavar="[NAME=]FILE", help="As of check; else samples are drawn.")
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="How many samples to draw, or to take of what --input gives (else all of it).",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the samples drawn.")
+@click.option("--shape", "shapes", multiple=True, metavar="[NAME=]H,W[,C]", help="As of check.")
+@options.preprocess("For pixels in 0..255, as of check.")
+@click.option("--layer", "layers", multiple=True, metavar="GLOB", help="Look only at these layers; repeat it for more.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="How long smaller cases are looked for.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["graph", "eager", "xla"]),
+    default="graph",
+    show_default=True,
+    help="How the framework runs the model.",
+)
+@options.keras("Which Keras loads the file; auto takes the one that wrote it.")
+@options.engine
+@options.device
+@click.option(
+    "--arithmetic",
+    type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
+    default=None,
+    help="What every layer may compute in, as of check.",
+)
+@click.option("--architecture", metavar="FILE.json", help="What model.to_json() gave, where MODEL holds weights alone.")
+@click.option("--rebuild", is_flag=True, help="Let the framework run a file that refconv writes, as of check.")
+@click.option(
+    "--trust-code",
+    "trust_code",
+    multiple=True,
+    metavar="FILE.py",
+    help="Run this file in the framework's process; it is copied beside the case.",
+)
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="FILE.py",
+    help="References for layers of your own, as of check.",
+)
+@options.timeout
+@click.option("--memory", type=arguments.SIZE, default="0", metavar="SIZE", help="How much the framework may take.")
+@click.option("--sha256", metavar="HASH", help="Refuse the file if its SHA-256 is another.")
+@click.option("--json", "json_file", metavar="FILE", help="Write what was found as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Add tracebacks to errors.")
+@click.option("--no-progress", is_flag=True, help="Do not show what is being done.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model: str,
+    output: str,
+    json_file: str | None,
+    quiet: bool,
+    verbose: bool,
+    no_progress: bool,
+    **given: Any,
+) -> None:
+    """Check MODEL, and make the first layer that fails as small as it can be while it fails in the same way.
+
+    One layer is left, with the fewest samples, places, channels, filters and steps, and with small numbers where they
+    do. The folder then holds that model, its input, what is expected, a README.md for an issue report, and
+    reproduce.py, which needs the framework alone.
+    """  # fmt: skip
+    from refconv.report.files import check_writable, write_text
+    from refconv.report.reduction.saving import check_folder
+
+    if quiet and verbose:
+        raise click.UsageError("-q and -v exclude each other")
+    check_folder(output, force=given["force"])
+    if json_file is not None:
+        check_writable(json_file, "--json")
+    inputs = arguments.inputs(given["given"], _first(ctx))
+    early = framework(
+        model,
+        given["keras"],
+        rebuild=given["rebuild"],
+        trusted=bool(given["trust_code"]),
+        architecture=given["architecture"],
+        sha256=given["sha256"] or "",
+        memory=given["memory"],
+    )
+    with early as source, progress(shown=not (quiet or no_progress)) as update:
+        from refconv.pipeline.code import run_references
+        from refconv.report import reduction
+        from refconv.report.reduction import terminal
+
+        run_references(given["references"])
+        found = reduction.reduce(
+            model,
+            inputs,
+            output=output,
+            force=given["force"],
+            seconds=given["seconds"],
+            options=_options(given),
+            progress=update,
+            source=source,
+        )
+    folder = output if found.case is not None else ""
+    if not quiet:
+        write(terminal.render(found, console().width, folder))
+    if json_file is not None:
+        write_text(json_file, terminal.as_json(found, folder))
+    ctx.exit(found.exit_code)
+
+
+def _first(ctx: click.Context) -> int | None:
+    """How many samples of a file to take: all, unless the user says."""
+    said = ctx.get_parameter_source("samples") is not ParameterSource.DEFAULT
+    return ctx.params["samples"] if said else None
+
+
+def _options(given: dict[str, Any]) -> Options:
+    from refconv.pipeline import Options
+
+    same = (
+        "samples",
+        "seed",
+        "preprocess",
+        "layers",
+        "mode",
+        "keras",
+        "engine",
+        "device",
+        "timeout",
+        "memory",
+        "rebuild",
+        "trust_code",
+    )
+    return Options(
+        **{name: given[name] for name in same},
+        arithmetic=given["arithmetic"] or "",
+        architecture=given["architecture"] or "",
+        sha256=given["sha256"] or "",
+        shapes=arguments.shapes(given["shapes"]),
+    )
