@@ -16,8 +16,8 @@ from refconv.job import MODES, Job
 DESCRIPTION = """Run a Keras model in the framework that is installed here, and keep what every layer took and gave.
 
 The file is for `refconv check MODEL --trace OUT`, on any machine. Without --input, samples are drawn from what the
-model declares. This reads the model with the framework's own loader: use it on files that you trust, or that refconv accepted
-(--sha256). A Lambda's code, and what else in a file may do more than compute, is refused."""
+model declares. This reads the model with the framework's own loader: use it on files that you trust, or that refconv
+accepted (--sha256). A Lambda's code, and what else in a file may do more than compute, is refused."""
 EXAMPLES = """examples:
   python refconv-worker.pyz capture model.h5 run.trace.h5
   python refconv-worker.pyz capture model.keras run.trace.h5 --device gpu --samples 4 --seed 1
@@ -28,6 +28,10 @@ exit codes: 0 captured; 2 usage, or a file that cannot be read or is refused; 3 
 DRAWN = "the worker ran alone, and drew the samples from what the loaded model declares"
 GIVEN = "the worker ran alone"
 SHOWN = 10.0  # seconds between two lines that tell of the same work
+
+
+class Missing(Exception):
+    """The framework that the file needs is not here, in one line."""
 
 
 class Usage(Exception):
@@ -95,7 +99,10 @@ def _capture(given: argparse.Namespace) -> int:
     if (foreign or config.whole) and not given.trust_code:
         raise Usage(", ".join(foreign or [config.whole]) + " is none of Keras's own (--trust-code names its file)")
     keras = config.keras if given.keras == "auto" else int(given.keras)
-    framework = import_framework(keras)
+    try:
+        framework = import_framework(keras)
+    except ImportError as error:
+        raise Missing(f"Keras {keras} cannot be imported: {error}") from error
     kept = Kept(given, {"sha256": digest, "architecture": _digest(given.architecture)}, keras, config.whole)
     job = Job(
         os.path.abspath(given.model),
@@ -299,9 +306,9 @@ def _told(error: Exception, given: argparse.Namespace) -> Tuple[str, int]:
         return str(error), 2
     if isinstance(error, Refused):
         return f"{given.model}: {error}", 2
+    if isinstance(error, Missing):
+        return str(error), 3
     fields = explain(error)
-    if fields["reason"] == "import":
-        return "the framework cannot be imported: " + fields["what"], 3
     layer = "cannot run layer {}: ".format(fields["layer"]) if fields["layer"] else ""
     return f"{given.model}: {layer}{fields['what']}", 3
 
