@@ -8,6 +8,7 @@ import sys
 import traceback
 from typing import Any
 
+from refconv.frameworks.worker import alone
 from refconv.frameworks.worker.channel import Channel, claim_stdout, listen
 from refconv.frameworks.worker.failure import explain, first_line
 from refconv.frameworks.worker.limits import limit
@@ -21,8 +22,11 @@ from refconv.job import Job
 def main() -> int:
     """Import the framework while the parent prepares the first job, then do one job after another.
 
-    The process ends with its parent, or by its hand (channel.listen).
+    The process ends with its parent, or by its hand (channel.listen). Started by a person instead, with words, it
+    does what those say (alone.py).
     """
+    if not sys.argv[1:] or not sys.argv[1].isdigit():
+        return alone.main(sys.argv[1:])
     keras, memory, folder = [*sys.argv[1:], "0", ""][:3]
     limit(int(memory))
     channel = claim_stdout()
