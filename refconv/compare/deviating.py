@@ -1,7 +1,7 @@
 """Layers that Keras 3 computes otherwise on a backend than it says, or than on TensorFlow: what a mismatch there means.
 
 Measured with Keras 3.15.1 on JAX 0.10.2 and PyTorch 2.14.1, CPU, over drawn layers of every row of the table
-(`support/survey.py` of the tests). They are mismatches all the same: a model moved between backends gives other numbers.
+(`support/survey.py` of the tests). They are mismatches all the same: a model that is moved gives other numbers.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ KNOWN = (
     Deviating("torch", "UpSampling2D", _bicubic, CUBIC_ON_TORCH),
     Deviating(
         "jax", "Adaptive", _always,
-        "Keras on JAX finds the windows of adaptive pooling in float32, where 7·k/7 may come out beside k: it then reads "
-        "another window, or past the end",
+        "Keras on JAX finds the windows of adaptive pooling in float32, where 7·k/7 may come out beside k: it reads "
+        "another one then, or past the end",
     ),
     Deviating(
         "torch", "AveragePooling", _same,
