@@ -114,6 +114,9 @@ def _checked(
         stream = streamed(worker, graph, runs, options, size, code, progress)
         slices = Slices(left, stream, known, size, context, options, select(left, options.layers), on_outputs)
         result = _result(slices, progress, on_layer)
+    if options.keras == "auto" and keras != graph.keras:
+        said = f"a file of Keras {graph.keras}, run by Keras {keras}: on {options.backend} there is no other"
+        result = replace(result, notes=(*result.notes, said))
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
 
 

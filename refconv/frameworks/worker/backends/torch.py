@@ -77,7 +77,7 @@ class Torch(Backend):
         if device == "cpu":
             self._place("cpu")
         elif device != "auto":
-            if not self.torch.cuda.is_available():
+            if not self._available():
                 raise self._no_gpu()
             gpus = ["cuda:" + str(number) for number in range(self.torch.cuda.device_count())]
             self._place(one_of(gpus, device, self.title))
@@ -144,7 +144,12 @@ class Torch(Backend):
         return found
 
     def _on_gpu(self) -> bool:
-        return self._device != "cpu" and bool(self.torch.cuda.is_available())
+        return self._device != "cpu" and self._available()
+
+    def _available(self) -> bool:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a driver that is missing, which is told otherwise
+            return bool(self.torch.cuda.is_available())
 
     def _cudnn(self) -> str:
         """Its version without asking for it: that would load it."""
