@@ -23,6 +23,7 @@ class Jax(Backend):
     """See Backend. `jax` and `jaxlib` are the modules."""
 
     name, title = "jax", "JAX"
+    own_loops = ("GRU",)
 
     def __init__(self, jax: Any, jaxlib: Any) -> None:
         self.jax, self.jaxlib = jax, jaxlib
@@ -47,6 +48,9 @@ class Jax(Backend):
 
     def concat(self, tensors: List[Any]) -> Any:
         return self.jax.numpy.concatenate(tensors, axis=-1)
+
+    def stack(self, tensors: List[Any]) -> Any:
+        return self.jax.numpy.stack(tensors, axis=1)
 
     def compiled(self, function: Function, mode: str, holder: Any) -> Function:
         """Jitted with the variables as arguments, as Keras does it: as constants XLA would compute with them itself."""
