@@ -26,6 +26,7 @@ from refconv.errors import BadInput, FrameworkError
 from refconv.numerics.formats import BFLOAT16
 from refconv.pipeline import check_backends
 from refconv.report import backends as report
+from refconv.report import summary
 from refconv.result import BackendsResult, Verdict
 
 SAMPLES = Path(__file__).resolve().parents[1] / "refconv" / "samples"
@@ -125,6 +126,12 @@ def test_what_a_backend_computes_otherwise_is_found_and_named(
     assert {layers[name].index for name in names} == set(result.differing)
 
 
+@pytest.mark.parametrize("backend", each("torch"))
+def test_a_mode_that_a_backend_has_not_is_refused(backend: str) -> None:
+    with pytest.raises(FrameworkError, match=r"PyTorch has no xla mode \(--mode graph\)"):
+        refconv.check(DIGITS, backend=backend, mode="xla")
+
+
 @pytest.mark.parametrize("backend", OTHERS)
 def test_two_backends_side_by_side(backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -181,6 +188,19 @@ def test_options_reach_the_framework(monkeypatch: pytest.MonkeyPatch, capsys: py
             main(["check", DIGITS, "--device", wrong])
         assert ended.value.code == 2
         assert "none of auto, cpu, gpu and gpu:N" in capsys.readouterr().err
+
+
+def test_the_last_line_names_backend_device_and_switches() -> None:
+    found = gpu("torch", True, False) | {"torch": "2.14.1", "keras": "3.15.1", "deterministic_ops": True}
+    found |= {"cuda": {"driver": "580.65", "cuda": "13.0", "cudnn": "9.24.0"}}
+    assert summary.environment(found) == (
+        "torch 2.14.1, keras 3.15.1; GPU H (compute capability 9.0, driver 580.65, CUDA 13.0, cuDNN 9.24.0), TF32 on for "
+        "convolution, deterministic operations"
+    )
+    assert "TF32 off" in summary.environment(gpu("jax", False, False))
+    assert "TF32 on;" in summary.environment(gpu("jax", True, True)) + ";"
+    cpu = {"backend": "jax", "jax": "0.10.2", "devices": [{"type": "CPU"}], "tf32": True, "cuda": {"cuda": ""}}
+    assert summary.environment(cpu) == "jax 0.10.2; CPU"
 
 
 def node(kind: str, dtype: str = "float32", **attrs: Any) -> Any:
