@@ -80,6 +80,11 @@ class Backend:
         """`function` as the mode runs it; `holder` is the model or layer whose variables it reads."""
         raise NotImplementedError
 
+    @contextmanager
+    def kept(self, model: Any) -> Iterator[None]:
+        """While `predict` runs: whatever happens, the model has its variables afterwards."""
+        yield
+
     def settled(self, outputs: Any) -> Any:
         """`outputs` once they are computed: some frameworks only promise them at first."""
         return outputs

@@ -2,7 +2,8 @@
 
 import importlib.util
 import os
-from typing import Any, Dict, List, Optional
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
 
@@ -64,6 +65,17 @@ class Jax(Backend):
 
         jitted = self.jax.jit(pure)
         return lambda *xs: jitted([variable.value for variable in holder.variables], *xs)
+
+    @contextmanager
+    def kept(self, model: Any) -> Iterator[None]:
+        """Keras takes the values out of the variables, and does not put them back where `predict` fails."""
+        held = [(variable, variable.value) for variable in model.variables]
+        try:
+            yield
+        except Exception:
+            for variable, value in held:
+                variable._value = value
+            raise
 
     def settled(self, outputs: Any) -> Any:
         return self.jax.block_until_ready(outputs) if self.graph() is None else outputs
