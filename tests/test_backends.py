@@ -26,6 +26,7 @@ from refconv.errors import BadInput, FrameworkError
 from refconv.numerics.formats import BFLOAT16
 from refconv.pipeline import check_backends
 from refconv.report import backends as report
+from refconv.report import summary
 from refconv.result import BackendsResult, Verdict
 
 SAMPLES = Path(__file__).resolve().parents[1] / "refconv" / "samples"
@@ -91,6 +92,23 @@ def test_steps_nested_models_and_narrow_formats(backend: str, mode: str, tmp_pat
     assert [layer.call if hasattr(layer, "call") else layer.path for layer in result.layers].count("block/conv") == 2
 
 
+@pytest.mark.parametrize("backend", each("jax"))
+def test_a_layer_that_the_backend_cannot_run_is_named_and_those_before_it_are_judged(
+    backend: str, tmp_path: Path
+) -> None:
+    """JAX has no product of float16 with float32 sums on a CPU, which Keras's attention asks for."""
+    layers = keras.layers
+    x = keras.Input((6, 4))
+    attention = layers.MultiHeadAttention(2, 3, dtype="mixed_float16", name="attention")
+    y = layers.Dense(4, name="before")(x)
+    keras.Model(x, layers.Dense(2, name="after")(attention(y, y))).save(tmp_path / "model.keras")
+    result = refconv.check(tmp_path / "model.keras", backend=backend)
+    before, unrun, after = result.layers
+    assert before.verdict in RIGHT and result.exit_code == 3
+    assert unrun.verdict is after.verdict is Verdict.UNVERIFIED
+    assert any("cannot run layer attention" in note for note in result.notes)
+
+
 def deviating_model() -> Any:
     layers = keras.layers
     x = keras.Input((7, 7, 2))
@@ -123,6 +141,12 @@ def test_what_a_backend_computes_otherwise_is_found_and_named(
     assert {name for name, layer in layers.items() if layer.verdict is Verdict.MISMATCH} == names
     assert all(any(words in layers[name].reason for name in names) for words in said)
     assert {layers[name].index for name in names} == set(result.differing)
+
+
+@pytest.mark.parametrize("backend", each("torch"))
+def test_a_mode_that_a_backend_has_not_is_refused(backend: str) -> None:
+    with pytest.raises(FrameworkError, match=r"PyTorch has no xla mode \(--mode graph\)"):
+        refconv.check(DIGITS, backend=backend, mode="xla")
 
 
 @pytest.mark.parametrize("backend", OTHERS)
@@ -181,6 +205,19 @@ def test_options_reach_the_framework(monkeypatch: pytest.MonkeyPatch, capsys: py
             main(["check", DIGITS, "--device", wrong])
         assert ended.value.code == 2
         assert "none of auto, cpu, gpu and gpu:N" in capsys.readouterr().err
+
+
+def test_the_last_line_names_backend_device_and_switches() -> None:
+    found = gpu("torch", True, False) | {"torch": "2.14.1", "keras": "3.15.1", "deterministic_ops": True}
+    found |= {"cuda": {"driver": "580.65", "cuda": "13.0", "cudnn": "9.24.0"}}
+    assert summary.environment(found) == (
+        "torch 2.14.1, keras 3.15.1; GPU H (compute capability 9.0, driver 580.65, CUDA 13.0, cuDNN 9.24.0), "
+        "TF32 on for convolution, deterministic operations"
+    )
+    assert "TF32 off" in summary.environment(gpu("jax", False, False))
+    assert "TF32 on;" in summary.environment(gpu("jax", True, True)) + ";"
+    cpu = {"backend": "jax", "jax": "0.10.2", "devices": [{"type": "CPU"}], "tf32": True, "cuda": {"cuda": ""}}
+    assert summary.environment(cpu) == "jax 0.10.2; CPU"
 
 
 def node(kind: str, dtype: str = "float32", **attrs: Any) -> Any:

@@ -46,7 +46,7 @@ def ways(options: Options, environment: Mapping[str, Any]) -> Iterator[Way]:
     for mode in OTHERS[options.mode]:
         yield Way("RC603", f"run in {mode} mode", replace(options, mode=mode), fix=f"Run it with --mode {mode}.")
     onednn = environment.get("onednn") or {}
-    if "enabled" in onednn:
+    if "enabled" in onednn and environment.get("backend", "tensorflow") == "tensorflow":
         value = "0" if onednn["enabled"] else "1"
         said = f"run {'without' if onednn['enabled'] else 'with'} oneDNN"
         yield Way("RC604", said, options, {SWITCH: value}, line=f"{SWITCH}={value}  # before TensorFlow is imported")

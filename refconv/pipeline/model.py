@@ -152,6 +152,9 @@ def checked(
         result = _result(slices, progress, on_layer)
         if after:
             after(worker, slices, result)
+    if options.keras == "auto" and keras != graph.keras:
+        said = f"a file of Keras {graph.keras}, run by Keras {keras}: on {options.backend} there is no other"
+        result = replace(result, notes=(*result.notes, said))
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
 
 

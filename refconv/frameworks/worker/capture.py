@@ -109,7 +109,8 @@ class Session:
         eager = self.model.run_eagerly
         self.model.run_eagerly = self.mode == "eager"
         try:
-            return self.model.predict(self._packed(self.inputs), batch_size=len(self.inputs[0]), verbose=0)
+            with self.backend.kept(self.model):
+                return self.model.predict(self._packed(self.inputs), batch_size=len(self.inputs[0]), verbose=0)
         finally:
             self.model.run_eagerly = eager
 

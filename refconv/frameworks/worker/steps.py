@@ -68,11 +68,14 @@ class Steps:
         sequences, with_state = layer.return_sequences, layer.return_state
         home = _home_of_rnn(self._keras)
         rnn = as_is(self._widened(home.rnn))
-        with _changed(layer, return_sequences=True, return_state=True), _changed(home, rnn=rnn):
+        whole = _changed(layer, return_sequences=True, return_state=True)
+        with whole, _changed(home, rnn=rnn), self._backend.watching(home) as cells:
             result = run(*args, **kwargs)
         wide, last = result[0], list(result[1:])
         outputs, *states = self._cut(wide, last)
-        names = STATES[type(layer).__name__]
+        kind = type(layer).__name__
+        states = states or self._of_own_loop(kind, outputs, cells)
+        names = STATES[kind]
         self.found.update(zip([prefix + name for name in names], states))
         output = outputs if sequences else outputs[:, -1]
         return type(result)([output, *last]) if with_state else output
@@ -88,6 +91,14 @@ class Steps:
             return last[..., :width], outputs, states
 
         return wide
+
+    def _of_own_loop(self, kind: str, outputs: Any, cells: List[Any]) -> List[Any]:
+        """The states where the backend's own loop ran: h is what is given at every step."""
+        if kind in self._backend.own_loops:
+            return [outputs]
+        if STATES[kind] == ("h", "c") and len(cells) == outputs.shape[1]:
+            return [outputs, self._backend.stack(cells)]
+        return []
 
     def _cut(self, wide: Any, last: List[Any]) -> List[Any]:
         """Output and states of every step; the output alone where no step was made wider."""

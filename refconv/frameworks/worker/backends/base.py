@@ -36,11 +36,14 @@ class Backend:
         name: as KERAS_BACKEND spells it.
         title: as its makers spell it.
         modes: in which of graph, eager and xla it can run a model.
+        own_loops: recurrent layers that Keras may run there in a loop of the backend's own instead of `backend.rnn`;
+            what they give at each step is their one state.
     """
 
     name = ""
     title = ""
     modes: Tuple[str, ...] = ("graph", "eager", "xla")
+    own_loops: Tuple[str, ...] = ()
 
     def is_tensor(self, leaf: Any) -> bool:
         """Whether a leaf of a call's arguments or results is a tensor of this framework."""
@@ -69,9 +72,18 @@ class Backend:
         """Side by side along the last axis."""
         raise NotImplementedError
 
+    def stack(self, tensors: List[Any]) -> Any:
+        """(N, units) of every step, along a new second axis."""
+        raise NotImplementedError
+
     def compiled(self, function: Function, mode: str, holder: Any) -> Function:
         """`function` as the mode runs it; `holder` is the model or layer whose variables it reads."""
         raise NotImplementedError
+
+    @contextmanager
+    def kept(self, model: Any) -> Iterator[None]:
+        """While `predict` runs: whatever happens, the model has its variables afterwards."""
+        yield
 
     def settled(self, outputs: Any) -> Any:
         """`outputs` once they are computed: some frameworks only promise them at first."""
@@ -92,6 +104,14 @@ class Backend:
     def fuses_steps(self, layer: Any) -> bool:
         """Whether a recurrent layer may run as one kernel, which shows no steps, although Keras runs a loop."""
         return False
+
+    @contextmanager
+    def watching(self, home: Any) -> Iterator[List[Any]]:
+        """While an LSTM runs in a loop of the backend's own: the list that c of every step goes to, (N, units) each.
+
+        `home` is the module in which Keras looks up that loop.
+        """
+        yield []
 
     def prepare(self, device: str, tf32: str = "", deterministic: bool = False) -> None:
         """Choose the device and its switches, before anything runs.

@@ -2,7 +2,8 @@
 
 import importlib.util
 import os
-from typing import Any, Dict, List, Optional
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Jax(Backend):
     """See Backend. `jax` and `jaxlib` are the modules."""
 
     name, title = "jax", "JAX"
+    own_loops = ("GRU",)
 
     def __init__(self, jax: Any, jaxlib: Any) -> None:
         self.jax, self.jaxlib = jax, jaxlib
@@ -48,6 +50,9 @@ class Jax(Backend):
     def concat(self, tensors: List[Any]) -> Any:
         return self.jax.numpy.concatenate(tensors, axis=-1)
 
+    def stack(self, tensors: List[Any]) -> Any:
+        return self.jax.numpy.stack(tensors, axis=1)
+
     def compiled(self, function: Function, mode: str, holder: Any) -> Function:
         """Jitted with the variables as arguments, as Keras does it: as constants XLA would compute with them itself."""
         if mode == "eager":
@@ -60,6 +65,17 @@ class Jax(Backend):
 
         jitted = self.jax.jit(pure)
         return lambda *xs: jitted([variable.value for variable in holder.variables], *xs)
+
+    @contextmanager
+    def kept(self, model: Any) -> Iterator[None]:
+        """Keras takes the values out of the variables, and does not put them back where `predict` fails."""
+        held = [(variable, variable.value) for variable in model.variables]
+        try:
+            yield
+        except Exception:
+            for variable, value in held:
+                variable._value = value
+            raise
 
     def settled(self, outputs: Any) -> Any:
         return self.jax.block_until_ready(outputs) if self.graph() is None else outputs

@@ -46,6 +46,9 @@ class TensorFlow(Backend):
     def concat(self, tensors: List[Any]) -> Any:
         return self.tf.concat(tensors, axis=-1)
 
+    def stack(self, tensors: List[Any]) -> Any:
+        return self.tf.stack(tensors, axis=1)
+
     def compiled(self, function: Function, mode: str, holder: Any) -> Function:
         if mode == "eager":
             return function
