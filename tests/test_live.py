@@ -93,7 +93,7 @@ def wrong(result: CheckResult) -> list[str]:
 def test_a_layer_that_computes_something_else_is_found(keras):
     model = dense(keras)
     layer = model.get_layer("dense")
-    layer.call = lambda x: tf.matmul(x, layer.kernel)  # the bias is missing
+    layer.call = lambda x, training=None: tf.matmul(x, layer.kernel)  # the bias is missing
     result = refconv.check(model)
     assert wrong(result) == ["dense"]
     assert result.layers[0].findings[0].code == "RC301"
@@ -240,7 +240,7 @@ def test_a_layer_that_cannot_run_is_named_and_the_model_is_left_as_it_was(keras)
     model = dense(keras)
     before = dict(vars(model))
 
-    def fails(x):
+    def fails(x, training=None):
         raise ValueError("no such thing")
 
     layer = model.get_layer("dense")

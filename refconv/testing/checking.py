@@ -17,6 +17,7 @@ from refconv.cli import settings
 from refconv.cli.check import asked, command
 from refconv.errors import BadInput, RefconvError
 from refconv.frameworks import Pool
+from refconv.report.text import printable
 from refconv.result import CheckResult
 
 COLUMNS = 100
@@ -69,7 +70,14 @@ class Run:
             given = self._given(options, marks)
             return refconv.check(model, inputs, options=asked(given), pool=self._pool), None
         except RefconvError as error:
-            return None, error
+            return None, self._cleaned(error)
+
+    def _cleaned(self, error: RefconvError) -> RefconvError:
+        """In printable characters, and without the framework's last lines, unless pytest is asked for more (-v)."""
+        error.what = printable(error.what)
+        if self._config.get_verbosity() < 1:
+            getattr(error, "__notes__", []).clear()
+        return error
 
     def _given(self, options: Mapping[str, Any], marks: Sequence[pytest.Mark]) -> dict[str, Any]:
         """Every parameter of `refconv check`: the nearer to the check something was said, the more it counts."""

@@ -134,11 +134,17 @@ def test_layers_that_pass_have_no_line_and_those_that_do_not_are_all_there():
 
 
 def test_a_file_that_cannot_be_read_is_one_line_without_what_is_inside_refconv(inner, asked, monkeypatch):
-    monkeypatch.setitem(RESULTS, "damaged", UnreadableModel("no HDF5", where="a.h5"))
-    found = run(inner, "def test_it(refconv_check): refconv_check('damaged')")
+    error = UnreadableModel("no \x1b[1mHDF5", where="a.h5")
+    error.add_note("the framework's last line")
+    monkeypatch.setitem(RESULTS, "damaged", error)
+    code = "def test_it(refconv_check): refconv_check('damaged')"
+    told = run(inner, code, "-v")
+    told.stdout.fnmatch_lines(["E  *the framework's last line"])
+    found = run(inner, code)
     found.assert_outcomes(failed=1)
-    found.stdout.fnmatch_lines(["E  *refconv.errors.UnreadableModel: a.h5: no HDF5"])
-    found.stdout.no_fnmatch_line("*checking.py*")
+    found.stdout.fnmatch_lines(["E  *refconv.errors.UnreadableModel: a.h5: no \\x1b?1mHDF5"])
+    for noise in ("*checking.py*", "*the framework's last line*"):
+        found.stdout.no_fnmatch_line(noise)
 
 
 @pytest.mark.parametrize(
