@@ -63,11 +63,11 @@ def test_a_model_is_left_as_it_was(keras, mode, compiled):
     if compiled:
         model.compile("adam", "mse")
         model.predict(np.ones((2, 6)), verbose=0)
-    before, weights, call = dict(vars(model)), model.get_weights(), vars(model.layers[-1]).get("call")
+    weights, before = model.get_weights(), [dict(vars(part)) for part in (model, *model.layers)]
     assert refconv.check(model, mode=mode).verdict == "pass"
-    assert dict(vars(model)) == before and all(vars(model)[name] is value for name, value in before.items())
     assert all(map(np.array_equal, weights, model.get_weights()))
-    assert vars(model.layers[-1]).get("call") is call
+    for part, old in zip((model, *model.layers), before, strict=True):
+        assert vars(part).keys() == old.keys() and all(vars(part)[name] is value for name, value in old.items())
     if compiled:
         model.fit(np.ones((4, 6)), np.ones((4, 3)), verbose=0)
 
@@ -260,3 +260,19 @@ def test_a_large_batch_is_judged_in_slices(monkeypatch):
     monkeypatch.setattr(live, "HELD", 64)  # so that the recording is a file
     result = refconv.check(dense(keras3), np.ones((11, 6), np.float32))
     assert result.verdict == "pass" and result.layers[0].outputs[0].shape == (11, 3)
+
+
+@pytest.mark.parametrize("entry", ["right", "wrong"])
+def test_a_known_finding_does_not_stop_a_check_that_stops_at_the_first_that_fails(tmp_path, entry):
+    layers = keras3.layers
+    model = keras3.Sequential([keras3.Input((4,)), layers.Dense(3, name="a"), layers.Dense(2, name="b")])
+    randomize(model)
+    for name in ("a", "b") if entry == "wrong" else ("a",):
+        layer = model.get_layer(name)
+        layer.call = lambda x, training=None, layer=layer: tf.matmul(x, layer.kernel)
+    known = tmp_path / "known.toml"
+    known.write_text(
+        '[[accepted]]\nmodel = "*"\nlayer = "a"\nverdict = "mismatch"\nreason = "r"\nexpires = 2999-01-01\n'
+    )
+    result = refconv.check(model, fail_fast=True, accepted=str(known))
+    assert (result.verdict, result.partial, len(result.layers)) == ("pass" if entry == "right" else "fail", False, 2)

@@ -76,6 +76,8 @@ def check(
         return _checked(source or path, inputs, other, switches, progress, told, None if switches else pool)
 
     known = read_entries(options.accepted) if options.accepted else ()
+    if known:  # the first layer that fails may be a known one, and the others are not
+        options = replace(options, fail_fast=False)
     result = again(options, {}, on_layer)
     if result.verdict == "fail" and options.framework:
         result = explained(result, options, again, progress)

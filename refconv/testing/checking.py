@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -105,7 +104,8 @@ class Run:
         from refconv.report import html_report, junit
         from refconv.report.files import beneath, write_text
 
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder = self._config.invocation_params.dir / folder  # wherever a test has gone meanwhile
+        folder.mkdir(parents=True, exist_ok=True)
         name = test if number == 1 else f"{test} {number}"
         write_text(str(beneath(folder, name, ".xml")), junit.render(result))
         write_text(str(beneath(folder, name, ".html")), html_report.render(result, f"pytest {shlex.quote(test)}"))

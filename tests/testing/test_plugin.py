@@ -172,8 +172,9 @@ def test_reports_have_names_of_their_own_in_the_folder_whatever_a_test_is_called
     code = """
         import pytest
         @pytest.mark.parametrize("name", ["../../up", "a b", "x" * 300])
-        def test_it(refconv_check, name):
+        def test_it(refconv_check, name, monkeypatch, tmp_path):
             refconv_check("pass")
+            monkeypatch.chdir(tmp_path)
             refconv_check("pass")
     """
     run(inner, code, "--refconv-report", "deep/reports").assert_outcomes(passed=3)
