@@ -11,6 +11,7 @@ from support.results import RESULTS
 
 import refconv
 from refconv.errors import BadInput, UnreadableModel
+from refconv.report import html_report, junit
 from refconv.testing import checking
 
 pytest_plugins = ["pytester"]
@@ -25,6 +26,10 @@ ALONE = ["-p", "no:cacheprovider", "-p", "no:randomly", *PLUGIN]
 @pytest.fixture
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Where the tests of a user are; refconv is imported from where this test has it."""
+    # What a run inside imports is forgotten after it: rich twice, in part, is one that does not know itself.
+    checking.text(RESULTS["fail"])
+    html_report.render(RESULTS["fail"])
+    junit.render(RESULTS["fail"])
     monkeypatch.syspath_prepend(str(HERE))
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     return pytester
