@@ -12,7 +12,7 @@ from refconv.frameworks.worker.failure import explain, first_line
 from refconv.frameworks.worker.limits import limit
 from refconv.frameworks.worker.loading import import_framework
 from refconv.frameworks.worker.quantized import custom_objects
-from refconv.frameworks.worker.serving import forget, state
+from refconv.frameworks.worker.serving import forget, settle, state
 from refconv.frameworks.worker.work import probe, work
 from refconv.job import Job
 
@@ -27,6 +27,7 @@ def main() -> int:
     channel = claim_stdout()
     lines = listen(folder)
     framework = _attempt(int(keras))
+    settle()
     while True:
         _serve(framework, lines.get(), channel)
 
@@ -49,8 +50,9 @@ def _done(framework: Any, line: str, channel: Channel) -> bool:
         probe(framework, channel)
         return False
     job, framework = Job.from_json(line), _demand(framework)
-    if job.qkeras:
+    if job.qkeras and "qkeras" not in sys.modules:
         custom_objects()  # which registers its classes
+        settle()
     before = state(framework)
     work(framework, job, channel)
     return not job.code and not job.targets and state(framework) == before
