@@ -23,13 +23,17 @@ PLUGIN = [] if INSTALLED else ["-p", "refconv.testing.plugin"]
 ALONE = ["-p", "no:cacheprovider", "-p", "no:randomly", *PLUGIN]
 
 
-@pytest.fixture
-def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """Where the tests of a user are; refconv is imported from where this test has it."""
-    # What a run inside imports is forgotten after it: rich twice, in part, is one that does not know itself.
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """What a test with `pytester` imports is forgotten after it: rich twice, in part, does not know itself."""
     checking.text(RESULTS["fail"])
     html_report.render(RESULTS["fail"])
     junit.render(RESULTS["fail"])
+
+
+@pytest.fixture
+def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Where the tests of a user are; refconv is imported from where this test has it."""
     monkeypatch.syspath_prepend(str(HERE))
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     return pytester
