@@ -88,6 +88,8 @@ class Run:
                 raise BadInput("takes options by name", where="@pytest.mark.refconv", hint='device="cpu"')
             found |= parameters(mark.kwargs, "@pytest.mark.refconv")
         found |= parameters(options, "refconv_check")
+        if len(found.get("backends") or ()) > 1:
+            raise BadInput("one at a time is checked in a test", where="backend", hint="parametrize the test")
         found["html_file"] = self._config.getoption("refconv_report", None)
         return command.make_context("check", ["MODEL"], default_map=found).params
 
