@@ -23,6 +23,9 @@ from refconv.result import CheckResult, Verdict
 BOTH = pytest.mark.parametrize("keras", [keras2, keras3], ids=["keras2", "keras3"])
 
 
+RIGHT = (Verdict.WITHIN, Verdict.EXACT)  # few sums may all be the nearest by chance
+
+
 def graph_of(model: Any):
     return read_live(model, live.framework_of(model).keras.__version__, live.sigmoid())
 
@@ -174,7 +177,7 @@ def relu(x):
 def test_a_layer_of_the_user_s_own_is_unverified_and_the_others_are_not(keras, own):
     x = keras.Input((6,))
     result = refconv.check(keras.Model(x, keras.layers.Dense(2, name="dense")(own(2.0, name="own")(x))))
-    assert [layer.verdict for layer in result.layers] == [Verdict.UNVERIFIED, Verdict.WITHIN]
+    assert result.layers[0].verdict is Verdict.UNVERIFIED and result.layers[1].verdict in RIGHT
     assert f"{own.__name__}, which is no layer of Keras" in result.layers[0].reason
     refconv.register(own.__name__, lambda config, weights, inputs, ops: ops.multiply(inputs[0], np.float32(2.0)))
     try:
@@ -199,7 +202,7 @@ def test_a_lambda_is_not_refused_here_where_its_code_is_the_user_s(keras):
     x = keras.Input((6,))
     y = keras.layers.Lambda(lambda x: x * 2, output_shape=(6,), name="twice")(x)
     result = refconv.check(keras.Model(x, keras.layers.Dense(2, name="dense")(y)))
-    assert [layer.verdict for layer in result.layers] == [Verdict.UNVERIFIED, Verdict.WITHIN]
+    assert result.layers[0].verdict is Verdict.UNVERIFIED and result.layers[1].verdict in RIGHT
 
 
 @BOTH

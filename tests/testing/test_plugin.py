@@ -11,6 +11,7 @@ from support.results import RESULTS
 
 import refconv
 from refconv.errors import BadInput, UnreadableModel
+from refconv.frameworks.pool import kind
 from refconv.report import html_report, junit
 from refconv.testing import checking
 
@@ -45,7 +46,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list:
     calls = []
 
     def check(model, inputs=None, **more):
-        calls.append((model, inputs, more["options"]))
+        calls.append((model, inputs, more["options"], more["pool"]))
         if isinstance(RESULTS.get(model), Exception):
             raise RESULTS[model]
         return RESULTS[model]
@@ -109,7 +110,10 @@ def test_options_come_from_the_check_then_the_marker_then_pytest_then_the_settin
             refconv_check("pass", [[1]], shapes=["8,8"], layer="c*", memory="2GB")
     """
     run(inner, code, "--refconv-device", "cpu", "--strict-markers").assert_outcomes(passed=1)
-    (_, nothing, first), (_, inputs, second) = asked
+    (_, nothing, first, pool), (_, inputs, second, same) = asked
+    assert pool is same and isinstance(pool, refconv.Pool)  # one for the whole run
+    with pytest.raises(ValueError, match="closed"):
+        pool.take(kind(3, None, 0))
     assert nothing is None and inputs == [[1]]
     assert (first.samples, first.seed, first.mode, first.timeout) == (3, 8, "eager", 9.0)
     assert (first.device, first.layers, first.policy.allow_unverified) == ("cpu", ("a", "b"), True)
@@ -198,7 +202,7 @@ def test_the_page_has_pictures_only_where_a_report_is_asked_for(inner, asked):
     code = "def test_it(refconv_check): refconv_check('fail')"
     run(inner, code).assert_outcomes(failed=1)
     run(inner, code, "--refconv-report", "r").assert_outcomes(failed=1)
-    assert [options.spread for _, _, options in asked] == [False, True]
+    assert [options.spread for _, _, options, _ in asked] == [False, True]
     assert len(list((inner.path / "r").iterdir())) == 2  # also of a check that fails
 
 
@@ -250,16 +254,6 @@ class SwappedConv(keras.layers.Conv2D):
     def call(self, x):
         y = tf.nn.conv2d(tf.pad(x, [[0, 0], [1, 0], [1, 0], [0, 0]]), self.kernel, 2, "VALID")
         return y + self.bias
-
-
-PIDS = []
-
-
-@pytest.mark.parametrize("again", [0, 1])
-def test_file(refconv_check, _refconv_run, again):
-    assert refconv_check(DIGITS, samples=1).verdict == "pass"
-    PIDS.append([child.pid for _, child, _ in _refconv_run._pool._waiting])
-    assert len(PIDS[0]) == 1 and PIDS[0] == PIDS[-1]
 
 
 def test_live(refconv_check, model):
@@ -315,13 +309,13 @@ KNOWN = '[[accepted]]\nmodel = "*"\nlayer = "conv"\nrule = "RC201"\nreason = "ti
 
 
 def test_real_models_right_and_wrong(inner, monkeypatch):
-    """One process, and one worker, for all questions that need a framework."""
+    """One process for all questions that need a framework."""
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     inner.makepyfile(test_real=REAL.format(digits=str(SAMPLES / "digits.keras")))
     for name, day in (("until", "2999-01-01"), ("expired", "2020-01-01")):
         (inner.path / f"{name}.toml").write_text(KNOWN.format(day))
     found = inner.runpytest_subprocess(*ALONE, "-W", "error", "-W", "ignore::DeprecationWarning", "-rA")
-    found.assert_outcomes(passed=4, failed=6)
+    found.assert_outcomes(passed=2, failed=6)
     for line in (
         "*test_wrong_conv*",
         "E *AssertionError: FAIL: *",
