@@ -2,8 +2,9 @@
 
     python benchmarks/pool.py [--checks 100] [--alone 3] [MODEL …]
 
-Seconds are wall time of `refconv.check` in one process; "starts" is the time until the worker has its job and the
-framework has been imported, which a kept worker does not need again. Memory is the worker's PSS after a check.
+Seconds are wall time of `refconv.check` in one process. The start is the time from asking for a worker to its first
+answer, less what this process computes in between: a kept worker need not import its framework again. Memory is what
+the worker alone has written to (Private_Dirty), after a check.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
-sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
-
-from speed.memory import KIND, SHARED  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import refconv  # noqa: E402
+from refconv.frameworks import Worker  # noqa: E402
 
 SAMPLES = Path(refconv.__file__).parent / "samples"
 MODELS = [str(SAMPLES / name) for name in ("digits.h5", "digits.keras", "digits_qkeras.h5")]
@@ -39,33 +41,53 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _measure(model: str, checks: int, alone: int) -> None:
     refconv.check(model)  # kernels are compiled, files in memory
     apart = [_timed(model, None)[0] for _ in range(alone)]
-    seconds, memory, ready, pids = [], [], [], set()
+    seconds, memory, starts, pids = [], [], [], set()
     with refconv.Pool() as pool:
         for _ in range(checks):
-            took, first = _timed(model, pool)
+            took, start = _timed(model, pool)
             child = pool._waiting[-1][1]
             seconds.append(took)
-            ready.append(first)
-            memory.append(SHARED(child.pid) / 1e6)
+            starts.append(start)
+            memory.append(_private(child.pid) / 1e6)
             pids.add(child.pid)
     print(f"{Path(model).name}: {checks} checks, {len(pids)} worker(s)")
     print(f"  alone, median of {alone}: {statistics.median(apart):.2f} s")
     print(f"  pooled: first {seconds[0]:.2f} s, median of the others {statistics.median(seconds[1:]):.2f} s")
-    print(f"  until the worker loads the model: {ready[0]:.3f} s, then median {statistics.median(ready[1:]):.4f} s")
+    print(f"  start: first {starts[0]:.2f} s, median of the others {1e3 * statistics.median(starts[1:]):.1f} ms")
     told = ", ".join(f"{n}: {memory[n - 1]:.0f}" for n in SHOWN if n <= checks)
-    print(f"  worker's {KIND}, MB after check {told}", flush=True)
+    print(f"  MB of the worker's own after check {told}", flush=True)
 
 
 def _timed(model: str, pool: refconv.Pool | None) -> tuple[float, float]:
-    """Seconds of the whole check, and from the reading of the file until the worker begins with the model."""
-    started, told = time.perf_counter(), dict[str, float]()
+    """Seconds of the whole check, and of the worker's start: taking it, and from the question to the first answer."""
+    spent = {"taken": 0.0, "asked": 0.0, "answered": 0.0}
+    take, stream = Worker.__init__, Worker.stream
+
+    def taking(self: Worker, *given: Any, **named: Any) -> None:
+        started = time.perf_counter()
+        take(self, *given, **named)
+        spent["taken"] = time.perf_counter() - started
+
+    def asking(self: Worker, *given: Any, **named: Any) -> Any:
+        spent["asked"] = time.perf_counter()
+        return stream(self, *given, **named)
 
     def progress(what: str, share: float | None) -> None:
-        told.setdefault(what, time.perf_counter() - started)
+        if what == "loading the model":
+            spent["answered"] = time.perf_counter()
 
-    result = refconv.check(model, pool=pool, progress=progress)
+    with patch.object(Worker, "__init__", taking), patch.object(Worker, "stream", asking):
+        started = time.perf_counter()
+        result = refconv.check(model, pool=pool, progress=progress)
+        took = time.perf_counter() - started
     assert result.verdict == "pass", result.verdict
-    return time.perf_counter() - started, told.get("loading the model", 0.0)
+    return took, spent["taken"] + spent["answered"] - spent["asked"]
+
+
+def _private(pid: int) -> int:
+    """Bytes that only this process has, and has written to."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_Dirty:"))
 
 
 if __name__ == "__main__":

@@ -88,6 +88,8 @@ def check(
         return checked(source or path, inputs, other, switches, progress, told, None if switches else pool, outputs)
 
     known = read_entries(options.accepted) if options.accepted else ()
+    if known:  # the first layer that fails may be a known one, and the others are not
+        options = replace(options, fail_fast=False)
     if options.trace:
         result = _replayed(source or path, inputs, options, progress, on_layer)
     else:

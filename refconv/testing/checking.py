@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +16,7 @@ from refconv.cli import settings
 from refconv.cli.check import asked, command
 from refconv.errors import BadInput, RefconvError
 from refconv.frameworks import Pool
+from refconv.report.text import printable
 from refconv.result import CheckResult
 
 COLUMNS = 100
@@ -69,7 +69,14 @@ class Run:
             given = self._given(options, marks)
             return refconv.check(model, inputs, options=asked(given), pool=self._pool), None
         except RefconvError as error:
-            return None, error
+            return None, self._cleaned(error)
+
+    def _cleaned(self, error: RefconvError) -> RefconvError:
+        """In printable characters, and without the framework's last lines, unless pytest is asked for more (-v)."""
+        error.what = printable(error.what)
+        if self._config.get_verbosity() < 1:
+            getattr(error, "__notes__", []).clear()
+        return error
 
     def _given(self, options: Mapping[str, Any], marks: Sequence[pytest.Mark]) -> dict[str, Any]:
         """Every parameter of `refconv check`: the nearer to the check something was said, the more it counts."""
@@ -81,6 +88,8 @@ class Run:
                 raise BadInput("takes options by name", where="@pytest.mark.refconv", hint='device="cpu"')
             found |= parameters(mark.kwargs, "@pytest.mark.refconv")
         found |= parameters(options, "refconv_check")
+        if len(found.get("backends") or ()) > 1:
+            raise BadInput("one at a time is checked in a test", where="backend", hint="parametrize the test")
         found["html_file"] = self._config.getoption("refconv_report", None)
         return command.make_context("check", ["MODEL"], default_map=found).params
 
@@ -97,7 +106,8 @@ class Run:
         from refconv.report import html_report, junit
         from refconv.report.files import beneath, write_text
 
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder = self._config.invocation_params.dir / folder  # wherever a test has gone meanwhile
+        folder.mkdir(parents=True, exist_ok=True)
         name = test if number == 1 else f"{test} {number}"
         write_text(str(beneath(folder, name, ".xml")), junit.render(result))
         write_text(str(beneath(folder, name, ".html")), html_report.render(result, f"pytest {shlex.quote(test)}"))

@@ -121,6 +121,7 @@ def test_a_framework_s_message_in_one_line(message):
 
 def test_a_message_of_nothing_and_one_without_end():
     assert first_line(ValueError()) == "ValueError"
+    assert first_line(ValueError("\x1b[1mbold\x1b[0m")) == "ValueError: bold"  # as Keras 3 writes
     assert len(first_line(ValueError("x" * 10_000))) < 400
 
 

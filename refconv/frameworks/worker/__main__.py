@@ -14,7 +14,7 @@ from refconv.frameworks.worker.failure import explain, first_line
 from refconv.frameworks.worker.limits import limit
 from refconv.frameworks.worker.loading import import_framework
 from refconv.frameworks.worker.quantized import custom_objects
-from refconv.frameworks.worker.serving import forget, state
+from refconv.frameworks.worker.serving import forget, settle, state
 from refconv.frameworks.worker.work import probe, work
 from refconv.job import Job
 
@@ -32,6 +32,7 @@ def main() -> int:
     channel = claim_stdout()
     lines = listen(folder)
     framework = _attempt(int(keras), os.environ.get("KERAS_BACKEND") or "tensorflow")
+    settle()
     while True:
         _serve(framework, lines.get(), channel)
 
@@ -54,8 +55,9 @@ def _done(framework: Any, line: str, channel: Channel) -> bool:
         probe(framework, channel)
         return False
     job, framework = Job.from_json(line), _demand(framework)
-    if job.qkeras:
+    if job.qkeras and "qkeras" not in sys.modules:
         custom_objects()  # which registers its classes
+        settle()
     before = state(framework)
     work(framework, job, channel)
     changed = bool(job.code or job.targets or job.tf32 or job.deterministic)
