@@ -103,7 +103,8 @@ def table(rows: Sequence[Row]) -> str:
         of = Counter(row["verdicts"])
         lines.append(
             f"{row['strategy']:36}{row['cases']:7}{row['layers']:7}{of['exact']:7}{of['within']:7}{of['vacuous']:8}"
-            f"{sum(row['left_out'].values()):9}{row['failures']:7}{row['used']:6.2f}{row['seconds']:8.1f}  {row['where']}"
+            f"{sum(row['left_out'].values()):9}{row['failures']:7}{row['used']:6.2f}{row['seconds']:8.1f}"
+            f"  {row['where']}"
         )
     return "\n".join(lines)
 
