@@ -43,7 +43,7 @@ def _one_column(case: Sliding, keras: int) -> bool:
     extents, spatial = _sizes(case)
     out = window(spatial, extents, case.strides, padding=case.padding).out
     several = out[0] > 1 or len(case.x) > 1
-    return isinstance(case, ConvolutionCase) and case.rank > 1 and out[-1] == 1 < spatial[-1] and several
+    return isinstance(case, ConvolutionCase) and case.rank > 1 and out[-1] == 1 and several
 
 
 def _late(case: Sliding, keras: int) -> bool:
@@ -65,9 +65,21 @@ def _misplaced(case: Sliding, keras: int) -> bool:
     return biased and keras == 3 and case.data_format != LAST and 1 < shape[1] == shape[-1]
 
 
+def _one_element(case: Sliding, keras: int) -> bool:
+    """Its key among the kernels that oneDNN keeps is that of a convolution of one element with a bias.
+
+    In one thread: a traced tf.nn.bias_add(tf.nn.conv2d(x, k, 1, "SAME"), b), all of them one number, and then a traced
+    tf.nn.depthwise_conv2d of one number raises "could not create a primitive descriptor for the reorder primitive".
+    """
+    return isinstance(case, DepthwiseCase) and case.x.size == case.kernel.size == 1
+
+
 DEFECTS = (
     Defect(
         "oneDNN may be wrong where a convolution has one position across (not on every processor)", True, _one_column
+    ),
+    Defect(
+        "oneDNN: a traced depthwise convolution of one element raises after a convolution of one", True, _one_element
     ),
     Defect("without oneDNN, SAME windows over volumes start late where strides pass over the end", False, _late),
     Defect("without oneDNN, channels first do not run on a CPU", False, _first),
@@ -76,7 +88,7 @@ DEFECTS = (
 
 
 def defect(case: LayerCase, *, keras: int = 3, onednn: bool = True) -> str:
-    """Why TensorFlow's output of this case, on a CPU, is not to be trusted or not to be had; "" where it is.
+    """Why TensorFlow's output of this case, on a CPU, may be wrong or missing; "" where no reason is known.
 
     Args:
         keras: the major version whose layer computes it.
