@@ -40,7 +40,7 @@ FREE = [
     (volume(3, 2, 2), False),  # one element after the last window
     (PoolCase(x=np.zeros((1, 3, 1, 1)), pool_size=(1, 1), strides=(3, 1), padding="same"), False),
     (FIRST.replace(bias=None), True),
-    (FIRST.replace(x=np.ones((1, 2, 2, 1)), kernel=np.ones((1, 1, 2, 2))), True),  # as long as 1
+    (FIRST.replace(x=np.ones((1, 2, 1, 3)), kernel=np.ones((1, 1, 2, 2))), True),  # 2 channels, 3 positions across
     (DenseCase(x=[[1]], kernel=[[1]]), True),
 ]
 
