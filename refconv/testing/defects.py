@@ -12,6 +12,9 @@ from refconv.testing.strategies.depthwise import DepthwiseCase
 from refconv.testing.strategies.geometry import LAST
 from refconv.testing.strategies.pooling import PoolCase
 
+ONE_ELEMENT = "oneDNN: a traced depthwise convolution of one element raises after a convolution of one"
+RAISED = "could not create a primitive descriptor for the reorder primitive"
+
 Sliding = ConvolutionCase | DepthwiseCase | PoolCase
 
 
