@@ -72,7 +72,7 @@ def _one_element(case: Sliding, keras: int) -> bool:
     """Its key among the kernels that oneDNN keeps is that of a convolution of one element with a bias.
 
     In one thread: a traced tf.nn.bias_add(tf.nn.conv2d(x, k, 1, "SAME"), b), all of them one number, and then a traced
-    tf.nn.depthwise_conv2d of one number raises "could not create a primitive descriptor for the reorder primitive".
+    tf.nn.depthwise_conv2d of one number raises what RAISED says. Seen with TensorFlow 2.21.
     """
     return isinstance(case, DepthwiseCase) and case.x.size == case.kernel.size == 1
 
@@ -81,9 +81,7 @@ DEFECTS = (
     Defect(
         "oneDNN may be wrong where a convolution has one position across (not on every processor)", True, _one_column
     ),
-    Defect(
-        "oneDNN: a traced depthwise convolution of one element raises after a convolution of one", True, _one_element
-    ),
+    Defect(ONE_ELEMENT, True, _one_element),
     Defect("without oneDNN, SAME windows over volumes start late where strides pass over the end", False, _late),
     Defect("without oneDNN, channels first do not run on a CPU", False, _first),
     Defect("Keras 3 adds the bias along another axis that is as long as the channels'", None, _misplaced),
