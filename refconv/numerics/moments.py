@@ -52,7 +52,7 @@ class Moments:
             Q=None if self.Q is None else self.Q + term**2,
             n=self.n + 1,
             A=None if self.A is None else self.A + np.abs(term),
-            S=self.S + subnormal if subnormal.any() else self.S,
+            S=np.broadcast_to(self.S + subnormal, self.y.shape) if subnormal.any() else self.S,
             grid=min(self.grid, grid(term)) if self.grid else 0.0,
             before=self,
             bias=term,

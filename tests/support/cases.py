@@ -7,8 +7,12 @@ from typing import Any
 from hypothesis import strategies as st
 from support.laws import Case
 
-ACTIVATIONS = st.sampled_from(["linear", "relu", "sigmoid"])
-FORMATS = st.sampled_from(["channels_last", "channels_last", "channels_last", "channels_first"])
+from refconv.testing.defects import defect
+from refconv.testing.strategies import convolution_cases, dense_cases, depthwise_cases
+
+HEADS = ("linear", "relu", "sigmoid")
+LAYOUTS = ("channels_last", "channels_last", "channels_last", "channels_first")
+ACTIVATIONS, FORMATS = st.sampled_from(HEADS), st.sampled_from(LAYOUTS)
 PADDINGS = st.sampled_from(["same", "valid"])
 
 
@@ -31,11 +35,11 @@ def extent(size: tuple[int, ...], dilation: tuple[int, ...], padding: str) -> tu
 
 
 @st.composite
-def windows(draw: st.DrawFn, rank: int, *, square: bool = False, both: bool = False) -> dict[str, Any]:
-    """kernel_size, strides, padding and dilation_rate; only `both` lets strides and dilation exceed 1 together."""
+def windows(draw: st.DrawFn, rank: int, *, square: bool = False) -> dict[str, Any]:
+    """kernel_size, strides, padding and dilation_rate; strides and dilation do not exceed 1 together."""
     steps = st.integers(1, 3).map(lambda n: (n,) * rank) if square else each(rank, 1, 3)
     strides, dilation = draw(steps), draw(steps)
-    if not both and max(strides) > 1 and max(dilation) > 1:
+    if max(strides) > 1 and max(dilation) > 1:
         dilation = (1,) * rank
     fields = {"kernel_size": draw(each(rank, 1, 4 if rank < 3 else 3)), "strides": strides, "dilation_rate": dilation}
     return {**fields, "padding": draw(PADDINGS), "data_format": draw(FORMATS)}
@@ -51,30 +55,19 @@ def least(fields: dict[str, Any]) -> Any:
     return extent(fields["kernel_size"], fields["dilation_rate"], fields["padding"])
 
 
-@st.composite
-def convolutions(draw: st.DrawFn, rank: int) -> Case:
-    groups = draw(st.sampled_from([1, 1, 2, 3]))
-    fields = draw(windows(rank))
-    if rank == 1 and draw(st.booleans()):
-        fields["padding"] = "causal"
-    shape = image(draw, fields["data_format"], least(fields), groups * draw(st.integers(1, 3)))
-    filters = groups * draw(st.integers(1, 4))
-    stride = fields["strides"][-1]
-    if rank > 1 and fields["data_format"] == "channels_last" and shape[-2] - least(fields)[-1] < stride:
-        shape = (
-            *shape[:-2],
-            shape[-2] + stride,
-            shape[-1],
-        )  # one position across: oneDNN may be wrong (test_documented)
-    return Case({"filters": filters, "groups": groups, **fields, **draw(head())}, (shape,))
+def convolutions(rank: int) -> st.SearchStrategy[Case]:
+    """As users draw them, but for what oneDNN may get wrong."""
+    limits = {"max_side": 5, "max_kernel": 3} if rank == 3 else {}
+    paddings = ("same", "valid", *(("causal",) if rank == 1 else ()))
+    cases = convolution_cases(
+        rank, max_channels=9, max_filters=12, paddings=paddings, data_formats=LAYOUTS, activations=HEADS, **limits
+    )
+    return cases.filter(lambda c: not defect(c, keras=2)).map(lambda c: Case(c.config, (c.x.shape,)))
 
 
-@st.composite
-def depthwise(draw: st.DrawFn, rank: int) -> Case:
-    fields = draw(windows(rank, square=True, both=True))
-    shape = image(draw, fields["data_format"], least(fields))
-    config = {"depth_multiplier": draw(st.integers(1, 3)), **fields, **draw(head())}
-    return Case(config, (shape,), majors=_majors(fields))
+def depthwise(rank: int) -> st.SearchStrategy[Case]:
+    cases = depthwise_cases(rank, data_formats=LAYOUTS, activations=HEADS, both=True)
+    return cases.map(lambda c: Case(c.config, (c.x.shape,), majors=_majors(c.config)))
 
 
 @st.composite
@@ -231,10 +224,9 @@ def crop(draw: st.DrawFn) -> Case:
     return Case(config, ((batch, height, width, channels),))
 
 
-@st.composite
-def dense(draw: st.DrawFn) -> Case:
-    shape = tuple(draw(st.lists(st.integers(1, 5), min_size=2, max_size=4)))
-    return Case({"units": draw(st.integers(1, 5)), **draw(head())}, (shape,))
+def dense() -> st.SearchStrategy[Case]:
+    cases = dense_cases(max_inputs=5, max_units=5, max_batch=5, activations=HEADS)
+    return cases.map(lambda c: Case(c.config, (c.x.shape,)))
 
 
 CASES: dict[str, st.SearchStrategy[Case]] = {

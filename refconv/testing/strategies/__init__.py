@@ -15,7 +15,7 @@ from refconv.errors import RefconvError
 try:
     import hypothesis  # noqa: F401
 except ImportError as error:
-    raise RefconvError("Hypothesis is not installed", hint="pip install 'refconv[test]'") from error
+    raise RefconvError("Hypothesis is not installed", hint="pip install 'refconv[testing]'") from error
 
 from refconv.testing.strategies.convolution import (
     ConvolutionCase,

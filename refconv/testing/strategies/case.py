@@ -170,4 +170,5 @@ def _digits(value: Any, dtype: np.dtype) -> str:
     """Nested lists of numbers with as many digits as the dtype needs."""
     if isinstance(value, list):
         return "[" + ", ".join(_digits(v, dtype) for v in value) + "]"
-    return f"{value:g}" if value % 1 == 0 and abs(value) < 1e5 else str(dtype.type(value))
+    whole = value % 1 == 0 and 0 < abs(value) < 1e5 or repr(value) == "0.0"
+    return f"{value:g}" if whole else str(dtype.type(value))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -144,11 +143,7 @@ def tensors(
 
     Left out: NaN, infinities, tensors without elements.
     """
-    chosen = draw(shapes(max_side=max_side)) if shape is None else draw(shape) if _drawn(shape) else shape
-    assert isinstance(chosen, tuple)
+    wanted = shapes(max_side=max_side) if shape is None else shape
+    chosen = wanted if isinstance(wanted, tuple) else draw(wanted)
     n = chosen[-1] if chosen else 1
     return fills(draw, n, kinds, dtypes)(chosen, operand, np.arange(n) if chosen else np.zeros((), int))
-
-
-def _drawn(shape: Any) -> bool:
-    return isinstance(shape, st.SearchStrategy)
