@@ -15,6 +15,7 @@ MODEL, DIGITS = str(SAMPLES / "digits.h5"), str(SAMPLES / "digits.npy")
 ARGUMENTS = {
     "check": [MODEL],
     "explain": [MODEL, "conv", "--input", DIGITS, "--output", DIGITS],
+    "reduce": [MODEL],
     "pixel": [MODEL, "conv", "--at", "0,0,0"],
     "evaluate": [MODEL, "--data", DIGITS],
     "weights": [MODEL],
@@ -33,7 +34,7 @@ def test_a_file_that_a_copy_does_not_come_through_is_refused(
         raise UnreadableModel("no end", where=path)
 
     monkeypatch.setattr(rehearsal, "rehearse", refuse)
-    new = ["--output", str(tmp_path / "new.h5")] if command in ("edit", "view") else []
+    new = ["--output", str(tmp_path / "new.h5")] if command in ("edit", "view", "reduce") else []
     with pytest.raises(SystemExit) as ended:
         main([command, *ARGUMENTS[command], *new])
     assert ended.value.code == 2
