@@ -31,6 +31,7 @@ def test_a_wrong_convolution_of_twenty_layers_becomes_one_channel_on_three_place
     model = twenty(tmp_path / f"model{'.h5' if major == 2 else '.keras'}", PACKAGES[major], code)
     folder, report = tmp_path / "case", tmp_path / "case.json"
     options = ["--trust-code", str(code), "--reference", str(reference), "--json", str(report), "--no-progress"]
+    options += ["--seconds", "600"]
     try:
         with pytest.raises(SystemExit) as ended:
             main(["reduce", str(model), "-o", str(folder), *options])

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import support
@@ -269,3 +270,34 @@ def test_calls_are_counted_anew_where_one_was_left_out(tmp_path: Path) -> None:
     assert {node.name for node in left.nodes} >= {"inner/dense#1", "inner/norm", "inner/norm#1", "inner/dense_"}
     again = round_trip(left, tmp_path)
     assert [(node.layer, node.call) for node in again.nodes if node.layer.startswith("inner.dense")] != []
+
+
+def test_a_class_of_somebody_s_own_is_named_as_it_was(tmp_path: Path) -> None:
+    """Keras finds it by the name under which it was registered."""
+    import keras
+
+    @keras.saving.register_keras_serializable("written")
+    class Doubled(keras.layers.Dense):
+        def call(self, x: Any) -> Any:
+            return 2 * super().call(x)
+
+    x = keras.layers.Input((3,), name="x")
+    made = keras.Model(x, Doubled(2, name="own")(keras.layers.Dense(3, name="dense")(x)))
+    made.save(tmp_path / "model.keras")
+    written = write(load(tmp_path / "model.keras"), tmp_path / "again.keras")
+    again = keras.models.load_model(written.path, compile=False)
+    assert type(again.get_layer("own")) is Doubled and load(written.path).nodes[2].type == "written>Doubled"
+    for old, new in zip(made.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_kernels_are_stored_as_the_backend_stores_them(tmp_path: Path) -> None:
+    graph = load(SAMPLES / "digits.h5")
+    write(graph, tmp_path / "theano.h5", backend="theano")
+    again = load(tmp_path / "theano.h5")
+    assert again.backend == "theano"
+    assert_same(graph, again, {node.layer: node.layer for node in graph.nodes})
+    with h5py.File(tmp_path / "theano.h5") as file:
+        stored = file["model_weights/conv/conv/kernel:0"][...]
+    kernel = next(node for node in graph.nodes if node.layer == "conv").weights["kernel"].value
+    np.testing.assert_array_equal(stored, kernel[::-1, ::-1])

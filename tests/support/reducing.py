@@ -50,7 +50,7 @@ def in_process(keras: int, plant: Plant, *, qkeras: bool = False) -> Callable[[W
 
 
 def shrunk(
-    graph: Graph, layer: str, inputs: Sequence[np.ndarray], plant: Plant, folder: Path, *, seconds: float = 60.0
+    graph: Graph, layer: str, inputs: Sequence[np.ndarray], plant: Plant, folder: Path, *, seconds: float = 600.0
 ) -> tuple[Outcome, Outcome, Shrinking]:
     """The layer by itself with the fault, and what is left of it."""
     node = next(node for node in graph.nodes if node.name == layer)

@@ -305,8 +305,7 @@ def guessed(case: Case) -> Layout:
         weights[name] = tuple((label,) for label in labels)
     counted = {n: label for axes in weights.values() for (label,) in axes if (n := sizes[label]) > 1}
     fields = {name: axis for name, value in case.config.items() if (axis := _guessed_field(value, counted))}
-    same = not case.weights
-    return Layout(sizes, inputs, weights, fields, inputs[0] if same and inputs else ())
+    return Layout(sizes, inputs, weights, fields, inputs[0] if inputs else ())
 
 
 def _guessed_inputs(case: Case) -> tuple[tuple[tuple[Axis, ...], ...], dict[str, int]]:

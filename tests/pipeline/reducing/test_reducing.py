@@ -25,7 +25,7 @@ def reduce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reduce:
 
     def run(plant: Plant, **how: Any) -> Reduced:
         monkeypatch.setattr("refconv.frameworks.Worker", type("Spoilt", (Live,), {"plant": staticmethod(plant)}))
-        return refconv.reduce(chain(tmp_path / "model.keras"), mode="eager", **how)
+        return refconv.reduce(chain(tmp_path / "model.keras"), mode="eager", **{"seconds": 600.0, **how})
 
     return run
 
