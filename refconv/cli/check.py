@@ -55,13 +55,7 @@ Exit codes:
     help="How many samples to draw, or to take of what --input gives (else all of it).",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the samples drawn.")
-@click.option(
-    "--shape",
-    "shapes",
-    multiple=True,
-    metavar="[NAME=]H,W[,C]",
-    help="Sizes of the model's unknown dimensions, without the batch.",
-)
+@options.shape("Sizes of the model's unknown dimensions, without the batch.")
 @options.preprocess("For pixels in 0..255: unit is x/255, the others are Keras's.")
 @click.option("--layer", "layers", multiple=True, metavar="GLOB", help="Compare only these layers; repeat it for more.")
 @click.option(

@@ -19,6 +19,14 @@ def keras(text: str) -> Decorator:
     return click.option("--keras", type=click.Choice(["auto", "2", "3"]), default="auto", show_default=True, help=text)
 
 
+def layer_input(text: str) -> Decorator:
+    return click.option("--layer-input", "layer_input", multiple=True, metavar="FILE", help=text)
+
+
+def shape(text: str) -> Decorator:
+    return click.option("--shape", "shapes", multiple=True, metavar="[NAME=]H,W[,C]", help=text)
+
+
 engine = click.option(
     "--engine",
     type=click.Choice(["numba", "numpy"]),
