@@ -155,8 +155,10 @@ def test_frozen_weights_are_regularized_by_keras_2_alone(
 
 
 def classifier(keras: Any) -> Any:
-    layers = keras.layers
-    return keras.Sequential([keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(5, "softmax", name="classes")])
+    layers, rng = keras.layers, np.random.default_rng(1)
+    made = keras.Sequential([keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(5, "softmax", name="classes")])
+    made.set_weights([rng.normal(size=np.shape(w)).astype(np.float32) for w in made.get_weights()])
+    return made
 
 
 def flowers(n: int = 20, *, one_hot: bool = True) -> dict[str, np.ndarray]:

@@ -37,9 +37,7 @@ Exit codes:
 @click.argument("layer")
 @click.option("--output", required=True, metavar="FILE", help="What was got: .npy, .npz (FILE:key), .csv(.gz), text.")
 @click.option("--input", "given", multiple=True, metavar="[NAME=]FILE", help="The model's input, as of check.")
-@click.option(
-    "--layer-input", "layer_input", multiple=True, metavar="FILE", help="The layer's own input, instead; repeat it."
-)
+@options.layer_input("The layer's own input, instead; repeat it.")
 @click.option("--at", default="", metavar="H,W[,C]", help="Which part of the output: numbers or slices (0:3,0:3,0).")
 @click.option("--channel", type=int, default=None, metavar="C", help="Only this channel of the output was got.")
 @click.option("--sample", type=click.IntRange(0), default=None, metavar="N", help="Only this sample was got.")
@@ -57,7 +55,7 @@ Exit codes:
     metavar="S",
     help="From when on no other input of the model, and no pair of changes, is tried.",
 )
-@click.option("--shape", "shapes", multiple=True, metavar="[NAME=]H,W[,C]", help="As of check.")
+@options.shape("As of check.")
 @options.preprocess("For pixels in 0..255, as of check.")
 @click.option("--architecture", metavar="FILE.json", help="What model.to_json() gave, where MODEL holds weights alone.")
 @click.option("--json", "json_file", metavar="FILE", help="Write it as JSON.")

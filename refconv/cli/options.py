@@ -21,6 +21,14 @@ def keras(text: str) -> Decorator:
     return click.option("--keras", type=click.Choice(["auto", "2", "3"]), default="auto", show_default=True, help=text)
 
 
+def layer_input(text: str) -> Decorator:
+    return click.option("--layer-input", "layer_input", multiple=True, metavar="FILE", help=text)
+
+
+def shape(text: str) -> Decorator:
+    return click.option("--shape", "shapes", multiple=True, metavar="[NAME=]H,W[,C]", help=text)
+
+
 engine = click.option(
     "--engine",
     type=click.Choice(["numba", "numpy"]),
@@ -79,13 +87,7 @@ samples = click.option(
     help="How many samples to draw, or to take of what --input gives (else all of it).",
 )
 seed = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the samples drawn.")
-shapes = click.option(
-    "--shape",
-    "shapes",
-    multiple=True,
-    metavar="[NAME=]H,W[,C]",
-    help="Sizes of the model's unknown dimensions, without the batch.",
-)
+shapes = shape("Sizes of the model's unknown dimensions, without the batch.")
 mode = click.option(
     "--mode",
     type=click.Choice(["graph", "eager", "xla"]),

@@ -40,10 +40,10 @@ Exit codes:
 @click.option(
     "--input", "given", multiple=True, metavar="[NAME=]FILE", help="The model's input, as of check; else one is drawn."
 )
-@click.option("--layer-input", "layer_input", multiple=True, metavar="FILE", help="The layer's own input, instead.")
+@options.layer_input("The layer's own input, instead.")
 @click.option("--sample", type=click.IntRange(0), default=0, show_default=True, help="Which sample of the input.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the input drawn.")
-@click.option("--shape", "shapes", multiple=True, metavar="[NAME=]H,W[,C]", help="As of check.")
+@options.shape("As of check.")
 @options.preprocess("For pixels in 0..255, as of check.")
 @click.option("--architecture", metavar="FILE.json", help="What model.to_json() gave, where MODEL holds weights alone.")
 @click.option("--no-framework", is_flag=True, help="Only by hand, without a framework's value beside it.")

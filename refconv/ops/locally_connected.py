@@ -122,8 +122,10 @@ def decoded(attrs: LocallyConnected, kernel: np.ndarray, where: Window, shape: t
         shape: the input's, (*spatial, C).
 
     Raises:
-        UnreadableModel: the kernel does not fit the input.
+        UnreadableModel: the kernel does not fit the input, or no window does.
     """
+    if not prod(where.out):
+        raise UnreadableModel(f"an input of {shape} has no position for a window of {where.size}")
     first, used = attrs.data_format == CHANNELS_FIRST, connections(where, shape[:-1])
     wanted = _stored(attrs, where, shape, len(used))
     if kernel.shape != wanted:

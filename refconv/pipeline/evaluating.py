@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from refconv.pipeline.options import Options, Progress, silent
 from refconv.primitives import engines
 from refconv.reference.masks import with_known_masks
 from refconv.reference.predict import Output, predict, without_reference
-from refconv.scoring.compiled import Compiled, by_output
+from refconv.scoring.compiled import Compiled, OutputTerms, by_output
 from refconv.scoring.predictions import Predictions, Unsettled
 from refconv.scoring.regularizers import penalty
 from refconv.scoring.result import EvaluateResult, PredictionsResult
@@ -66,36 +66,90 @@ def evaluate(
     started = time.perf_counter()
     options = replace(options or Options(), **overrides)
     progress("reading the model", None)
+    given = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics, "loss_weights": loss_weights}
+    asked = _asked(path, data, given, batch, first, options)
+    with frameworks.Worker(asked.keras) as worker:
+        outputs, missing = _reference(asked.graph, asked.arrays, options, batch, progress)
+        found = _framework(worker, asked, options, progress)
+    each = [
+        OutputData(name, _predictions(output), y, w, terms)
+        for name, output, y, w, terms in zip(
+            asked.names, outputs, asked.labelled.targets, asked.labelled.weights, asked.terms, strict=False
+        )
+    ]
+    return replace(
+        _judged(asked, each, missing, found, options),
+        predictions=tuple(_beside(asked.names, outputs, found.predictions)),
+        seconds=time.perf_counter() - started,
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An evaluation: the model, what it was compiled with, and the data, read and checked.
+
+    Attributes:
+        keras: the major version that runs it.
+        names: of the outputs.
+        terms: of the loss and the metrics, by output.
+        arrays: the model's inputs, in its order.
+    """
+
+    graph: Graph
+    keras: int
+    code: tuple[str, ...]
+    compiled: Compiled
+    names: tuple[str, ...]
+    terms: tuple[OutputTerms, ...]
+    labelled: Labelled
+    arrays: list[np.ndarray]
+    batch: int
+
+
+def _asked(
+    path: str | Path,
+    data: str | Path | Mapping[str, np.ndarray],
+    given: Mapping[str, Any],
+    batch: int,
+    first: int | None,
+    options: Options,
+) -> _Asked:
     code = trusted_files(options.trust_code)
     source = formats.accept(path, options.architecture)
     refuse(source, trusted=bool(code))
     graph = formats.load(source)
-    given = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics, "loss_weights": loss_weights}
-    compiled = _compiled(graph, given, trusted=bool(code))
-    names = output_names(graph)
+    compiled, names = _compiled(graph, given, trusted=bool(code)), output_names(graph)
     terms = by_output(compiled, names)
     labelled = read_labelled(data, graph.specs, names, first)
     arrays = _inputs(graph, labelled, options)
     keras = graph.keras if options.keras == "auto" else int(options.keras)
-    with frameworks.Worker(keras) as worker:
-        outputs, missing = _reference(graph, arrays, options, batch, progress)
-        found = worker.evaluate(
-            graph.path,
-            arrays,
-            labelled.targets,
-            labelled.weights,
-            batch=batch,
-            compiled=compiled.arguments,
-            stored=compiled.source == FROM_FILE,
-            device=options.device,
-            qkeras=graph.qkeras,
-            code=code,
-            foreign=[stranger.name for stranger in graph.strangers],
-            timeout=options.timeout,
-            progress=progress,
-        )
-    rows = zip(names, outputs, labelled.targets, labelled.weights, terms, strict=False)
-    each = [OutputData(n, _predictions(o), y, w, t) for n, o, y, w, t in rows]
+    return _Asked(graph, keras, code, compiled, names, terms, labelled, arrays, batch)
+
+
+def _framework(worker: frameworks.Worker, asked: _Asked, options: Options, progress: Progress) -> frameworks.Evaluation:
+    graph = asked.graph
+    return worker.evaluate(
+        graph.path,
+        asked.arrays,
+        asked.labelled.targets,
+        asked.labelled.weights,
+        batch=asked.batch,
+        compiled=asked.compiled.arguments,
+        stored=asked.compiled.source == FROM_FILE,
+        device=options.device,
+        qkeras=graph.qkeras,
+        code=asked.code,
+        foreign=[stranger.name for stranger in graph.strangers],
+        timeout=options.timeout,
+        progress=progress,
+    )
+
+
+def _judged(
+    asked: _Asked, each: Sequence[OutputData], missing: str, found: frameworks.Evaluation, options: Options
+) -> EvaluateResult:
+    """All but the predictions and the time; `missing` says why there is no reference, where there is none."""
+    graph, keras, batch = asked.graph, asked.keras, asked.batch
     framework = Framework(found.values, found.reason, found.metrics)
     regularization = _regularization(graph, keras)
     judged = unverified(framework, missing) if missing else scores(each, regularization, framework, keras, batch)
@@ -103,16 +157,15 @@ def evaluate(
         path=graph.path,
         keras=keras,
         written_by=graph.keras_version,
-        compiled_by=compiled.source,
-        samples=len(arrays[0]),
+        compiled_by=asked.compiled.source,
+        samples=len(asked.arrays[0]),
         batch=batch,
         scores=judged,
         readings=readings(each, keras, batch, graph.keras_version),
-        predictions=tuple(_beside(names, outputs, found.predictions)),
+        predictions=(),
         environment=found.environment,
         notes=tuple(_notes(graph, found, keras)),
         policy=options.policy,
-        seconds=time.perf_counter() - started,
     )
 
 

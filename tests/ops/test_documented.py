@@ -133,3 +133,12 @@ def test_one_column_of_several_rows() -> None:
     x = np.arange(1.0, 7).reshape(1, 2, 3, 1)
     config = {"filters": 1, "kernel_size": [1, 2], "strides": [1, 2], "use_bias": False}
     assert run("Conv2D", config, x, kernel=np.array([10.0, 1]).reshape(1, 2, 1, 1)).mid.ravel().tolist() == [12, 45]
+
+
+@pytest.mark.parametrize("name", ["AveragePooling3D", "MaxPooling3D"])
+def test_steps_beyond_the_window(name: str) -> None:
+    """Every third of six, nothing is padded. TensorFlow 2.21 without oneDNN begins one late: [2, 5]."""
+    assert window((6,), (1,), (3,), padding="same").pads == ((0, 0),)
+    x = np.arange(1.0, 7).reshape(1, 1, 1, 6, 1)
+    config = {"pool_size": [1, 1, 1], "strides": [1, 1, 3], "padding": "same"}
+    assert run(name, config, x).mid.ravel().tolist() == [1, 4]

@@ -32,6 +32,7 @@ CASES = {
 ROWS = pytest.mark.parametrize("name", sorted(CASES))
 SEEDS = st.integers(0, 2**16)
 EXAMPLES = settings(max_examples=10)
+SEVERAL = settings(max_examples=15)  # a third of them are of one sample
 MORE_EXAMPLES = settings(max_examples=30)
 
 
@@ -66,10 +67,18 @@ def test_agrees_with_the_framework(name: str, data: st.DataObject) -> None:
 
 
 @ROWS
-@EXAMPLES
+@SEVERAL
 @given(data=st.data())
-def test_bounds_are_radii(name: str, data: st.DataObject) -> None:
+def test_laws_of_the_reference_alone(name: str, data: st.DataObject) -> None:
+    """All of each drawn layer: to build it takes longer than to ask it."""
     run = one(name, data)
+    bounds_are_radii(run)
+    input_is_left_alone(run)
+    strides_do_not_matter(run)
+    samples_do_not_meet(run)
+
+
+def bounds_are_radii(run: Run) -> None:
     for enclosure in run.enclosures:
         assert np.all(np.asarray(enclosure.probable) >= 0)
         assert np.all(np.asarray(enclosure.limit) >= enclosure.probable)
@@ -77,11 +86,7 @@ def test_bounds_are_radii(name: str, data: st.DataObject) -> None:
         assert enclosure.exact or not run.row.exact
 
 
-@ROWS
-@EXAMPLES
-@given(data=st.data())
-def test_leaves_its_input_alone(name: str, data: st.DataObject) -> None:
-    run = one(name, data)
+def input_is_left_alone(run: Run) -> None:
     given_to_it = (*run.inputs, *run.weights.values())
     before = [x.copy() for x in given_to_it]
     for x in given_to_it:
@@ -90,11 +95,7 @@ def test_leaves_its_input_alone(name: str, data: st.DataObject) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, given_to_it, strict=True))
 
 
-@ROWS
-@EXAMPLES
-@given(data=st.data())
-def test_takes_strided_input(name: str, data: st.DataObject) -> None:
-    run = one(name, data)
+def strides_do_not_matter(run: Run) -> None:
     again = run.again([_strided(x) for x in run.inputs])
     for a, b in zip(run.enclosures, again, strict=True):
         assert same_values(a, b)
@@ -110,13 +111,10 @@ def _strided(x: np.ndarray) -> np.ndarray:
     return view
 
 
-@ROWS
-@EXAMPLES
-@given(data=st.data())
-def test_samples_do_not_meet(name: str, data: st.DataObject) -> None:
-    run = one(name, data)
+def samples_do_not_meet(run: Run) -> None:
     samples = run.inputs[0].shape[0]
-    assume(samples > 1 and all(x.shape[0] == samples for x in run.inputs))
+    if samples == 1 or any(x.shape[0] != samples for x in run.inputs):
+        return
     alone = run.again([x[1:2] for x in run.inputs])
     for whole, part in zip(run.enclosures, alone, strict=True):
         its_own = whole.move(lambda v: v[1:2])

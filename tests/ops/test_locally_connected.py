@@ -95,6 +95,12 @@ def test_a_kernel_that_does_not_fit(implementation: int, kernel: tuple[int, ...]
         local(FIVE, np.ones(kernel), implementation=implementation)
 
 
+@pytest.mark.parametrize("implementation", [1, 2, 3])
+def test_an_input_without_positions(implementation: int) -> None:
+    with pytest.raises(UnreadableModel, match=r"an input of \(1, 1\) has no position for a window of \(2,\)"):
+        local(FIVE[:, :1], np.ones((0, 2, 1)), implementation=implementation)
+
+
 def test_a_bias_that_does_not_fit() -> None:
     with pytest.raises(UnreadableModel, match=r"bias has shape \(3, 1\), its layer and input want \(4, 1\)"):
         local(FIVE, np.ones((4, 2, 1)), bias=np.zeros((3, 1)))
