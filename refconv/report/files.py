@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -92,6 +93,17 @@ def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
     _write(path, buffer.getvalue())
+
+
+def beneath(folder: str | Path, name: str, ending: str) -> Path:
+    """A file in `folder` for something of that name, which may be any text: a layer `../../x` stays in the folder.
+
+    A name that is no file's name everywhere is changed, and a part of its hash keeps it apart from others.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name).strip(".")[:100]
+    if plain != name:
+        plain = f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
+    return Path(folder) / f"{plain}{ending}"
 
 
 def _write(path: str, data: bytes) -> None:

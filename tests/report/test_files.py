@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refconv.errors import BadInput
-from refconv.report.files import check_writable, replacing, write_arrays, write_text
+from refconv.report.files import beneath, check_writable, replacing, write_arrays, write_text
 
 
 def test_writes_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -67,3 +67,16 @@ def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "target")
     write_text(str(tmp_path / "link"), "new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["../../x", "..", "", "/etc/passwd", "a\\b", "a\0b", "\ud800", "x" * 300, "con:1"])
+def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    found = beneath(tmp_path, name, ".png")
+    assert found.parent == tmp_path and len(found.name) < 200
+    found.write_text("")
+    assert beneath(tmp_path, name + "_", ".png") != found
+
+
+def test_a_plain_name_stays(tmp_path: Path) -> None:
+    assert beneath(tmp_path, "block1_conv2.1", ".png") == tmp_path / "block1_conv2.1.png"
+    assert beneath(tmp_path, "a/b", ".png") != beneath(tmp_path, "a_b", ".png")
