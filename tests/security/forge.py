@@ -101,10 +101,14 @@ def _order(found: list[Frame], draw: random.Random) -> None:
         found.append(({"kind": "done"}, None))
 
 
-def run(model: Path, frames: list[Frame], about: dict[str, Any], inputs: list[np.ndarray], count: int, seed: int) -> Any:
+Trace = tuple[list[Frame], dict[str, Any], list[np.ndarray]]
+
+
+def run(model: Path, right: Trace, count: int, seed: int) -> Any:
     """Outcomes by kind, and what must not be."""
     from refconv.frameworks.keeping import keeping
 
+    frames, about, inputs = right
     outcomes: Counter[str] = Counter()
     bad: list[str] = []
     with tempfile.TemporaryDirectory(prefix="refconv-forge-") as name:
@@ -118,7 +122,7 @@ def run(model: Path, frames: list[Frame], about: dict[str, Any], inputs: list[np
                     for header, array in sent[1:]:
                         writer.take({**header, "kind": header.get("kind")}, array)
                 result = refconv.check(model, trace=str(path), engine="numpy", power=number % 4 == 0)
-                refconv_json(result)
+                _printed(result)
                 outcomes[result.verdict] += 1
             except RefconvError as error:
                 outcomes["refused" if "\n" not in str(error) else "several lines"] += 1
@@ -131,10 +135,11 @@ def run(model: Path, frames: list[Frame], about: dict[str, Any], inputs: list[np
     return outcomes, bad
 
 
-def refconv_json(result: Any) -> None:
-    """All that is printed of it."""
-    from refconv.report import json_report, junit, terminal
+def _printed(result: Any) -> None:
+    """All that is printed of it, which must not raise."""
     from rich.console import Console
+
+    from refconv.report import json_report, junit, terminal
 
     json_report.render(result)
     junit.render(result)
@@ -142,7 +147,7 @@ def refconv_json(result: Any) -> None:
         terminal.render(result, Console(file=nowhere), 1)
 
 
-def of_file(model: Path, trace: Path) -> tuple[list[Frame], dict[str, Any], list[np.ndarray]]:
+def of_file(trace: Path) -> Trace:
     """The frames of a trace that was captured."""
     import h5py
 
@@ -150,7 +155,8 @@ def of_file(model: Path, trace: Path) -> tuple[list[Frame], dict[str, Any], list
         about = json.loads(file["frames"][()].tobytes().splitlines()[0])
     _, inputs, found = traces.read(trace)
     extra = ("dtype", "shape", "crc32")
-    return [({k: v for k, v in h.items() if k not in extra or h["kind"] == "probe"}, a) for h, a in found], about, inputs
+    frames = [({k: v for k, v in h.items() if k not in extra or h["kind"] == "probe"}, a) for h, a in found]
+    return frames, about, inputs
 
 
 def main() -> None:
@@ -163,11 +169,8 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="refconv-forge-") as name:
         model = given.model or traces.model(Path(name))
-        if given.trace:
-            frames, about, inputs = of_file(model, given.trace)
-        else:
-            frames, about, inputs = traces.frames(), traces.about(model), [traces.X]
-        outcomes, bad = run(model, frames, about, inputs, given.count, given.seed)
+        right = of_file(given.trace) if given.trace else (traces.frames(), traces.about(model), [traces.X])
+        outcomes, bad = run(model, right, given.count, given.seed)
     for outcome, number in sorted(outcomes.items()):
         print(f"{outcome:12} {number}")
     print(f"{given.count} traces, {len(bad)} that must not be, {time.monotonic() - started:.0f} s")

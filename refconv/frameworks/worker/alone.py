@@ -100,7 +100,7 @@ def _capture(given: argparse.Namespace) -> int:
         raise Usage(", ".join(foreign or [config.whole]) + " is none of Keras's own (--trust-code names its file)")
     keras = config.keras if given.keras == "auto" else int(given.keras)
     try:
-        framework = import_framework(keras)
+        framework = import_framework(keras, os.environ.get("KERAS_BACKEND") or "tensorflow")
     except ImportError as error:
         raise Missing(f"Keras {keras} cannot be imported: {error}") from error
     kept = Kept(given, {"sha256": digest, "architecture": _digest(given.architecture)}, keras, config.whole)

@@ -17,6 +17,7 @@ from refconv.job import Job
 
 Fed = Callable[[Any], List[np.ndarray]]
 
+
 def work(framework: Framework, job: Job, channel: Any, fed: Optional[Fed] = None) -> None:
     """Load the job's model, run it, send what every layer computed and the environment it ran in.
 
