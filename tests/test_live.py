@@ -226,7 +226,19 @@ def test_what_is_no_model_is_refused(thing):
 
 
 @pytest.mark.parametrize(
-    "option", [{"sha256": "00"}, {"rebuild": True}, {"trust_code": ("a.py",)}, {"memory": 1}, {"keras": "2"}]
+    "option",
+    [
+        {"sha256": "00"},
+        {"rebuild": True},
+        {"trust_code": ("a.py",)},
+        {"memory": 1},
+        {"keras": "2"},
+        {"backend": "jax"},
+        {"python": "python3"},
+        {"tf32": "on"},
+        {"deterministic": True},
+        {"trace": "run.trace.h5"},
+    ],
 )
 def test_options_for_files_are_refused_by_name(option):
     with pytest.raises(BadInput, match=f"option {next(iter(option))}: a model in this process"):

@@ -71,13 +71,7 @@ Exit codes:
 @options.tf32
 @options.deterministic
 @options.repeat
-@click.option(
-    "--arithmetic",
-    type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
-    default=None,
-    help="What every layer may compute in, instead of what its dtype policy and the device say. tf32, bfloat16 and "
-    "float16 round operands of products; the mixed ones also results.",
-)
+@options.arithmetic
 @options.architecture
 @options.rebuild
 @click.option(
@@ -90,13 +84,7 @@ Exit codes:
     "like were said there.",
 )
 @options.trust_code
-@click.option(
-    "--reference",
-    "references",
-    multiple=True,
-    metavar="FILE.py",
-    help="Run this file here: it gives layers of your own a reference by refconv.register.",
-)
+@options.references
 @click.option("--power", is_flag=True, help="Tell for each layer which faults this input would have exposed.")
 @click.option(
     "--thorough",

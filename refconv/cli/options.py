@@ -95,6 +95,13 @@ mode = click.option(
     show_default=True,
     help="How the framework runs the model.",
 )
+arithmetic = click.option(
+    "--arithmetic",
+    type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
+    default=None,
+    help="What every layer may compute in, instead of what its dtype policy and the device say. tf32, bfloat16 and "
+    "float16 round operands of products; the mixed ones also results.",
+)
 architecture = click.option(
     "--architecture",
     metavar="FILE.json",
@@ -112,6 +119,13 @@ trust_code = click.option(
     multiple=True,
     metavar="FILE.py",
     help="Run this file in the framework's process, for layers and models of your own; repeat it for several.",
+)
+references = click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="FILE.py",
+    help="Run this file here: it gives layers of your own a reference by refconv.register.",
 )
 memory = click.option(
     "--memory",

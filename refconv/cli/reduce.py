@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from refconv.cli import arguments, options
 from refconv.cli.early import framework
@@ -37,17 +36,11 @@ Exit codes:
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where the case goes: an empty or a new folder.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
-@click.option("--input", "given", multiple=True, metavar="[NAME=]FILE", help="As of check; else samples are drawn.")
-@click.option(
-    "--samples",
-    type=click.IntRange(1),
-    default=2,
-    show_default=True,
-    help="How many samples to draw, or to take of what --input gives (else all of it).",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the samples drawn.")
-@click.option("--shape", "shapes", multiple=True, metavar="[NAME=]H,W[,C]", help="As of check.")
-@options.preprocess("For pixels in 0..255, as of check.")
+@options.given
+@options.samples
+@options.seed
+@options.shapes
+@options.preprocess("For pixels in 0..255: unit is x/255, the others are Keras's.")
 @click.option("--layer", "layers", multiple=True, metavar="GLOB", help="Look only at these layers; repeat it for more.")
 @click.option(
     "--seconds",
@@ -56,41 +49,22 @@ Exit codes:
     show_default=True,
     help="How long smaller cases are looked for.",
 )
-@click.option(
-    "--mode",
-    type=click.Choice(["graph", "eager", "xla"]),
-    default="graph",
-    show_default=True,
-    help="How the framework runs the model.",
-)
+@options.mode
 @options.keras("Which Keras loads the file; auto takes the one that wrote it.")
 @options.engine
+@options.backend
 @options.device
-@click.option(
-    "--arithmetic",
-    type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
-    default=None,
-    help="What every layer may compute in, as of check.",
-)
-@click.option("--architecture", metavar="FILE.json", help="What model.to_json() gave, where MODEL holds weights alone.")
-@click.option("--rebuild", is_flag=True, help="Let the framework run a file that refconv writes, as of check.")
-@click.option(
-    "--trust-code",
-    "trust_code",
-    multiple=True,
-    metavar="FILE.py",
-    help="Run this file in the framework's process; it is copied beside the case.",
-)
-@click.option(
-    "--reference",
-    "references",
-    multiple=True,
-    metavar="FILE.py",
-    help="References for layers of your own, as of check.",
-)
+@options.python
+@options.tf32
+@options.deterministic
+@options.arithmetic
+@options.architecture
+@options.rebuild
+@options.trust_code
+@options.references
 @options.timeout
-@click.option("--memory", type=arguments.SIZE, default="0", metavar="SIZE", help="How much the framework may take.")
-@click.option("--sha256", metavar="HASH", help="Refuse the file if its SHA-256 is another.")
+@options.memory
+@options.sha256
 @click.option("--json", "json_file", metavar="FILE", help="Write what was found as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Add tracebacks to errors.")
@@ -120,7 +94,7 @@ def command(
     check_folder(output, force=given["force"])
     if json_file is not None:
         check_writable(json_file, "--json")
-    inputs = arguments.inputs(given["given"], _first(ctx))
+    inputs = arguments.inputs(given["given"], arguments.first(ctx))
     early = framework(
         model,
         given["keras"],
@@ -129,6 +103,8 @@ def command(
         architecture=given["architecture"],
         sha256=given["sha256"] or "",
         memory=given["memory"],
+        python=given["python"],
+        backend=given["backend"],
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv.pipeline.code import run_references
@@ -154,12 +130,6 @@ def command(
     ctx.exit(found.exit_code)
 
 
-def _first(ctx: click.Context) -> int | None:
-    """How many samples of a file to take: all, unless the user says."""
-    said = ctx.get_parameter_source("samples") is not ParameterSource.DEFAULT
-    return ctx.params["samples"] if said else None
-
-
 def _options(given: dict[str, Any]) -> Options:
     from refconv.pipeline import Options
 
@@ -172,6 +142,8 @@ def _options(given: dict[str, Any]) -> Options:
         "keras",
         "engine",
         "device",
+        "backend",
+        "deterministic",
         "timeout",
         "memory",
         "rebuild",
@@ -180,6 +152,8 @@ def _options(given: dict[str, Any]) -> Options:
     return Options(
         **{name: given[name] for name in same},
         arithmetic=given["arithmetic"] or "",
+        tf32=given["tf32"] or "",
+        python=given["python"] or "",
         architecture=given["architecture"] or "",
         sha256=given["sha256"] or "",
         shapes=arguments.shapes(given["shapes"]),

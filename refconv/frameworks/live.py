@@ -77,6 +77,7 @@ def recorded(
     budget: int = 1 << 30,
     probes: bool = False,
     samples: int = 0,
+    repeat: int = 1,
     progress: Progress | None = None,
 ) -> Iterator[Stream]:
     """Run a live model, and receive what every layer took and gave. Arguments as `Worker.stream` takes them.
@@ -98,7 +99,8 @@ def recorded(
     with tempfile.SpooledTemporaryFile(HELD, prefix="refconv-") as file:
         stream = cast(BinaryIO, file)
         with left_alone(framework, model), _quietly():
-            _send(framework, model, list(inputs), Here(stream, progress), (mode, device, budget, probes, samples))
+            how = (mode, device, budget, probes, samples, repeat)
+            _send(framework, model, list(inputs), Here(stream, progress), how)
         stream.seek(0)
         yield Stream(read_frames(stream), error, progress)
 
@@ -123,12 +125,12 @@ def _send(
     model: Any,
     inputs: list[np.ndarray],
     channel: Channel,
-    how: tuple[str, str, int, bool, int],
+    how: tuple[str, str, int, bool, int, int],
 ) -> None:
-    mode, device, budget, probes, samples = how
+    mode, device, budget, probes, samples, repeat = how
     session = Session(framework, model, inputs, mode)
     found = environment.describe(framework)
-    found.update(environment.global_state(framework), mode=mode, device=device, **of_model(model, mode))
+    found.update(environment.global_state(framework), mode=mode, device=device, repeat=repeat, **of_model(model, mode))
     channel.send("environment", environment=found)
 
     def probed() -> None:
@@ -136,7 +138,7 @@ def _send(
             send_probes(session, channel)
 
     try:
-        capture(session, budget, channel, samples, probed)
+        capture(session, budget, channel, samples, probed, repeat)
     except Exception as error:  # the stream tells it, as it does a worker's
         channel.send("error", **explain(error))
     else:

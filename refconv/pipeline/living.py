@@ -25,8 +25,12 @@ OF_FILES = {
     "architecture": "holds its architecture itself",
     "keras": "is of the Keras that made it",
     "memory": "is run in this process, whose memory is its own",
+    "python": "is run by the Python of this process",
     "rebuild": "need not be rebuilt",
     "sha256": "is no file and has no hash",
+    "tf32": "is run with the switches of this process, which its framework sets",
+    "deterministic": "is run with the switches of this process, which its framework sets",
+    "trace": "is run here and now",
     "trust_code": "has its code in this process, which is trusted already",
 }
 
@@ -41,12 +45,18 @@ def check_live(model: Any, given: Given, options: Options, progress: Progress, o
     started = time.perf_counter()
     progress("reading the model", None)
     framework = live.framework_of(model)
-    _refuse(options, str(model.name))
+    _refuse(options, str(model.name), framework.backend.name)
     graph = read_live(model, framework.keras.__version__, live.sigmoid())
     selected = select(graph, options.layers)
     arrays = draw_inputs(graph, given, options)
     size, probes = _size(graph, given, arrays, options), options.thorough
-    how: dict[str, Any] = {"mode": options.mode, "device": options.device, "probes": probes, "samples": size}
+    how: dict[str, Any] = {
+        "mode": options.mode,
+        "device": options.device,
+        "probes": probes,
+        "samples": size,
+        "repeat": options.runs,
+    }
     told: dict[str, Any] = {"progress": progress, "on_layer": on_layer}
     with live.recorded(model, arrays, **how, progress=progress) as stream:
         result = verify(graph, stream, arrays, options, selected=selected, seeded=given is None, **told, size=size)
@@ -59,10 +69,12 @@ def _size(graph: Graph, given: Given, arrays: Any, options: Options) -> int:
     return slice_size(left, known, Context(engines.get(options.engine), seeded=given is None, spread=options.spread))
 
 
-def _refuse(options: Options, name: str) -> None:
+def _refuse(options: Options, name: str, backend: str) -> None:
     for field, why in OF_FILES.items():
         if getattr(options, field) != getattr(Options(), field):
             raise BadInput(f"a model in this process {why}", where=f"option {field}")
+    if options.backend not in (Options().backend, backend):
+        raise BadInput(f"a model in this process runs on {backend}", where="option backend")
     if options.arithmetic and options.arithmetic not in NAMED:
         raise BadInput(f"no arithmetic is called {options.arithmetic!r}", where="--arithmetic", hint=", ".join(NAMED))
     if not options.framework:

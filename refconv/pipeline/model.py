@@ -90,7 +90,7 @@ def check(
     known = read_entries(options.accepted) if options.accepted else ()
     if known:  # the first layer that fails may be a known one, and the others are not
         options = replace(options, fail_fast=False)
-    if options.trace:
+    if options.trace and isinstance(path, (str, Path)):
         result = _replayed(source or path, inputs, options, progress, on_layer)
     else:
         result = again(options, {}, on_layer, on_outputs)

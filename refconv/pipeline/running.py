@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from refconv import frameworks
 from refconv.frameworks.workers import Keep
@@ -31,20 +32,27 @@ def streamed(
     return worker.stream(
         runs.path,
         runs.parts.arrays,
-        mode=options.mode,
-        device=options.device,
-        tf32=options.tf32,
-        deterministic=options.deterministic,
         repeat=options.runs,
-        qkeras=graph.qkeras,
         probes=options.thorough,
         samples=size,
-        code=code,
         whole=graph.opaque,
-        timeout=options.timeout,
-        foreign=() if options.rebuild else [stranger.name for stranger in graph.strangers],
         progress=progress,
         names=runs.names,
         architecture="" if options.rebuild else options.architecture,
         keep=keep,
+        **manner(graph, options, code),
     )
+
+
+def manner(graph: Graph, options: Options, code: Sequence[str]) -> dict[str, Any]:
+    """How the framework runs `graph`, or a part of it: where, with which switches, and whose classes it may meet."""
+    return {
+        "mode": options.mode,
+        "device": options.device,
+        "tf32": options.tf32,
+        "deterministic": options.deterministic,
+        "timeout": options.timeout,
+        "qkeras": graph.qkeras,
+        "code": code,
+        "foreign": () if options.rebuild else [stranger.name for stranger in graph.strangers],
+    }

@@ -16,7 +16,7 @@ from refconv.formats.spelling import spelled
 from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
 from refconv.ops.registered import Custom
 
-Arrays = tuple[np.ndarray, ...]
+Inputs = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Case:
     """
 
     node: Node
-    inputs: Arrays
+    inputs: Inputs
     weights: Mapping[str, np.ndarray]
 
     @property
@@ -68,7 +68,7 @@ class Case:
         )
 
     def altered(
-        self, changes: Mapping[str, Any], inputs: Arrays | None = None, weights: Mapping[str, np.ndarray] | None = None
+        self, changes: Mapping[str, Any], inputs: Inputs | None = None, weights: Mapping[str, np.ndarray] | None = None
     ) -> Case:
         """With other arrays, and other values of some fields of the configuration.
 
@@ -87,7 +87,7 @@ class Case:
         return replace(found, node=replace(self.node, origin=origin, attrs=_attributes(origin, self.node)))
 
 
-def case_of(node: Node, inputs: Arrays, keras: int, *, understood: bool = False) -> Case:
+def case_of(node: Node, inputs: Inputs, keras: int, *, understood: bool = False) -> Case:
     """The call `node` on these inputs, as this Keras spells it; `understood`: with nothing else of what the file said.
 
     Raises:

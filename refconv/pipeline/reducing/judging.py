@@ -25,7 +25,7 @@ from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
 from refconv.pipeline.diagnosing import question_of
 from refconv.pipeline.options import Options
-from refconv.pipeline.reducing.case import Arrays, Case
+from refconv.pipeline.reducing.case import Case, Inputs
 from refconv.reference.forward import forward, weights_of
 from refconv.result import FAILING, LayerResult, Verdict
 from refconv.trace import Call, Trace
@@ -153,7 +153,7 @@ class Framework:
 
 
 def enclosed(
-    node: Node, inputs: Arrays, environment: dict[str, Any], options: Options, context: Context
+    node: Node, inputs: Inputs, environment: dict[str, Any], options: Options, context: Context
 ) -> tuple[Enclosure, Arithmetic]:
     """The layer's first output as the model says, and the arithmetic that bounds it.
 

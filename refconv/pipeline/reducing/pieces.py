@@ -21,7 +21,7 @@ from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
 from refconv.pipeline.options import Options
-from refconv.pipeline.reducing.case import Arrays
+from refconv.pipeline.reducing.case import Inputs
 from refconv.pipeline.reducing.judging import Form, Run, allowance, enclosed, outside
 from refconv.reference.chained import Chain, mids
 from refconv.reference.forward import forward, weights_of
@@ -42,7 +42,7 @@ class Piece:
     """
 
     graph: Graph
-    arrays: Arrays
+    arrays: Inputs
     target: Node
 
     @property

@@ -25,12 +25,13 @@ from refconv.pipeline.calls import Calls
 from refconv.pipeline.code import trusted_files
 from refconv.pipeline.model import checked
 from refconv.pipeline.options import Given, OnLayer, Options, Progress, silent
-from refconv.pipeline.reducing.case import Arrays, case_of
+from refconv.pipeline.reducing.case import Inputs, case_of
 from refconv.pipeline.reducing.judging import Form, Framework, Outcome, outside, worst
 from refconv.pipeline.reducing.pieces import Computed, Piece, Pieces, expectation, smallest
 from refconv.pipeline.reducing.result import Reduced, Saved
 from refconv.pipeline.reducing.shrinking import Shrinking, described
 from refconv.pipeline.reducing.values import simplify
+from refconv.pipeline.running import manner
 from refconv.pipeline.slices import Slices
 from refconv.reference.forward import weights_of
 from refconv.reference.masks import MASK
@@ -48,7 +49,7 @@ class Failing:
     """The first layer that fails, and what the framework's call of it took."""
 
     node: Node
-    inputs: Arrays
+    inputs: Inputs
     result: LayerResult
 
 
@@ -106,7 +107,8 @@ class Reducing:
         self._options, self._context = slices.options, replace(slices.context, seeded=False)
         graph = slices.graph
         self._graph, self._code = graph, trusted_files(slices.options.trust_code)
-        self._keras = graph.keras if self._options.keras == "auto" else int(self._options.keras)
+        how = self._options
+        self._keras = frameworks.keras_for(graph.keras, how.keras, how.backend, qkeras=graph.qkeras)
         self._deadline = time.monotonic() + seconds
         self._why: list[str] = []  # what was tried first, and did not fail
 
@@ -126,17 +128,8 @@ class Reducing:
             yield own
 
     def _job(self, written: Written, inputs: Sequence[np.ndarray]) -> frameworks.Stream:
-        return self._worker.stream(
-            written.path,
-            inputs,
-            mode=self._options.mode,
-            device=self._options.device,
-            qkeras=self._graph.qkeras,
-            code=self._code,
-            timeout=self._options.timeout,
-            foreign=[] if self._options.rebuild else [stranger.name for stranger in self._graph.strangers],
-            names=written.names,
-        )
+        how = manner(self._graph, self._options, self._code)
+        return self._worker.stream(written.path, inputs, names=written.names, **how)
 
     def _layer(self, failing: Failing, result: CheckResult, folder: Path) -> Reduced | None:
         """The layer by itself, reduced; None where it fails in no form."""
@@ -191,7 +184,7 @@ class Reducing:
         self,
         graph: Graph | None,
         form: Form,
-        inputs: Arrays,
+        inputs: Inputs,
         got: np.ndarray,
         expected: np.ndarray,
         allowed: np.ndarray,
@@ -272,14 +265,14 @@ class Reducing:
                     return Reduced(result, failing.result, case, "model", notes=tuple(notes))
         return Reduced(result, failing.result, None, "model", notes=(*notes, NO_SCRIPT))
 
-    def _fewer(self) -> Iterator[Arrays]:
+    def _fewer(self) -> Iterator[Inputs]:
         arrays = tuple(self._slices.arrays)
         fixed = any(spec.shape and spec.shape[0] is not None for spec in self._graph.specs)
         if min(map(len, arrays)) > 1 and not fixed:
             yield tuple(x[:1] for x in arrays)
         yield arrays
 
-    def _in_file(self, failing: Failing, arrays: Arrays) -> Saved | None:
+    def _in_file(self, failing: Failing, arrays: Inputs) -> Saved | None:
         """None where the layer does not fail so, or no script can take its output."""
         node, graph = failing.node, self._graph
         alone = len(graph.outputs) == 1 and graph.outputs[0] == Ref(node.index)

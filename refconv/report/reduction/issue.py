@@ -10,6 +10,7 @@ import numpy as np
 
 from refconv.pipeline.reducing.result import Reduced, Saved
 from refconv.report import pixel
+from refconv.report.reduction.backends import BACKENDS, name_of
 from refconv.report.text import error, pair, printable, size
 from refconv.result import Finding
 from refconv.trace import accelerator
@@ -128,7 +129,7 @@ def environment(found: Mapping[str, Any]) -> list[str]:
     onednn, cpu = (found.get(name) or {} for name in ("onednn", "cpu"))
     threads = found.get("threads") or {}
     lines = [
-        _line("TensorFlow", found.get("tensorflow")),
+        _line(BACKENDS[name_of(found)].title, found.get(name_of(found))),
         _line(str(found.get("keras_package") or "keras"), found.get("keras")),
         _line("NumPy", found.get("numpy")),
         _line("Python", found.get("python")),

@@ -17,7 +17,7 @@ from refconv.pipeline.reducing.result import Reduced, Saved
 from refconv.report.reduction import issue, script
 
 OWN = re.compile(r"(case\.(keras|h5|hdf5)|input(_\d+)?\.npy|expected\.npy|allowed\.npy|reproduce\.py|README\.md)")
-TAKEN = ("reproduce", "keras", "tf_keras", "tensorflow", "numpy", "qkeras", "os", "sys", "pathlib")
+TAKEN = ("reproduce", "keras", "tf_keras", "tensorflow", "jax", "torch", "numpy", "qkeras", "os", "sys", "pathlib")
 
 
 def check_folder(path: str, *, force: bool) -> None:

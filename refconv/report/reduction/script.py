@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from refconv.pipeline.reducing.result import Saved
+from refconv.report.reduction.backends import BACKENDS, name_of
 
 PACKAGES = {2: "tf_keras", 3: "keras"}
 
@@ -18,20 +19,22 @@ def render(case: Saved, title: str, model: str, inputs: Sequence[str], modules: 
         modules: of the user's code beside it.
     """
     parts = [_head(case, title), *_imports(case, modules), "", "", *_loaded(case, model, modules), *_run(case, inputs)]
-    return "\n".join([*parts, TAIL])
+    backend = name_of(case.environment)
+    return "\n".join([*parts, TAIL.replace("VERSION", f'"{backend}", {BACKENDS[backend].version}')])
 
 
 def _head(case: Saved, title: str) -> str:
     found = case.environment
-    package = str(found.get("keras_package") or "keras")
+    name, package = name_of(found), str(found.get("keras_package") or "keras")
+    title_of = BACKENDS[name].title
     versions = ", ".join(
-        f"{name} {found[key]}"
-        for name, key in (("TensorFlow", "tensorflow"), (package, "keras"), ("NumPy", "numpy"))
+        f"{label} {found[key]}"
+        for label, key in ((title_of, name), (package, "keras"), ("NumPy", "numpy"))
         if found.get(key)
     )
     return (
         f'"""{_plain(title)}.\n\n'
-        f"It needs NumPy, TensorFlow and {package} ({versions}, when found), and the files beside it. It prints what\n"
+        f"It needs NumPy, {title_of} and {package} ({versions}, when found), and the files beside it. It prints what\n"
         "the framework gives and what is expected. Exit code 1 while they differ, 0 once they agree.\n"
         '"""\n'
     )
@@ -47,26 +50,22 @@ def _imports(case: Saved, modules: Sequence[str]) -> Iterator[str]:
     yield "import sys"
     yield "from pathlib import Path"
     yield ""
-    switches = {"TF_CPP_MIN_LOG_LEVEL": "2"}
-    onednn = (case.environment.get("onednn") or {}).get("enabled")
-    if onednn is not None:
-        switches["TF_ENABLE_ONEDNN_OPTS"] = "1" if onednn else "0"
-    if case.keras == 3:
-        switches["KERAS_BACKEND"] = str(case.environment.get("backend") or "tensorflow")
-    else:
-        switches["TF_USE_LEGACY_KERAS"] = "1"
-    for name, value in switches.items():
+    backend = name_of(case.environment)
+    own = BACKENDS[backend]
+    chosen = {"KERAS_BACKEND": backend} if case.keras == 3 else {"TF_USE_LEGACY_KERAS": "1"}
+    for name, value in {**own.variables(case.environment), **chosen}.items():
         said = "  # as when it was found" if name == "TF_ENABLE_ONEDNN_OPTS" else ""
         yield f'os.environ.setdefault("{name}", "{value}"){said}'
     yield ""
     yield "import numpy as np"
-    yield "import tensorflow as tf"
+    yield own.imported
     yield ""
     package = PACKAGES[case.keras]
     if case.keras == 2 and case.environment.get("keras_package") == "keras":  # TensorFlow up to 2.15
         package = "keras"
     yield f"import {package} as keras" if package != "keras" else "import keras"
     yield ""
+    yield from own.switches(case.environment)
     yield "HERE = Path(__file__).resolve().parent"
     if modules:
         yield "sys.path.insert(0, str(HERE))"
@@ -99,12 +98,10 @@ def _loaded(case: Saved, model: str, modules: Sequence[str]) -> Iterator[str]:
 def _run(case: Saved, inputs: Sequence[str]) -> Iterator[str]:
     yield "def run(model):"
     yield '    """The model\'s only output."""'
-    if case.environment.get("device") == "cpu":
-        yield '    tf.config.set_visible_devices([], "GPU")'
     names = ", ".join(f'"{name}"' for name in inputs)
     yield f"    inputs = [np.load(HERE / name) for name in [{names}]]"
     yield "    given = inputs[0] if len(inputs) == 1 else inputs"
-    if case.mode == "xla":
+    if case.mode == "xla" and name_of(case.environment) == "tensorflow":  # predict is that on JAX
         yield "    got = tf.function(lambda x: model(x, training=False), jit_compile=True)(given)"
     else:
         yield "    got = model.predict(given, batch_size=len(inputs[0]), verbose=0)"
@@ -136,6 +133,6 @@ def main():
 
 
 if __name__ == "__main__":
-    print("tensorflow", tf.__version__, " keras", keras.__version__, " numpy", np.__version__)
+    print(VERSION, " keras", keras.__version__, " numpy", np.__version__)
     sys.exit(main())
 """
