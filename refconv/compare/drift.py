@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refconv.numerics.formats import float64, is_float
+from refconv.numerics.formats import float64, is_float, is_real
 from refconv.result import Drift
 
 
@@ -15,7 +15,7 @@ def drift(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> Drift |
 
     Elements that are the same NaN or infinity count as equal. None where there is nothing to compare.
     """
-    pairs = [(r, g) for r, g in zip(reference, got, strict=False) if r.shape == g.shape and g.size]
+    pairs = [(r, g) for r, g in zip(reference, got, strict=False) if _comparable(r, g) and g.size]
     if not pairs:
         return None
     largest = noise = signal = 0.0
@@ -29,9 +29,13 @@ def drift(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> Drift |
     return Drift(largest, signal, noise)
 
 
+def _comparable(r: np.ndarray, g: np.ndarray) -> bool:
+    return r.shape == g.shape and is_real(r.dtype) and is_real(g.dtype)
+
+
 def apart(reference: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[np.ndarray | float, ...]:
     """|got − reference| of each tensor, 0 where they cannot be compared."""
-    if [r.shape for r in reference] != [g.shape for g in got]:
+    if len(reference) != len(got) or not all(map(_comparable, reference, got)):
         return (0.0,) * len(reference)
     with np.errstate(all="ignore"):
         return tuple(np.abs(np.subtract(g, r, dtype=np.float64)) for r, g in zip(reference, got, strict=True))

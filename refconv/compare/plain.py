@@ -16,6 +16,7 @@ import numpy as np
 
 from refconv.compare.drift import drift
 from refconv.graph import Graph
+from refconv.numerics.formats import is_real
 from refconv.result import LayerResult, PlainResult
 
 FACTOR = 8.0
@@ -35,6 +36,8 @@ def judge_plain(plain: Outputs, rounding: Sequence[Outputs], reference: Outputs,
     if [p.shape for p in plain] != [r.shape for r in reference]:
         shapes = f"predict gave shapes {[p.shape for p in plain]}, the reference {[r.shape for r in reference]}"
         return PlainResult(np.inf, np.inf, ok=False, reason=shapes)
+    if unlike := [p.dtype.name for p, r in zip(plain, reference, strict=True) if is_real(p.dtype) != is_real(r.dtype)]:
+        return PlainResult(np.inf, np.inf, ok=False, reason=f"predict gave {', '.join(unlike)}, the reference did not")
     apart = drift(reference, plain)
     if apart is None:
         return PlainResult(0.0, 0.0, ok=True)

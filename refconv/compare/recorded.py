@@ -10,6 +10,7 @@ import numpy as np
 from refconv.compare.declared import Declared
 from refconv.compare.layer import Judgement, judge
 from refconv.graph import Node
+from refconv.numerics.formats import is_real
 from refconv.ops.base import Context, Weights
 from refconv.reference.forward import NodeWeights
 from refconv.result import Verdict
@@ -68,4 +69,8 @@ def judge_call(
     if len(call.inputs) < len(node.inputs):
         return Judgement(Verdict.UNVERIFIED, reason="the framework's inputs to this layer could not be matched")
     seen = seen_of(node, call, trace)
+    if strange := [x.dtype for x in seen.inputs if not is_real(x.dtype)]:
+        return Judgement(Verdict.UNVERIFIED, reason=f"it was given {strange[0]}: only real numbers have bounds")
+    if strange := [x.dtype for x in seen.outputs if not is_real(x.dtype)]:
+        return Judgement(Verdict.MISMATCH, reason=f"the framework gave {strange[0]}, and the reference numbers")
     return judge(node, weights, seen.weights, seen.inputs, seen.outputs, context, declared, seen.steps)

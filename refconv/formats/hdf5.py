@@ -32,7 +32,7 @@ SLAB = 8 << 20  # bytes: of chunks that are unpacked together
 
 
 @contextmanager
-def _boundary(where: str) -> Iterator[None]:
+def boundary(where: str) -> Iterator[None]:
     """What h5py raises for a damaged file becomes one clear line."""
     try:
         yield
@@ -83,7 +83,7 @@ class Stored:
             if dataset.size * dataset.dtype.itemsize <= PIECE or self.dtype == "bfloat16" or dataset.chunks:
                 return ends(root.array(self.path))
             rows = max(1, PIECE * len(dataset) // (dataset.size * dataset.dtype.itemsize))
-            with _boundary(f"{self.file.where}:/{self.path}"):
+            with boundary(f"{self.file.where}:/{self.path}"):
                 found = [ends(dataset[start : start + rows]) for start in range(0, len(dataset), rows)]
         return ends(np.concatenate(found))
 
@@ -98,7 +98,7 @@ class Stored:
         with self.file.open() as root:
             dataset = root.dataset(self.path)
             self._expect(tuple(dataset.shape))
-            with _boundary(f"{self.file.where}:/{self.path}"):
+            with boundary(f"{self.file.where}:/{self.path}"):
                 start = None if dataset.chunks else dataset.id.get_offset()
                 plain = dataset.dtype.kind in "fiub" and dataset.dtype.newbyteorder("<") == dataset.dtype
         if start is None or not plain or self.file.stretch is None:
@@ -135,7 +135,7 @@ class Hdf5File:
     @contextmanager
     def open(self) -> Iterator[Group]:
         """The root group, for as long as the context lasts."""
-        with _boundary(self.where):
+        with boundary(self.where):
             stream = self.opened() if self.opened else None
             raw = h5py.File(stream or Path(self.where), "r", swmr=self.swmr)
         try:
@@ -158,7 +158,7 @@ class Group:
 
     def names(self) -> list[str]:
         """Names of the members, in the file's order (by name)."""
-        with _boundary(self.where):
+        with boundary(self.where):
             found = list(self.raw.keys())
         if not all(isinstance(name, str) for name in found):  # h5py gives bytes that are not UTF-8 as they are
             raise UnreadableModel("a member's name is not UTF-8", where=self.where)
@@ -208,7 +208,7 @@ class Group:
     def _values(self, path: str, index: int | tuple[int | slice, ...]) -> np.ndarray:
         dataset = self.dataset(path)
         dtype = self._dtype(dataset, path)
-        with _boundary(f"{self.where}{path}"):
+        with boundary(f"{self.where}{path}"):
             array = np.asarray(dataset[index])
         if dtype == "bfloat16":
             return _from_bfloat16(array)
@@ -222,7 +222,7 @@ class Group:
                 that is refused.
         """
         seen = set() if seen is None else seen
-        with _boundary(self.where):
+        with boundary(self.where):
             place = h5py.h5o.get_info(self.raw.id)
         if (place.fileno, place.addr) in seen:
             raise UnreadableModel("one group has two names: walking it might never end", where=self.where)
@@ -239,7 +239,7 @@ class Group:
     def _size(self, dataset: object, name: str) -> int:
         if not isinstance(dataset, h5py.Dataset):
             raise UnreadableModel(f"{name!r} is no dataset", where=self.where)
-        with _boundary(self.where):
+        with boundary(self.where):
             problem, declared = _refused_storage(dataset)
         if problem:
             raise UnreadableModel(f"{name!r} {problem}", where=self.where)
@@ -248,12 +248,12 @@ class Group:
     def attributes(self, seen: set[int] | None = None) -> Iterator[None]:
         """Read every attribute here and below, also those that nobody asks for, whatever is wrong with some."""
         seen = set() if seen is None else seen
-        with suppress(UnreadableModel), _boundary(self.where):
+        with suppress(UnreadableModel), boundary(self.where):
             address = h5py.h5o.get_info(self.raw.id).addr
             if address in seen:
                 return
             seen.add(address)
-        with suppress(UnreadableModel), _boundary(self.where):
+        with suppress(UnreadableModel), boundary(self.where):
             for name in self.raw.attrs:
                 with suppress(UnreadableModel):
                     self._attribute(name)
@@ -304,7 +304,7 @@ class Group:
             index += 1
 
     def _attribute(self, name: str) -> object:
-        with _boundary(self.where):
+        with boundary(self.where):
             if name not in self.raw.attrs:
                 return None
             declared = self.raw.attrs.get_id(name)
@@ -347,7 +347,7 @@ class Group:
         return dataset
 
     def _dtype(self, dataset: h5py.Dataset, path: str) -> str:
-        with _boundary(self.where):
+        with boundary(self.where):
             dtype, declared = dataset.dtype, dataset.attrs.get("dtype")
         if dtype.kind in "fiub":
             return dtype.name
@@ -363,13 +363,13 @@ class _Absent(UnreadableModel):
 def _hard_link(parent: object, name: str, where: str) -> h5py.Group | h5py.Dataset:
     if not isinstance(parent, h5py.Group):
         raise _Absent(f"there is no {name!r}", where=where)
-    with _boundary(where):
+    with boundary(where):
         link = parent.get(name, getlink=True)
     if link is None:
         raise _Absent(f"there is no {name!r}", where=where)
     if not isinstance(link, h5py.HardLink):
         raise UnreadableModel(f"{name!r} is a {type(link).__name__}; only hard links are followed", where=where)
-    with _boundary(where):
+    with boundary(where):
         return parent[name]
 
 

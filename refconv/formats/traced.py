@@ -25,7 +25,7 @@ from refconv.errors import UnreadableModel, UnreadableTrace
 from refconv.formats import safe_json
 from refconv.formats.container import HDF5_SIGNATURE
 from refconv.formats.frame_types import count, fits, frame_problem
-from refconv.formats.hdf5 import Group, Hdf5File
+from refconv.formats.hdf5 import Group, Hdf5File, boundary
 from refconv.trace import ARRAYS, FORMAT, FRAMES, VERSION, storage
 
 Frame = tuple[dict[str, Any], "np.ndarray | None"]
@@ -236,11 +236,13 @@ class _Reader:
     def _dataset(self, path: str, dtype: np.dtype) -> h5py.Dataset:
         """A dataset of this dtype that lies in the file as it is: neither packed nor declared without being there."""
         dataset = self._root.dataset(path)
-        creation = dataset.id.get_create_plist()
+        with boundary(f"{self._where}:/{path}"):  # a damaged type is met when it is asked for
+            creation, found, size = dataset.id.get_create_plist(), dataset.dtype, dataset.size
+            stored = dataset.id.get_storage_size()
         packed = creation.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) or creation.get_nfilters()
-        if packed or dataset.dtype != dtype:
-            raise self._bad(f"{path} is packed, or holds {dataset.dtype} in place of {dtype}")
-        if dataset.size and dataset.id.get_storage_size() != dataset.size * dtype.itemsize:
+        if packed or found != dtype:
+            raise self._bad(f"{path} is packed, or holds {found} in place of {dtype}")
+        if size and stored != size * dtype.itemsize:
             raise self._bad(f"{path} declares more than it stores")
         return dataset
 

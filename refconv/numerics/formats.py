@@ -64,6 +64,11 @@ def is_float(dtype: np.dtype) -> bool:
     return dtype.kind == "f" or dtype.name in FORMATS
 
 
+def is_real(dtype: np.dtype) -> bool:
+    """Of numbers that have a place on a line: not of complex ones, and not of text."""
+    return dtype.kind not in "cSUO"
+
+
 def float64(values: np.ndarray) -> np.ndarray:
     """Any float array as float64; a NaN of bfloat16 is one, without NumPy's warning."""
     with np.errstate(invalid="ignore"):

@@ -17,6 +17,7 @@ from refconv.diagnose.rule import Question, Rule
 from refconv.diagnose.rules.table import RULES
 from refconv.errors import RefconvError
 from refconv.graph import IN_MEMORY, Graph, Node
+from refconv.numerics.formats import is_real
 from refconv.ops.base import Context
 from refconv.pipeline.options import Options
 from refconv.reference.forward import step_names, weights_of
@@ -38,6 +39,8 @@ class Diagnosing:
         if not self._options.explain or result.verdict not in FAILING or call is None or not _wrong(result):
             return result
         question = question_of(node, call, trace, self._graph, self._options)
+        if not question.observed or not all(is_real(seen.values.dtype) for seen in question.observed):
+            return result
         first, rules = self._rules is None, RULES if self._rules is None else self._rules
         try:
             found = diagnose(question, self._context, rules=rules, seconds=SECONDS if first else 0.0)

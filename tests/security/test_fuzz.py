@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from security import forge
 from security.fuzz import GOOD, SAMPLES, SUMMED, Damage, Reader, cuts, damages, flips, run, subjects
+from support import traces
 
 
 def test_a_short_run(tmp_path: Path) -> None:
@@ -15,6 +17,24 @@ def test_a_short_run(tmp_path: Path) -> None:
     assert {outcome for _, _, outcome in tally.counts} == set(GOOD)
     assert {outcome for suffix, _, outcome in tally.counts if suffix == SUMMED} == {"same", "refused"}
     assert not any(outcome != "refused" for _, kind, outcome in tally.counts if kind == "cut")
+
+
+def test_forged_traces(tmp_path: Path) -> None:
+    """Every checksum is right, and the frames are what no worker sends."""
+    model = traces.model(tmp_path)
+    outcomes, bad = forge.run(model, (traces.frames(), traces.about(model), [traces.X]), 150, seed=1)
+    assert not bad
+    assert set(outcomes) == {"pass", "fail", "incomplete", "refused"}
+
+
+def test_the_forger_sees_what_must_not_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fall(*args: object, **options: object) -> None:
+        raise TypeError("a traceback")
+
+    monkeypatch.setattr("refconv.check", fall)
+    model = traces.model(tmp_path)
+    outcomes, bad = forge.run(model, (traces.frames(), traces.about(model), [traces.X]), 3, seed=1)
+    assert dict(outcomes) == {"bug": 3} and "a traceback" in bad[0]
 
 
 def test_the_cuts_are_at_every_kilobyte_and_at_the_structures() -> None:
