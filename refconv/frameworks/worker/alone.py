@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from refconv import __version__
+from refconv.frameworks.worker.backends import BACKENDS
 from refconv.job import MODES, Job
 
 DESCRIPTION = """Run a Keras model in the framework that is installed here, and keep what every layer took and gave.
@@ -23,6 +24,7 @@ EXAMPLES = """examples:
   python refconv-worker.pyz capture model.keras run.trace.h5 --device gpu --samples 4 --seed 1
   python refconv-worker.pyz capture model.h5 run.trace.h5 --input image=x.npy --input tokens=y.npy
   python refconv-worker.pyz capture model.keras run.trace.h5 --shape 224,224 --mode xla --thorough
+  python refconv-worker.pyz capture model.keras run.trace.h5 --backend jax --device gpu:1 --tf32 off --repeat 3
 
 exit codes: 0 captured; 2 usage, or a file that cannot be read or is refused; 3 the framework failed"""
 DRAWN = "the worker ran alone, and drew the samples from what the loaded model declares"
@@ -70,7 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--range", action="append", default=[], metavar="[NAME=]N", help="draw integers from 0 to N-1")
     add("--slice", type=_count, default=0, metavar="N", help="samples whose layers are recorded together; else all")
     add("--mode", choices=MODES, default="graph", help="how the framework runs the model")
-    add("--device", default="auto", help="auto, cpu or gpu")
+    add("--device", default="auto", metavar="DEVICE", help="auto, cpu, gpu or gpu:N")
+    add("--backend", choices=BACKENDS, default="", help="what Keras 3 runs on; else KERAS_BACKEND, or tensorflow")
+    add("--tf32", choices=("on", "off"), default="", help="whether a GPU may round operands to TF32")
+    add("--deterministic", action="store_true", help="ask the framework for operations that repeat their bits")
+    add("--repeat", type=_count, default=1, metavar="N", help="run every pass N times, and keep what differs")
     add("--keras", choices=("auto", "2", "3"), default="auto", help="auto takes the one that wrote the file")
     add("--architecture", default="", metavar="FILE.json", help="model.to_json(), where MODEL holds weights alone")
     add("--trust-code", action="append", default=[], metavar="FILE.py", help="run this file first, for its layers")
@@ -98,9 +104,10 @@ def _capture(given: argparse.Namespace) -> int:
     foreign = config.foreign()
     if (foreign or config.whole) and not given.trust_code:
         raise Usage(", ".join(foreign or [config.whole]) + " is none of Keras's own (--trust-code names its file)")
-    keras = config.keras if given.keras == "auto" else int(given.keras)
+    given.backend = given.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+    keras = _keras(given, config)
     try:
-        framework = import_framework(keras, os.environ.get("KERAS_BACKEND") or "tensorflow")
+        framework = import_framework(keras, given.backend)
     except ImportError as error:
         raise Missing(f"Keras {keras} cannot be imported: {error}") from error
     kept = Kept(given, {"sha256": digest, "architecture": _digest(given.architecture)}, keras, config.whole)
@@ -117,11 +124,28 @@ def _capture(given: argparse.Namespace) -> int:
         code=[os.path.abspath(file) for file in given.trust_code],
         foreign=foreign,
         whole=config.whole,
+        tf32=given.tf32,
+        deterministic=given.deterministic,
+        repeat=_runs(given),
     )
     with kept:
         work(framework, job, kept, kept.fed)
         kept.send("done")
     return kept.end()
+
+
+def _keras(given: argparse.Namespace, config: Any) -> int:
+    """The major version that loads the file: only the third runs on another backend than TensorFlow."""
+    if given.backend == "tensorflow":
+        return int(config.keras if given.keras == "auto" else given.keras)
+    if given.keras == "2" or config.qkeras:
+        raise Usage(f"--backend {given.backend}: {'QKeras' if config.qkeras else 'Keras 2'} runs on TensorFlow alone")
+    return 3
+
+
+def _runs(given: argparse.Namespace) -> int:
+    """How often each pass runs; --thorough looks for nondeterminism too, as refconv's does."""
+    return max(given.repeat, 2 if given.thorough else 1)
 
 
 class Kept:
@@ -206,6 +230,8 @@ class Kept:
             "keras": self._keras,
             "options": {
                 "keras": given.keras,
+                "backend": given.backend,
+                "repeat": _runs(given),
                 "mode": given.mode,
                 "device": given.device,
                 "samples": given.samples if drawn else len(arrays[0]),
