@@ -53,7 +53,7 @@ class Subject:
 
     @property
     def tf(self) -> Any:
-        return self.framework.tf
+        return self.framework.backend.tf
 
     @property
     def x(self) -> np.ndarray:

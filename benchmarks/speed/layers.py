@@ -61,10 +61,11 @@ def layers(file: File, batch: int, rounds: int) -> Iterator[Layer | Untimed]:
     """Every layer in the graph's order."""
     graph, parts = file.graph, framework(file.graph.keras)
     arrays = draw_inputs(graph, None, Options(samples=batch))
-    where = devices(parts.tf)
+    tf = parts.backend.tf
+    where = devices(tf)
     live = {}
     for device in where:
-        with parts.tf.device(device.place):
+        with tf.device(device.place):
             live[device.name] = load_model(parts, str(file.path), graph.qkeras)
     trace = capture_live(live[where[0].name], arrays, keras=graph.keras)
     calls = match(graph, trace)
@@ -75,7 +76,7 @@ def layers(file: File, batch: int, rounds: int) -> Iterator[Layer | Untimed]:
             if node.attrs is None or node.index not in calls:
                 raise LookupError(node.reason or "the framework made no call that could be matched")
             seen = seen_of(node, calls[node.index], trace)
-            peers = {d.name: called(parts.tf, find_layer(live[d.name], node.layer), seen.inputs, d) for d in where}
+            peers = {d.name: called(tf, find_layer(live[d.name], node.layer), seen.inputs, d) for d in where}
             seconds = timed(node, seen, peers, rounds)
             yield Layer(file.name, node.name, node.type, seen.outputs[0].shape, seconds)
         except Exception as error:  # whatever keeps a layer from being called alone is told

@@ -90,7 +90,7 @@ def test_no_other_run_where_the_verdicts_alone_are_wanted(monkeypatch: pytest.Mo
         ran.append(options)
         return result(WRONG)
 
-    monkeypatch.setattr(model, "_checked", checked)
+    monkeypatch.setattr(model, "checked", checked)
     assert refconv.check("m.h5", explain=False) == result(WRONG)
     assert len(ran) == 1
     refconv.check("m.h5")

@@ -107,6 +107,7 @@ def main() -> None:
     import click.testing  # noqa: F401
 
     import refconv.cli.check
+    import refconv.cli.settings
     import refconv.cli.weights
     import refconv.formats.acceptance
     import refconv.formats.build

@@ -29,6 +29,9 @@ def einsum_dense(draw: st.DrawFn) -> Case:
     sizes = {label: draw(LENGTHS) for label in "abcdexy"}
     first = equation.split(",")[0]
     more = tuple(draw(st.lists(LENGTHS, min_size=1, max_size=2))) if "..." in first else ()
+    # tf.einsum("ab...,bc->ac...", …) of (5, 5, 5, 1) and (5, 2) writes beyond its memory in TensorFlow 2.21 with oneDNN
+    # on AVX-512: the process dies of it, or another layer's values change.
+    more = more[:1] if first == "ab..." and more[-1] == 1 else more
     own = tuple(sizes[label] for label in first if label != ".")
     shape = (*more, *own) if first.startswith("...") else (*own, *more)
     config = {

@@ -63,7 +63,8 @@ class Session:
         try:
             tensors, outputs = self._function(record)(*self._constants())
         except Exception as error:
-            raise LayerFailure(self.recorder.failed or self._named_in(str(error)), error) from error
+            named = self.recorder.failed or self._named_in(str(error)) or self._failing(record)
+            raise LayerFailure(named, error) from error
         arrays = {key: self.values(tensor) for key, tensor in zip(record.tensors, tensors)}
         self._remember(record, arrays)
         return arrays, [self.values(output) for output in outputs]
@@ -77,9 +78,32 @@ class Session:
         arrays = ((key, self.values(tensor)) for key, tensor in zip(record.tensors, tensors))
         return {key: array for key, array in arrays if not same_bits(array, first[key])}
 
+    def _failing(self, record: Pass) -> str:
+        """The layer that cannot run, where the compiler of the whole does not name it: by halves. "" if none does."""
+        paths = list(self.recorder.layers)  # as they were called
+        if self.mode == "eager" or not paths:
+            return ""
+        runs, fails = 0, len(paths)  # what comes before the one runs, what comes before the other does not
+        while fails - runs > 1:
+            middle = (runs + fails) // 2
+            runs, fails = (middle, fails) if self._runs_before(record, paths[middle]) else (runs, middle)
+        return paths[runs]
+
+    def _runs_before(self, record: Pass, path: str) -> bool:
+        self.recorder.stop_at = path
+        try:
+            self.compiled(self._traced(record), self.model)(*self._constants())
+        except Exception:
+            return False
+        finally:
+            self.recorder.stop_at = ""
+        return True
+
     def _function(self, record: Pass) -> Callable[..., Any]:
         """What runs the pass; made once, so that it is traced again only for inputs of another shape."""
+        return self._functions.setdefault(record, self.compiled(self._traced(record), self.model))
 
+    def _traced(self, record: Pass) -> Callable[..., Any]:
         def traced(*xs: Any) -> Tuple[List[Any], List[Any]]:
             with self.recorder.listening(record, list(xs)):
                 try:
@@ -89,7 +113,7 @@ class Session:
             # Outputs asked for once: a later pass then computes no further than its own layers.
             return list(record.tensors.values()), outputs if record.number == 0 else []
 
-        return self._functions.setdefault(record, self.compiled(traced, self.model))
+        return traced
 
     def _remember(self, record: Pass, arrays: Dict[str, np.ndarray]) -> None:
         for call in record.calls:
