@@ -77,8 +77,9 @@ def mixed_model() -> Any:
     return keras.Model(x, [layers.Dense(2, name="left")(y), layers.Dense(3, name="right", dtype="mixed_bfloat16")(y)])
 
 
+@pytest.mark.slow  # compiles loops of recurrent layers, or runs their operations one by one
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize("mode", ["graph", pytest.param("eager", marks=pytest.mark.slow)])  # of operations, one by one
+@pytest.mark.parametrize("mode", ["graph", "eager"])
 def test_steps_nested_models_and_narrow_formats(backend: str, mode: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(5)
     model = mixed_model()

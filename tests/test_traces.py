@@ -83,6 +83,7 @@ def test_capture_and_check_are_a_check(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [tmp_path / "report.json", tmp_path / "run.trace.h5"]
 
 
+@pytest.mark.slow  # two starts of Keras 2 with QKeras
 def test_quantized_with_given_inputs(tmp_path: Path) -> None:
     at_once, later = both(SAMPLES / "digits_qkeras.h5", tmp_path, SAMPLES / "digits.npy", ("--power",), power=True)
     assert later == at_once

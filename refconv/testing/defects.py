@@ -42,10 +42,13 @@ def _sizes(case: Sliding) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _one_column(case: Sliding, keras: int) -> bool:
-    """Its product is right in the first row alone, or steps by the input's width instead of the stride."""
+    """Its product is right in the first row alone, or steps by the input's width instead of the stride.
+
+    In a volume rows lie along both other axes: (1, 1, 4, 4, 1) with a kernel of (1, 1, 2) and strides of (1, 1, 3).
+    """
     extents, spatial = _sizes(case)
     out = window(spatial, extents, case.strides, padding=case.padding).out
-    several = out[0] > 1 or len(case.x) > 1
+    several = max([len(case.x), *out[:-1]]) > 1
     return isinstance(case, ConvolutionCase) and case.rank > 1 and out[-1] == 1 and several
 
 

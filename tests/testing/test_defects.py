@@ -12,6 +12,7 @@ ROW = ConvolutionCase(x=np.arange(1.0, 7).reshape(1, 2, 3, 1), kernel=[[[[10]], 
 STEP = ConvolutionCase(
     x=np.arange(1.0, 5).reshape(2, 1, 2, 1, 1), kernel=[[[[[10]], [[100]]]]], strides=(1, 1, 2), padding="same"
 )
+ACROSS = STEP.replace(x=np.ones((1, 1, 2, 2, 1)))  # two rows of a plane
 FIRST = ConvolutionCase(
     x=np.ones((1, 1, 2, 2)), kernel=np.ones((1, 1, 1, 2)), bias=[1, 2], data_format="channels_first"
 )
@@ -24,6 +25,7 @@ def volume(length: int, window: int, stride: int, padding: str = "same") -> Pool
 CONCERNED = [
     (ROW, True, "one position across"),  # [12, 45]; TensorFlow 2.21 with oneDNN gave the first row alone
     (STEP, True, "one position across"),  # [10, 20, 30, 40]; it gave [10, 0, 30, 0]
+    (ACROSS, True, "one position across"),  # a plane of rows gave whatever was in memory
     (DepthwiseCase(x=[[[[1]]]], kernel=[[[[1]]]]), True, "depthwise convolution of one element"),
     (volume(3, 1, 3), False, "start late"),  # a window on element 0; without oneDNN it gives element 1
     (volume(7, 2, 5).replace(x=np.zeros((1, 9, 1, 1, 1))), False, "start late"),  # windows on 0–1 and 5–6 of nine
