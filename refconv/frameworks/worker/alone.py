@@ -325,7 +325,7 @@ def _told(error: Exception, given: argparse.Namespace) -> Tuple[str, int]:
     """One line, and the exit code."""
     from refconv.frameworks.worker.drawing import Undrawable
     from refconv.frameworks.worker.failure import explain
-    from refconv.frameworks.worker.refusing import Refused
+    from refconv.frameworks.worker.naming import Refused
     from refconv.frameworks.worker.trace_file import CannotWrite
 
     if isinstance(error, (Usage, CannotWrite, Undrawable)):

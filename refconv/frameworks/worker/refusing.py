@@ -6,34 +6,16 @@ the configuration's text, which finds less. It does not make a file safe to load
 
 import json
 import zipfile
+import zlib
 from typing import Any, Dict, Iterator, List
 
 import h5py
 
 from refconv.frameworks.worker.loading import HDF5, ZIP
+from refconv.frameworks.worker.naming import Refused, foreign_names
 
 LARGEST = 32 << 20  # bytes of a configuration
-# As formats/names.py has them.
-CODE = (
-    "ClassMethod",
-    "FlaxLayer",
-    "InstanceMethod",
-    "JaxLayer",
-    "Lambda",
-    "TFSMLayer",
-    "TorchModuleWrapper",
-    "__lambda__",
-)
-MODULES = ("builtins", "keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "qkeras",
-           "tensorflow_model_optimization")  # fmt: skip
-FUNCTIONS_OF = ("keras.activations", "keras.losses", "keras.metrics", "keras.ops", "keras.src.activations",
-                "keras.src.losses", "keras.src.metrics", "keras.src.ops", "builtins")  # fmt: skip
-CALLED = ("__operators__.", "bitwise.", "image.", "linalg.", "math.", "nn.", "signal.", "keras.activations.")
-CALLED_NEVER = ("load_library", "load_op_library", "numpy_function", "py_function")
-
-
-class Refused(Exception):
-    """Why a file is not loaded, in one line."""
+UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
 class Config:
@@ -80,41 +62,20 @@ class Config:
         Raises:
             Refused: the file holds code, or names what may do more than compute.
         """
-        found = []
-        for each in _objects(self.raw):
-            name, module = str(each.get("class_name") or "").rpartition(">")[2], each.get("module")
-            if name in CODE:
-                raise Refused(name + " holds code or names a file, which is not run")
-            if name == "TFOpLambda":
-                _demand_computes(each)
-            if isinstance(module, str) and not _of(module, MODULES):
-                found.append(name)
-            elif name == "function" and isinstance(module, str) and not _of(module, FUNCTIONS_OF):
-                raise Refused("the function {}.{} is none of a layer's".format(module, each.get("config")))
-        return found
+        judged = {key: item for key, item in self.raw.items() if key != "compile_config"}  # loaded without it
+        return list(dict.fromkeys(name for each in _objects(judged) for name in foreign_names(each)))
 
 
 def _objects(raw: Any) -> Iterator[Dict[str, Any]]:
-    """Everything in the configuration that may name a class."""
+    """Everything in the configuration that may name a class, in its order."""
     waiting = [raw]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
             yield item
-            waiting.extend(item.values())
+            waiting.extend(reversed(list(item.values())))
         elif isinstance(item, list):
-            waiting.extend(item)
-
-
-def _of(module: str, known: Any) -> bool:
-    return any(module == each or module.startswith(each + ".") for each in known)
-
-
-def _demand_computes(layer: Dict[str, Any]) -> None:
-    config = layer.get("config")
-    function = str(config.get("function") if isinstance(config, dict) else "")
-    if function in CALLED_NEVER or ("." in function and not function.startswith(CALLED)):
-        raise Refused("tensorflow." + function + " may do more than compute")
+            waiting.extend(reversed(item))
 
 
 def _read(path: str) -> Any:
@@ -129,10 +90,15 @@ def _read(path: str) -> Any:
             with zipfile.ZipFile(path) as archive:
                 about = json.loads(_member(archive, "metadata.json"))
                 return _member(archive, "config.json"), str(about.get("keras_version") or "")
-    except (OSError, KeyError, RuntimeError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        said = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise Refused("cannot be read: " + said) from None
+    except UNREADABLE as error:
+        raise Refused("cannot be read: " + _reason(error)) from None
     raise Refused("this is no .h5, .hdf5 or .keras file")
+
+
+def _reason(error: Exception) -> str:
+    """In one line; a KeyError's own text is in quotes."""
+    said = getattr(error, "strerror", None) or (error.args[0] if isinstance(error, KeyError) else str(error))
+    return (str(said).splitlines() or [type(error).__name__])[0]
 
 
 def _from_hdf5(root: Any) -> Any:
