@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,7 +160,11 @@ class Child:
         return self._log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
 
     def close(self) -> None:
-        """End the child and all that it started, and remove its folder. Safe to call twice."""
+        """End the child and all that it started, and remove its folder. Safe to call twice.
+
+        The folder goes first: if this process is killed meanwhile, there is still a child that removes it.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
         self._kill()
         for pipe in (self._stdin, self._stdout):
             with contextlib.suppress(OSError):

@@ -12,7 +12,7 @@ from security.recipes import RECIPES, SECRET, Recipe, archive, harmless, keras3,
 from support.crafted import called, dense, functional, layer, sequential, source, write_h5, write_zip
 from support.models import MODELS, model_path
 
-from refconv.formats import names, objects
+from refconv.formats import load, names, objects
 from refconv.frameworks.worker import known, naming
 from refconv.frameworks.worker.alone import main
 from refconv.frameworks.worker.naming import Refused
@@ -62,11 +62,20 @@ REAL = [str(file.relative_to(MODELS)) for file in FILES if MODELS and file.name 
 def test_real_files_are_accepted(name: str) -> None:
     config = Config(str(model_path(name)))
     assert config.foreign() == [] and config.whole == ""
+    as_read(model_path(name))
 
 
 @pytest.mark.parametrize("name", ["digits.h5", "digits.keras", "digits_qkeras.h5"])
 def test_samples_are_accepted(name: str) -> None:
     assert Config(str(SAMPLES / name)).foreign() == []
+    as_read(SAMPLES / name)
+
+
+def as_read(path: Path) -> None:
+    """The reader finds the same inputs, and the same Keras and QKeras to run them with."""
+    config, graph = Config(str(path)), load(path)
+    assert config.inputs == [spec.name for spec in graph.specs]
+    assert (config.keras, config.qkeras, config.whole) == (graph.keras, graph.qkeras, graph.opaque)
 
 
 @pytest.mark.parametrize("name", ["CODE", "CALLS", "REGISTERED", "MODULES", "OPERATIONS", "PACKAGES", "ACTIVATIONS",
@@ -78,6 +87,22 @@ def test_the_tables_are_those_of_the_reader(name: str) -> None:
 def test_the_small_tables_too() -> None:
     assert naming.FILES == objects.FILES and naming.WORDS == objects.WORDS
     assert naming.IDENTIFIER.pattern == objects.IDENTIFIER.pattern
+
+
+@pytest.mark.parametrize(("ends", "wanted"), [
+    ([["x", 0, 0]], ["x"]), (["x", 0, 0], ["x"]), ([["b", 0, 0], ["a", 0, 0]], ["b", "a"]),
+    ({"zeta": ["z", 0, 0], "alpha": ["a", 0, 0]}, ["a", "z"]), ([[["x", 0, 0]], {"y": ["y", 0, 0]}], ["x", "y"]),
+    (None, []),
+])  # fmt: skip
+def test_what_the_inputs_are_called(ends: Any, wanted: list[str], tmp_path: Path) -> None:
+    assert Config(str(write_h5(tmp_path / "m.h5", functional([], ends, [])))).inputs == wanted
+
+
+def test_the_input_of_a_sequential_model_without_a_layer_for_it(tmp_path: Path) -> None:
+    raw = sequential(dense(batch_input_shape=[None, 4]))
+    path = write_h5(tmp_path / "m.h5", raw)
+    assert Config(str(path)).inputs == ["dense_input"]
+    as_read(path)
 
 
 # What may be in a configuration.
@@ -208,6 +233,7 @@ def test_nothing_else_is_called(text: str, tmp_path: Path) -> None:
 def test_code_of_the_user(tmp_path: Path) -> None:
     """Each name once, in the order of the file; what a registered name says counts too."""
     function = {"module": "mine", "class_name": "function", "config": "bend", "registered_name": "bend"}
+    assert zipped(tmp_path, keras3("Mine", "a", module="builtins")).foreign() == ["Mine"]  # of a script
     layers = [keras3("Mine", "a", module="mine", activation=function), layer("Dense", "b", activation="snake"),
               layer("Custom>Own", "c"), layer("Mine", "d") | {"module": "mine"},
               layer("Custom>CustomScaleLayer", "e")]  # fmt: skip

@@ -89,7 +89,8 @@ def _imported(value: Dict[str, Any]) -> Iterator[str]:
     bare = name.rpartition(">")[2]
     if not IDENTIFIER.fullmatch(bare) or not _consistent(registered, bare, function):
         raise Refused(f"{name[:80]!r} is no name that Keras gives")
-    if not _own(name, module, registered):
+    builtin = module == "builtins" and not function and bare[:1].isupper()  # of a script: Keras has no class there
+    if builtin or not _own(name, module, registered):
         yield bare
     elif function:
         _demand_function(str(module or "builtins"), bare)

@@ -52,6 +52,19 @@ class Config:
         return str(config.get("name") or str(self.raw.get("class_name")).lower())
 
     @property
+    def inputs(self) -> List[str]:
+        """What the model's inputs are called, in its order; a subclassed model's one is "input"."""
+        config = self.raw.get("config")
+        if self.whole:
+            return ["input"]
+        if isinstance(config, dict) and "output_layers" in config:
+            return list(_ends(config.get("input_layers")))
+        layers = config.get("layers") if isinstance(config, dict) else config
+        first = layers[0] if isinstance(layers, list) and layers and isinstance(layers[0], dict) else {}
+        name = str((first.get("config") or {}).get("name"))
+        return [name if first.get("class_name") == "InputLayer" else name + "_input"]
+
+    @property
     def qkeras(self) -> bool:
         names = [str(each.get("class_name") or "").rpartition(">")[2] for each in _objects(self.raw)]
         return any(name[:1] == "Q" and name[1:2].isupper() or name == "PruneLowMagnitude" for name in names)
@@ -76,6 +89,15 @@ def _objects(raw: Any) -> Iterator[Dict[str, Any]]:
             waiting.extend(reversed(list(item.values())))
         elif isinstance(item, list):
             waiting.extend(reversed(item))
+
+
+def _ends(value: Any) -> Iterator[str]:
+    """Names in ["x", 0, 0], in a list of such, or in a dictionary, which Keras takes in the order of its keys."""
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+        yield value[0]
+    elif isinstance(value, (list, dict)):
+        for item in value if isinstance(value, list) else [value[key] for key in sorted(value)]:
+            yield from _ends(item)
 
 
 def _read(path: str) -> Any:
