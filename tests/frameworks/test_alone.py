@@ -155,6 +155,39 @@ def test_a_file_that_does_not_define_what_is_trusted(captured: Captured, tmp_pat
     assert not (tmp_path / "out.h5").exists()
 
 
+WHOLE = """
+import keras
+
+@keras.saving.register_keras_serializable("mine")
+class Whole(keras.Model):
+    def __init__(self, **rest):
+        super().__init__(**rest)
+        self.first = keras.layers.Dense(3, name="first")
+
+    def call(self, x):
+        return self.first(x)
+"""
+
+
+def test_a_subclassed_model(captured: Captured, tmp_path: Path) -> None:
+    """What is given for its one input becomes float32, as refconv has it; nothing can be drawn for it."""
+    (tmp_path / "whole.py").write_text(WHOLE)
+    own: dict[str, Any] = {"__name__": "whole"}
+    exec(WHOLE, own)
+    model = own["Whole"](name="whole")
+    model(np.zeros((1, 4), np.float32))
+    model.save(tmp_path / "m.keras")
+    np.save(tmp_path / "x.npy", np.arange(8).reshape(2, 4) / 8)
+    trusted = ("--trust-code", tmp_path / "whole.py")
+    assert captured(tmp_path / "m.keras", *trusted, "--input", tmp_path / "x.npy") == (0, "")
+    how = {"trust_code": (str(tmp_path / "whole.py"),), "trace": str(tmp_path / "out.h5")}
+    found = refconv.check(tmp_path / "m.keras", **how)
+    assert [layer.name for layer in found.layers] == ["whole"] and found.verdict != "fail"
+    code, said = captured(tmp_path / "m.keras", *trusted)
+    undrawn = "the model does not declare its inputs, so that none are drawn: give them with --input"
+    assert (code, said) == (2, f"refconv-worker: {undrawn}\n")
+
+
 def two(folder: Path) -> Path:
     """A model of two inputs, of which the second in the file's order is the first of the model's."""
     a, b = keras.Input((2,), name="a"), keras.Input((3,), name="b", dtype="int32")
