@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Set, 
 import numpy as np
 
 _LENGTH = struct.Struct("<Q")
+_LONGEST = 1 << 28  # bytes of a header: what claims more is no frame
 
 # A trace as a file (worker/trace_file.py writes it, formats/traced.py reads it).
 FORMAT, VERSION = "refconv trace", 1
@@ -109,12 +110,22 @@ def write_frame(stream: BinaryIO, header: Dict[str, Any], array: Optional[np.nda
 
 
 def read_frames(stream: BinaryIO) -> Iterator[Tuple[Dict[str, Any], Optional[np.ndarray]]]:
-    """Yield (header, array or None) until the stream ends; EOFError if it ends inside a frame."""
+    """Yield (header, array or None) until the stream ends.
+
+    Raises:
+        EOFError: it ends inside a frame.
+        ValueError: it holds something else than frames.
+    """
     while True:
         prefix = stream.read(_LENGTH.size)
         if not prefix:
             return
-        header = json.loads(_exactly(stream, _LENGTH.unpack(prefix)[0]))
+        if len(prefix) < _LENGTH.size:
+            raise EOFError("the stream ended inside a frame")
+        size = _LENGTH.unpack(prefix)[0]
+        if size > _LONGEST:
+            raise ValueError("these are no frames")
+        header = json.loads(_exactly(stream, size))
         yield header, _array(stream, header) if "dtype" in header else None
 
 

@@ -78,9 +78,9 @@ def command(
     from refconv.trace import ENDING
 
     target = output or Path(model).stem + ENDING
-    check_writable(target, "--output")
+    check_writable(target, "--output", model)
     if json_file is not None:
-        check_writable(json_file, "--json")
+        check_writable(json_file, "--json", model)
     inputs = arguments.inputs(given["given"], arguments.first(ctx))
     early = framework(
         model,

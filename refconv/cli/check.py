@@ -130,7 +130,7 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("several backends are told on the screen and by --json")
     if given["trace"] is not None:
         _demand_alone(ctx)
-    files = _files(given)
+    files = _files(given, model)
     inputs = arguments.inputs(given["given"], arguments.first(ctx))
     early = framework(
         model,
@@ -179,13 +179,13 @@ def _demand_alone(ctx: click.Context) -> None:
             raise click.UsageError(f"{option} and --trace exclude each other: the trace holds what ran, and how")
 
 
-def _files(given: dict[str, Any]) -> dict[str, str]:
+def _files(given: dict[str, Any], model: str) -> dict[str, str]:
     """Where to write what, once it is known that it can be written."""
     from refconv.report.files import check_writable
 
     files = {kind: given[f"{kind}_file"] for kind in ("json", "junit", "html") if given[f"{kind}_file"] is not None}
     for kind, path in files.items():
-        check_writable(path, f"--{kind}")
+        check_writable(path, f"--{kind}", model, given["trace"] or model)
     if len(set(files.values())) < len(files):
         raise BadInput("two reports are to go to one file", where="--json, --junit, --html")
     return files

@@ -54,7 +54,7 @@ def command(
     from refconv.report.files import check_writable, write_text
 
     if json_file is not None:
-        check_writable(json_file, "--json")
+        check_writable(json_file, "--json", file_of(a), file_of(b))
     for side in (a, b):
         rehearse(file_of(side))
     found = diff(a, b, expect_frozen=frozen, architecture=architecture)

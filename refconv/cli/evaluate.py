@@ -80,7 +80,7 @@ def command(
     from refconv.report.files import check_writable, write_text
 
     if json_file is not None:
-        check_writable(json_file, "--json")
+        check_writable(json_file, "--json", model)
     asked = {"loss": _named(loss, "--loss"), "metrics": _named(metrics, "--metrics", several=True)}
     rehearse(model)
     with progress(shown=not (quiet or no_progress)) as update:

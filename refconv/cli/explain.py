@@ -82,7 +82,7 @@ def command(
     if bool(given["given"]) == bool(given["layer_input"]):
         raise click.UsageError("say what it was fed: --input, the model's, or --layer-input, the layer's own")
     if json_file is not None:
-        check_writable(json_file, "--json")
+        check_writable(json_file, "--json", model)
     rehearse(model)
     with progress(shown=not no_progress) as update:
         from refconv.pipeline import Options, explain

@@ -73,7 +73,7 @@ def command(
     if given["given"] and given["layer_input"]:
         raise click.UsageError("--input and --layer-input exclude each other")
     if json_file is not None:
-        check_writable(json_file, "--json")
+        check_writable(json_file, "--json", model)
     wanted = not (given["no_framework"] or given["layer_input"])
     with framework(model, wanted=wanted), progress(shown=not no_progress) as update:
         from refconv.pipeline import Options, pixel

@@ -93,7 +93,7 @@ def command(
         raise click.UsageError("-q and -v exclude each other")
     check_folder(output, force=given["force"])
     if json_file is not None:
-        check_writable(json_file, "--json")
+        check_writable(json_file, "--json", model)
     inputs = arguments.inputs(given["given"], arguments.first(ctx))
     early = framework(
         model,

@@ -70,7 +70,7 @@ def command(ctx: click.Context, model: str, **given: Any) -> None:
 
     output = given["output"]
     page = output.lower().endswith((".html", ".htm"))
-    _check_places(output, page, given["json_file"])
+    _check_places(output, page, given["json_file"], model)
     for path in filter(None, (model, given["compare"])):
         rehearse(path)
     with progress(shown=not given["no_progress"]) as update:
@@ -82,15 +82,15 @@ def command(ctx: click.Context, model: str, **given: Any) -> None:
         write_text(given["json_file"], json.dumps({"schema": 1, "files": files}, indent=1) + "\n")
 
 
-def _check_places(output: str, page: bool, json_file: str | None) -> None:
+def _check_places(output: str, page: bool, json_file: str | None, model: str) -> None:
     from refconv.report.files import check_folder, check_writable
 
     if page:
-        check_writable(output, "--output")
+        check_writable(output, "--output", model)
     else:
         check_folder(output, "--output")
     if json_file is not None:
-        check_writable(json_file, "--json")
+        check_writable(json_file, "--json", model)
 
 
 def _pictures(

@@ -47,7 +47,7 @@ def command(
 
     for option, file in (("--output", npz_file), ("--json", json_file)):
         if file is not None:
-            check_writable(file, option)
+            check_writable(file, option, model)
     rehearse(model)
     graph = formats.load(model, architecture, sha256=sha256 or "")
     from refconv.inventory.weights import choose, of_graph  # while the file's checksum is being computed

@@ -10,6 +10,17 @@ from pathlib import Path
 from refconv.errors import BadInput
 
 
+def demand_apart(target: str | Path, *read: str | Path) -> None:
+    """Refuse to write where something lies that is read for it.
+
+    Raises:
+        BadInput: `target` is one of the files `read`, under whatever name.
+    """
+    for source in read:
+        if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
+            raise BadInput("a source is not overwritten", where=str(target), hint="name another file")
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to; it becomes `path` when the context ends well, and else is removed.

@@ -9,7 +9,24 @@ from refconv import __version__
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CARRIED = ("job.py", "trace.py")
-START = "import sys\nfrom refconv.frameworks.worker.__main__ import main\nsys.exit(main())\n"
+SAYS, LACKING = "refconv-worker: ", 3  # what a worker that cannot start writes to stderr, and its exit code
+# Any Python reads this much, however old it is.
+START = f"""import sys
+
+
+def end(line):
+    sys.stderr.write("{SAYS}" + " ".join(line.split()) + "\\n")
+    sys.exit({LACKING})
+
+
+if sys.version_info < (3, 8):
+    end("Python 3.8 or newer is needed, and this is " + sys.version.split()[0])
+try:
+    from refconv.frameworks.worker.__main__ import main
+except ImportError as error:
+    end("NumPy and h5py are needed: " + str(error))
+sys.exit(main())
+"""
 
 
 def write_bundle(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from refconv.errors import FrameworkError
-from refconv.frameworks.bundle import write_bundle
+from refconv.frameworks.bundle import LACKING, SAYS, write_bundle
 from refconv.frameworks.inherited import inherited
 from refconv.trace import read_frames
 
@@ -61,7 +62,7 @@ class Child:
         memory: int = 0,
         switches: Mapping[str, str] = NO_SWITCHES,
     ) -> None:
-        self._backend = backend
+        self._backend, self._python = backend, python or sys.executable
         self._switches, self._memory, self._timed_out = switches, memory, False
         self._left = 0.0  # seconds that the answer may still take
         self._answer: Iterator[Frame] | None = None
@@ -73,10 +74,10 @@ class Child:
         try:
             with writing(self.folder):
                 bundle = write_bundle(self.folder / "worker.pyz")
-            self._process = self._start(python or sys.executable, bundle, keras)
+            self._process = self._start(self._python, bundle, keras)
         except OSError as error:
             self._folder.cleanup()
-            raise FrameworkError(f"cannot be started: {error.strerror}", where=python or sys.executable) from None
+            raise FrameworkError(f"cannot be started: {error.strerror}", where=self._python) from None
         except BaseException:
             self._folder.cleanup()
             raise
@@ -110,7 +111,7 @@ class Child:
             frame = self._next(frames, self._left)
             self._left -= time.monotonic() - started
             if frame is None:
-                raise self.noted(self._death(timeout))
+                raise self._death(timeout)
             last = frame[0]["kind"] in ("done", "error")
             self.free = last and bool(frame[0].get("again"))
             yield frame
@@ -136,6 +137,11 @@ class Child:
             return next(frames, None)
         except EOFError:  # killed inside a frame
             return None
+        except ValueError:
+            hint = "is it a Python, and does it print nothing as it starts?"
+            raise self.noted(
+                FrameworkError("answers otherwise than a worker does", where=self._python, hint=hint)
+            ) from None
         finally:
             watchdog.cancel()
 
@@ -146,13 +152,19 @@ class Child:
 
     def noted(self, error: FrameworkError) -> FrameworkError:
         """The error with the framework's last lines as a note (`error.__notes__`)."""
-        lines = self._log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
-        if lines:
+        if lines := self._logged():
             error.add_note("\n".join(lines))
         return error
 
+    def _logged(self) -> list[str]:
+        return self._log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
+
     def close(self) -> None:
-        """End the child and all that it started, and remove its folder. Safe to call twice."""
+        """End the child and all that it started, and remove its folder. Safe to call twice.
+
+        The folder goes first: if this process is killed meanwhile, there is still a child that removes it.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
         self._kill()
         for pipe in (self._stdin, self._stdout):
             with contextlib.suppress(OSError):
@@ -191,14 +203,17 @@ class Child:
 
     def _death(self, timeout: float) -> FrameworkError:
         if self._timed_out:
-            return FrameworkError(
-                f"the worker did not finish within {timeout:g} s", hint="raise the limit with --timeout"
-            )
-        status = self._process.wait()
+            hint = "raise the limit with --timeout"
+            return self.noted(FrameworkError(f"the worker did not finish within {timeout:g} s", hint=hint))
+        status, lines = self._process.wait(), self._logged()
+        if status == LACKING and lines and lines[-1].startswith(SAYS):
+            return FrameworkError(lines[-1].removeprefix(SAYS), where=self._python)
         if status < 0:
-            name = signal.Signals(-status).name
-            hint = "out of memory? fewer --samples need less" if name == "SIGKILL" else ""
-            if self._memory and name != "SIGKILL":
-                hint = f"it may take {self._memory} bytes of memory (--memory)"
-            return FrameworkError(f"the worker was killed by {name}", hint=hint)
-        return FrameworkError(f"the worker ended unexpectedly with status {status}")
+            return self.noted(self._killed(signal.Signals(-status).name))
+        return self.noted(FrameworkError(f"the worker ended unexpectedly with status {status}", where=self._python))
+
+    def _killed(self, name: str) -> FrameworkError:
+        hint = "out of memory? fewer --samples need less" if name == "SIGKILL" else ""
+        if self._memory and name != "SIGKILL":
+            hint = f"it may take {self._memory} bytes of memory (--memory)"
+        return FrameworkError(f"the worker was killed by {name}", hint=hint)

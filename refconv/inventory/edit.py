@@ -15,6 +15,7 @@ import numpy as np
 from refconv import formats
 from refconv.errors import BadInput
 from refconv.formats.container import identify
+from refconv.formats.replacing import demand_apart
 from refconv.formats.rewriting import rewrite
 from refconv.formats.source import needs_architecture
 from refconv.graph import Weight
@@ -99,8 +100,7 @@ def edit(
 
 
 def _refuse_same(source: Path, target: Path) -> None:
-    if target.exists() and source.exists() and os.path.samefile(source, target):
-        raise BadInput("a source is not overwritten", where=str(target), hint="name another file")
+    demand_apart(target, source)
     if target.is_dir() or not target.absolute().parent.is_dir():
         raise BadInput("there is no such file to write", where=str(target))
 

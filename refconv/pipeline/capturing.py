@@ -13,6 +13,7 @@ import numpy as np
 from refconv import __version__, formats, frameworks
 from refconv import inputs as model_inputs
 from refconv.formats.refusals import refuse
+from refconv.formats.replacing import demand_apart
 from refconv.formats.source import Source
 from refconv.graph import Graph, checksum
 from refconv.ops.base import Context
@@ -48,6 +49,8 @@ def capture(
         UnreadableModel, BadInput, FrameworkError: see `refconv.errors`; nothing is then written.
     """
     begun, options = time.perf_counter(), replace(options or Options(), **overrides)
+    target = str(output or Path(path).stem + ENDING)
+    demand_apart(target, path, *filter(None, [options.architecture]))
     progress("reading the model", None)
     code = trusted_files(options.trust_code)
     source = source or formats.accept(path, options.architecture, sha256=options.sha256)
@@ -55,7 +58,6 @@ def capture(
         refuse(source, trusted=bool(code))
     graph = formats.load(source, subclassed=bool(code))
     keras = frameworks.keras_for(graph.keras, options.keras, options.backend, qkeras=graph.qkeras)
-    target = str(output or Path(path).stem + ENDING)
     with (
         frameworks.Worker(
             keras, backend=options.backend, python=options.python or None, memory=options.memory

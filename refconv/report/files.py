@@ -13,15 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from refconv.errors import BadInput
-from refconv.formats.replacing import replacing
+from refconv.formats.replacing import demand_apart, replacing
 
 
-def check_writable(path: str, option: str) -> None:
+def check_writable(path: str, option: str, *read: str) -> None:
     """Refuse a place that a report cannot be written to, before the work for it begins.
 
+    Args:
+        read: files that the work reads.
+
     Raises:
-        BadInput: it is a folder, or its folder does not exist or takes no files.
+        BadInput: it is a folder, one of the files `read`, or its folder does not exist or takes no files.
     """
+    demand_apart(path, *read)
     target = Path(path)
     folder = target.parent
     if target.is_dir():

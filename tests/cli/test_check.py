@@ -172,3 +172,34 @@ def test_names_of_inputs_and_shapes() -> None:
             inputs(wrong, None)
     with pytest.raises(BadInput):
         shapes(["0,4"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "MODEL", "--json", "MODEL"],
+        ["check", "MODEL", "--html", "LINK"],
+        ["check", "MODEL", "--trace", "TRACE", "--junit", "TRACE"],
+        ["capture", "MODEL", "-o", "LINK"],
+        ["capture", "MODEL", "--json", "MODEL"],
+        ["weights", "MODEL", "--output", "MODEL"],
+        ["diff", "MODEL", "LINK", "--json", "MODEL"],
+        ["view", "MODEL", "--output", "LINK"],
+        ["evaluate", "MODEL", "--data", "x.npy", "--json", "MODEL"],
+        ["reduce", "MODEL", "-o", "case", "--json", "MODEL"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_read_is_never_replaced(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, link, trace = tmp_path / "model.h5", tmp_path / "link.html", tmp_path / "run.trace.h5"
+    model.write_bytes(b"the model")
+    trace.write_bytes(b"the trace")
+    link.symlink_to(model)
+    known = {"MODEL": str(model), "LINK": str(link), "TRACE": str(trace), "case": str(tmp_path / "case")}
+    with pytest.raises(SystemExit) as ended:
+        main([known.get(word, word) for word in arguments])
+    assert ended.value.code == 2
+    assert "a source is not overwritten (name another file)" in capsys.readouterr().err
+    assert (model.read_bytes(), trace.read_bytes()) == (b"the model", b"the trace")

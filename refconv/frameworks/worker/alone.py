@@ -1,17 +1,18 @@
 """The worker as a program of its own: it writes a trace, and nothing of refconv is installed beside it."""
 
 import argparse
-import hashlib
 import os
 import sys
 import time
 import traceback
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from refconv import __version__
+from refconv.frameworks.worker import given as files
 from refconv.frameworks.worker.backends import BACKENDS
+from refconv.frameworks.worker.given import Usage
 from refconv.job import MODES, Job
 
 DESCRIPTION = """Run a Keras model in the framework that is installed here, and keep what every layer took and gave.
@@ -34,10 +35,6 @@ SHOWN = 10.0  # seconds between two lines that tell of the same work
 
 class Missing(Exception):
     """The framework that the file needs is not here, in one line."""
-
-
-class Usage(Exception):
-    """What is wrong with the command, or with a file, in one line."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,17 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     add("model", metavar="MODEL", help="a .h5, .hdf5 or .keras file")
     add("out", metavar="OUT", help="the trace; run.trace.h5, say")
     add("--input", dest="inputs", action="append", default=[], metavar="[NAME=]FILE.npy", help="repeat it for several")
-    add("--samples", type=_count, default=2, help="how many to draw, 2 by default")
-    add("--seed", type=int, default=0, help="of the samples drawn, 0 by default")
+    add("--samples", type=_least(1), default=2, help="how many to draw, 2 by default")
+    add("--seed", type=_least(0), default=0, help="of the samples drawn, 0 by default")
     add("--shape", action="append", default=[], metavar="[NAME=]H,W[,C]", help="unknown dimensions, without the batch")
     add("--range", action="append", default=[], metavar="[NAME=]N", help="draw integers from 0 to N-1")
-    add("--slice", type=_count, default=0, metavar="N", help="samples whose layers are recorded together; else all")
+    add("--slice", type=_least(1), default=0, metavar="N", help="samples whose layers are recorded together; else all")
     add("--mode", choices=MODES, default="graph", help="how the framework runs the model")
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, gpu or gpu:N")
     add("--backend", choices=BACKENDS, default="", help="what Keras 3 runs on; else KERAS_BACKEND, or tensorflow")
     add("--tf32", choices=("on", "off"), default="", help="whether a GPU may round operands to TF32")
     add("--deterministic", action="store_true", help="ask the framework for operations that repeat their bits")
-    add("--repeat", type=_count, default=1, metavar="N", help="run every pass N times, and keep what differs")
+    add("--repeat", type=_least(1), default=1, metavar="N", help="run every pass N times, and keep what differs")
     add("--keras", choices=("auto", "2", "3"), default="auto", help="auto takes the one that wrote the file")
     add("--architecture", default="", metavar="FILE.json", help="model.to_json(), where MODEL holds weights alone")
     add("--trust-code", action="append", default=[], metavar="FILE.py", help="run this file first, for its layers")
@@ -87,11 +84,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(text + " is no number of samples")
-    return number
+def _least(lowest: int) -> Callable[[str], int]:
+    """What reads an integer from `lowest` on."""
+
+    def read(text: str) -> int:
+        if not text.strip().isdigit() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text!r} is no integer from {lowest} on")
+        return int(text)
+
+    return read
 
 
 def _capture(given: argparse.Namespace) -> int:
@@ -99,18 +100,19 @@ def _capture(given: argparse.Namespace) -> int:
     from refconv.frameworks.worker.refusing import Config
     from refconv.frameworks.worker.work import work
 
-    digest = _demand_file(given.model, given.sha256)
+    named = _named_files(given)
     config = Config(given.model, given.architecture)
     foreign = config.foreign()
     if (foreign or config.whole) and not given.trust_code:
         raise Usage(", ".join(foreign or [config.whole]) + " is none of Keras's own (--trust-code names its file)")
-    given.backend = given.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
     keras = _keras(given, config)
+    if given.arrays:
+        files.in_order(given.arrays, config.inputs)
     try:
         framework = import_framework(keras, given.backend)
     except ImportError as error:
         raise Missing(f"Keras {keras} cannot be imported: {error}") from error
-    kept = Kept(given, {"sha256": digest, "architecture": _digest(given.architecture)}, keras, config.whole)
+    kept = Kept(given, named, keras, config.whole)
     job = Job(
         os.path.abspath(given.model),
         keras,
@@ -134,8 +136,25 @@ def _capture(given: argparse.Namespace) -> int:
     return kept.end()
 
 
+def _named_files(given: argparse.Namespace) -> Dict[str, str]:
+    """Look at all that the command names, before anything is started. SHA-256 of the model and of its architecture."""
+    for path in [given.model, *([given.architecture] if given.architecture else []), *given.trust_code]:
+        files.demand_file(path)
+    files.demand_place(given.out, given.model, *filter(None, [given.architecture]))
+    given.arrays = files.fed(given.inputs)
+    given.shapes = files.named(given.shape, files.sizes, "--shape")
+    given.ranges = files.named(given.range, files.size, "--range")
+    return {
+        "sha256": files.checksum(given.model, given.sha256),
+        "architecture": files.checksum(given.architecture),
+    }
+
+
 def _keras(given: argparse.Namespace, config: Any) -> int:
     """The major version that loads the file: only the third runs on another backend than TensorFlow."""
+    given.backend = given.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if given.backend not in BACKENDS:
+        raise Usage("KERAS_BACKEND: Keras runs on {} here, not on {}".format(", ".join(BACKENDS), given.backend))
     if given.backend == "tensorflow":
         return int(config.keras if given.keras == "auto" else given.keras)
     if given.keras == "2" or config.qkeras:
@@ -183,14 +202,17 @@ class Kept:
         from refconv.frameworks.worker.drawing import draw, names
         from refconv.frameworks.worker.trace_file import Writer
 
-        given = self._given
-        if given.inputs:
-            arrays = _given(given.inputs, names(model))
+        given, called, declared = self._given, names(model), getattr(model, "inputs", None)
+        if given.arrays:
+            given.arrays = files.in_order(given.arrays, called)
+            loaded = [x for _, _, x in given.arrays]
+            with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+                arrays = conforming(model, loaded) if declared else [x.astype("float32") for x in loaded]
+            for name, x, taken, each in zip(called, loaded, arrays, declared or ()):
+                files.demand_fit(name, x, taken, tuple(each.shape))
         else:
-            shapes = _named(given.shape, lambda text: tuple(int(size) for size in text.split(",")), "--shape")
-            arrays = draw(model, given.samples, given.seed, shapes, _named(given.range, int, "--range"))
-        arrays = conforming(model, arrays)
-        self._writer = Writer(given.out, self._about(names(model), arrays))
+            arrays = conforming(model, draw(model, given.samples, given.seed, given.shapes, given.ranges))
+        self._writer = Writer(given.out, self._about(called, arrays))
         for index, x in enumerate(arrays):
             self._writer.take({"kind": "input", "index": index}, x)
         return arrays
@@ -218,8 +240,8 @@ class Kept:
 
     def _about(self, names: List[str], arrays: List[np.ndarray]) -> Dict[str, Any]:
         """The first line of the file, as refconv's own `capture` writes it."""
-        given, drawn = self._given, not self._given.inputs
-        sources = ["seeded" for _ in arrays] if drawn else [text.rpartition("=")[2] for text in given.inputs]
+        given, drawn = self._given, not self._given.arrays
+        sources = ["seeded" for _ in arrays] if drawn else [path for _, path, _ in given.arrays]
         tensors = [
             {"name": name, "dtype": str(x.dtype), "shape": list(x.shape), "source": source}
             for name, x, source in zip(names, arrays, sources)
@@ -237,7 +259,7 @@ class Kept:
                 "samples": given.samples if drawn else len(arrays[0]),
                 "seed": given.seed,
                 "preprocess": "none",
-                "shapes": {},
+                "shapes": {name: list(shape) for name, shape in given.shapes.items()},
                 "thorough": given.thorough,
                 "rebuild": False,
             },
@@ -256,76 +278,11 @@ class Kept:
         }
 
 
-def _given(texts: Sequence[str], names: List[str]) -> List[np.ndarray]:
-    """The files' arrays, in the model's order."""
-    pairs = [text.rpartition("=")[::2] for text in texts]
-    named = dict(pairs)
-    if any(name for name, _ in pairs):
-        if sorted(named) != sorted(names) or len(pairs) != len(names):
-            raise Usage("--input: the inputs are called " + ", ".join(names))
-        paths = [named[name] for name in names]
-    else:
-        paths = [path for _, path in pairs]
-    if len(paths) != len(names):
-        raise Usage(f"--input: {len(paths)} given, and the model has {len(names)}: " + ", ".join(names))
-    arrays = [_loaded(path) for path in paths]
-    if len({len(x) for x in arrays}) > 1:
-        raise Usage("--input: the files hold different numbers of samples")
-    return arrays
-
-
-def _loaded(path: str) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise Usage(
-            f"{path}: cannot be read: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}"
-        ) from None
-    if not isinstance(array, np.ndarray) or not array.ndim or not array.size:
-        raise Usage(path + ": this is no .npy file with samples")
-    return array
-
-
-def _named(texts: Sequence[str], read: Any, option: str) -> Dict[str, Any]:
-    found = {}
-    for text in texts:
-        name, _, value = text.rpartition("=")
-        try:
-            found[name] = read(value)
-        except ValueError:
-            raise Usage(f"{option}: {text!r} is none") from None
-    return found
-
-
-def _demand_file(path: str, expected: str) -> str:
-    """The file's SHA-256."""
-    if not os.path.isfile(path):
-        raise Usage(path + ": there is no such file")
-    found = _digest(path)
-    if expected and expected.lower().replace("sha256:", "") != found:
-        raise Usage(f"{path}: its SHA-256 is {found}, and {expected} was demanded")
-    return found
-
-
-def _digest(path: str) -> str:
-    """SHA-256 of a file; "" of none."""
-    if not path:
-        return ""
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            for piece in iter(lambda: file.read(1 << 20), b""):
-                digest.update(piece)
-    except OSError as error:
-        raise Usage(f"{path}: cannot be read: {error.strerror}") from None
-    return digest.hexdigest()
-
-
 def _told(error: Exception, given: argparse.Namespace) -> Tuple[str, int]:
     """One line, and the exit code."""
     from refconv.frameworks.worker.drawing import Undrawable
     from refconv.frameworks.worker.failure import explain
-    from refconv.frameworks.worker.refusing import Refused
+    from refconv.frameworks.worker.naming import Refused
     from refconv.frameworks.worker.trace_file import CannotWrite
 
     if isinstance(error, (Usage, CannotWrite, Undrawable)):
@@ -336,7 +293,8 @@ def _told(error: Exception, given: argparse.Namespace) -> Tuple[str, int]:
         return str(error), 3
     fields = explain(error)
     layer = "cannot run layer {}: ".format(fields["layer"]) if fields["layer"] else ""
-    return f"{given.model}: {layer}{fields['what']}", 3
+    hint = " ({})".format(fields["hint"]) if fields["hint"] else ""
+    return f"{given.model}: {layer}{fields['what']}{hint}", 3
 
 
 def _ended(line: str, status: int) -> int:

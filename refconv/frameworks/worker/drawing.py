@@ -4,14 +4,16 @@ The same numbers as refconv's own (inputs/draw.py says what they are like), wher
 file does.
 """
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Set, Tuple
 
 import numpy as np
 
 Shape = Tuple[Any, ...]
+Sources = Dict[int, Set[str]]  # id of a tensor → names of the model's inputs
 
 OCTAVES, PIXELS, FAR = 3.0, 256, 16.0
 SEQUENCE, PLANE, VOLUME, CHANNELS = 16, 32, 16, 3
+EMBEDDINGS = ("Embedding", "ReversibleEmbedding")
 
 
 class Undrawable(Exception):
@@ -27,43 +29,69 @@ def draw(model: Any, samples: int, seed: int, shapes: Dict[str, Shape], ranges: 
         ranges: input's name, or "" → how many integers it may hold, from 0 on; else what Embeddings behind it hold.
 
     Raises:
-        Undrawable: an input takes strings, or a shape does not fit.
+        Undrawable: an input takes strings or is not declared, or a shape or range does not fit.
     """
-    declared = list(model.inputs)
+    declared, called = list(getattr(model, "inputs", None) or []), names(model)
+    _demand_fitting(called if declared else [], shapes, ranges)
     fixed = [int(x.shape[0]) for x in declared if x.shape[0] is not None]
     count = max(fixed or [samples])
-    known = {**_ranges(model), **ranges}
+    known = {**dict.fromkeys(called, ranges.get("")), **_ranges(model), **{n: ranges[n] for n in ranges if n}}
     found = []
-    for number, (name, x) in enumerate(zip(names(model), declared)):
-        shape = assumed(tuple(x.shape)[1:], shapes.get(name, shapes.get("")), name)
-        limit = known.get(name, known.get(""))
+    for number, (name, x) in enumerate(zip(called, declared)):
+        shape = _shaped(name, tuple(x.shape)[1:], shapes, alone=len(declared) == 1)
         batch = int(x.shape[0]) if x.shape[0] is not None else count
-        found.append(_one((batch, *shape), dtype_name(x.dtype), np.random.default_rng([seed, number]), limit, name))
+        generator = np.random.default_rng([seed, number])  # its own: one input's shape does not change the others
+        found.append(_one((batch, *shape), dtype_name(x.dtype), generator, known[name], name))
     return found
 
 
 def names(model: Any) -> List[str]:
-    """Of the model's inputs: Keras 3 calls a tensor as its InputLayer, Keras 2 names it with a number behind."""
-    known = getattr(model, "input_names", None)
-    return list(known) if known else [str(x.name).split(":")[0] for x in model.inputs]
+    """What the layers that stand for the model's inputs are called; a subclassed model's one is "input"."""
+    if not getattr(model, "inputs", None):
+        return ["input"]
+    return [str(x._keras_history[0].name) for x in model.inputs]
 
 
 def dtype_name(dtype: Any) -> str:
     return dtype if isinstance(dtype, str) else str(dtype.name)
 
 
-def assumed(declared: Shape, said: Any, name: str) -> Tuple[int, ...]:
-    """The sizes without the batch: those declared, those said, else 16 for sequences, 32 × 32 for images, 16³."""
-    unknown = [i for i, size in enumerate(declared) if size is None]
-    if said is not None and unknown:
-        full = list(declared)
-        if len(said) == len(unknown):
-            for i, size in zip(unknown, said):
-                full[i] = size
-            return tuple(full)
-        if len(said) != len(declared) or any(d not in (None, s) for d, s in zip(declared, said)):
-            raise Undrawable(f"{said} does not fit input {name!r}, which takes {declared}")
-        return tuple(said)
+def _demand_fitting(called: List[str], shapes: Dict[str, Shape], ranges: Dict[str, int]) -> None:
+    if not called:
+        raise Undrawable("the model does not declare its inputs, so that none are drawn: give them with --input")
+    for option, said in (("--shape", shapes), ("--range", ranges)):
+        for name in said:
+            if name and name not in called:
+                raise Undrawable(f"{option}: no input is called {name!r}; the inputs are {', '.join(called)}")
+    for limit in ranges.values():
+        if limit < 1:
+            raise Undrawable(f"--range: {limit} is no number of integers")
+
+
+def _shaped(name: str, declared: Shape, shapes: Dict[str, Shape], *, alone: bool) -> Tuple[int, ...]:
+    """The sizes without the batch: those declared, those said, else what is assumed."""
+    if name in shapes:
+        return _filled(name, declared, shapes[name])
+    if "" in shapes and (alone or None in declared):
+        return _filled(name, declared, shapes[""])
+    return _assumed(declared)
+
+
+def _filled(name: str, declared: Shape, said: Shape) -> Tuple[int, ...]:
+    """`said` has all sizes of the input, or only the unknown ones."""
+    full = list(said)
+    if len(said) == declared.count(None):
+        rest = iter(said)
+        full = [next(rest) if size is None else size for size in declared]
+    fits = len(full) == len(declared) and all(d in (None, s) for d, s in zip(declared, full))
+    if not fits or any(size < 1 for size in full):
+        wanted = ",".join("?" if size is None else str(size) for size in declared)
+        raise Undrawable(f"--shape: {','.join(map(str, said))} does not fit input {name!r}, which takes {wanted}")
+    return tuple(full)
+
+
+def _assumed(declared: Shape) -> Tuple[int, ...]:
+    """16 for a sequence, 32 × 32 for an image, 16³ for a volume, and 3 for an image's unknown channels."""
     size = {3: PLANE, 4: VOLUME}.get(len(declared), SEQUENCE)
     full = [size if d is None else d for d in declared]
     if len(declared) >= 3 and declared[-1] is None and declared[0] not in (1, 3, 4):
@@ -88,15 +116,37 @@ def _one(shape: Shape, dtype: str, generator: Any, limit: Any, name: str) -> np.
 def _ranges(model: Any) -> Dict[str, int]:
     """What integers an input may hold: the fewest of an Embedding that it reaches, or pixels where it is scaled."""
     limits: Dict[str, int] = {}
-    fed = list(zip(names(model), model.inputs))
-    for layer in model.layers:
-        given = [tensor for node in getattr(layer, "_inbound_nodes", ()) for tensor in _inputs(node)]
-        for name, x in fed:
-            if type(layer).__name__ == "Embedding" and any(_reaches(x, tensor) for tensor in given):
-                limits[name] = min(limits.get(name, layer.input_dim), layer.input_dim)
-            elif _takes_pixels(layer) and any(tensor is x for tensor in given):
-                limits.setdefault(name, PIXELS)
+    names_of = {id(x): {name} for name, x in zip(names(model), model.inputs)}
+    _gather(model, names_of, names_of, limits)
     return limits
+
+
+def _gather(model: Any, behind: Sources, itself: Sources, limits: Dict[str, int]) -> None:
+    """Look at every call of every layer of a model, and into the models in it.
+
+    Args:
+        behind: input of this model → the outermost inputs that it is made from.
+        itself: the same of those that it is.
+    """
+    for layer in model.layers:
+        for node in getattr(layer, "_inbound_nodes", ()):
+            given = _inputs(node)
+            if getattr(layer, "layers", None) and getattr(layer, "inputs", None):
+                pairs = [(id(inner), x) for inner, x in zip(layer.inputs, given)]
+                within = {inner: _sources([x], behind) for inner, x in pairs}
+                _gather(layer, within, {inner: itself.get(id(x), set()) for inner, x in pairs}, limits)
+            elif _looks_up(layer, node):
+                for name in _sources(given, behind):
+                    limits[name] = min(limits.get(name, layer.input_dim), layer.input_dim)
+            elif given and _takes_pixels(layer):
+                for name in itself.get(id(given[0]), ()):
+                    limits.setdefault(name, PIXELS)
+
+
+def _looks_up(layer: Any, node: Any) -> bool:
+    """Whether this call takes integers, each a row of a table: not one of a ReversibleEmbedding in reverse."""
+    given = getattr(getattr(node, "arguments", None), "kwargs", {})
+    return type(layer).__name__ in EMBEDDINGS and not given.get("reverse")
 
 
 def _takes_pixels(layer: Any) -> bool:
@@ -111,21 +161,21 @@ def _largest(numbers: Any) -> float:
     return float(np.max(np.abs(np.asarray(numbers, np.float64))))
 
 
-def _reaches(x: Any, tensor: Any) -> bool:
-    """Whether a tensor of the model's graph is made from `x`."""
-    waiting, seen = [tensor], set()
+def _sources(tensors: Sequence[Any], behind: Sources) -> Set[str]:
+    """The outermost inputs that tensors of a model's graph are made from."""
+    waiting, seen = list(tensors), set()
+    found: Set[str] = set()
     while waiting:
         each = waiting.pop()
-        if each is x:
-            return True
         history = getattr(each, "_keras_history", None)
-        if history is None or id(each) in seen:
+        found.update(behind.get(id(each), ()))
+        if history is None or id(each) in seen or id(each) in behind:
             continue
         seen.add(id(each))
         operation, index = history[0], history[1]
         nodes = getattr(operation, "_inbound_nodes", ())
         waiting.extend(_inputs(nodes[index]) if index is not None and index < len(nodes) else ())
-    return False
+    return found
 
 
 def _inputs(node: Any) -> Sequence[Any]:

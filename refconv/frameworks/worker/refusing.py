@@ -6,34 +6,16 @@ the configuration's text, which finds less. It does not make a file safe to load
 
 import json
 import zipfile
+import zlib
 from typing import Any, Dict, Iterator, List
 
 import h5py
 
 from refconv.frameworks.worker.loading import HDF5, ZIP
+from refconv.frameworks.worker.naming import Refused, foreign_names
 
 LARGEST = 32 << 20  # bytes of a configuration
-# As formats/names.py has them.
-CODE = (
-    "ClassMethod",
-    "FlaxLayer",
-    "InstanceMethod",
-    "JaxLayer",
-    "Lambda",
-    "TFSMLayer",
-    "TorchModuleWrapper",
-    "__lambda__",
-)
-MODULES = ("builtins", "keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "qkeras",
-           "tensorflow_model_optimization")  # fmt: skip
-FUNCTIONS_OF = ("keras.activations", "keras.losses", "keras.metrics", "keras.ops", "keras.src.activations",
-                "keras.src.losses", "keras.src.metrics", "keras.src.ops", "builtins")  # fmt: skip
-CALLED = ("__operators__.", "bitwise.", "image.", "linalg.", "math.", "nn.", "signal.", "keras.activations.")
-CALLED_NEVER = ("load_library", "load_op_library", "numpy_function", "py_function")
-
-
-class Refused(Exception):
-    """Why a file is not loaded, in one line."""
+UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
 class Config:
@@ -70,6 +52,19 @@ class Config:
         return str(config.get("name") or str(self.raw.get("class_name")).lower())
 
     @property
+    def inputs(self) -> List[str]:
+        """What the model's inputs are called, in its order; a subclassed model's one is "input"."""
+        config = self.raw.get("config")
+        if self.whole:
+            return ["input"]
+        if isinstance(config, dict) and "output_layers" in config:
+            return list(_ends(config.get("input_layers")))
+        layers = config.get("layers") if isinstance(config, dict) else config
+        first = layers[0] if isinstance(layers, list) and layers and isinstance(layers[0], dict) else {}
+        name = str((first.get("config") or {}).get("name"))
+        return [name if first.get("class_name") == "InputLayer" else name + "_input"]
+
+    @property
     def qkeras(self) -> bool:
         names = [str(each.get("class_name") or "").rpartition(">")[2] for each in _objects(self.raw)]
         return any(name[:1] == "Q" and name[1:2].isupper() or name == "PruneLowMagnitude" for name in names)
@@ -80,41 +75,29 @@ class Config:
         Raises:
             Refused: the file holds code, or names what may do more than compute.
         """
-        found = []
-        for each in _objects(self.raw):
-            name, module = str(each.get("class_name") or "").rpartition(">")[2], each.get("module")
-            if name in CODE:
-                raise Refused(name + " holds code or names a file, which is not run")
-            if name == "TFOpLambda":
-                _demand_computes(each)
-            if isinstance(module, str) and not _of(module, MODULES):
-                found.append(name)
-            elif name == "function" and isinstance(module, str) and not _of(module, FUNCTIONS_OF):
-                raise Refused("the function {}.{} is none of a layer's".format(module, each.get("config")))
-        return found
+        judged = {key: item for key, item in self.raw.items() if key != "compile_config"}  # loaded without it
+        return list(dict.fromkeys(name for each in _objects(judged) for name in foreign_names(each)))
 
 
 def _objects(raw: Any) -> Iterator[Dict[str, Any]]:
-    """Everything in the configuration that may name a class."""
+    """Everything in the configuration that may name a class, in its order."""
     waiting = [raw]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
             yield item
-            waiting.extend(item.values())
+            waiting.extend(reversed(list(item.values())))
         elif isinstance(item, list):
-            waiting.extend(item)
+            waiting.extend(reversed(item))
 
 
-def _of(module: str, known: Any) -> bool:
-    return any(module == each or module.startswith(each + ".") for each in known)
-
-
-def _demand_computes(layer: Dict[str, Any]) -> None:
-    config = layer.get("config")
-    function = str(config.get("function") if isinstance(config, dict) else "")
-    if function in CALLED_NEVER or ("." in function and not function.startswith(CALLED)):
-        raise Refused("tensorflow." + function + " may do more than compute")
+def _ends(value: Any) -> Iterator[str]:
+    """Names in ["x", 0, 0], in a list of such, or in a dictionary, which Keras takes in the order of its keys."""
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+        yield value[0]
+    elif isinstance(value, (list, dict)):
+        for item in value if isinstance(value, list) else [value[key] for key in sorted(value)]:
+            yield from _ends(item)
 
 
 def _read(path: str) -> Any:
@@ -129,10 +112,15 @@ def _read(path: str) -> Any:
             with zipfile.ZipFile(path) as archive:
                 about = json.loads(_member(archive, "metadata.json"))
                 return _member(archive, "config.json"), str(about.get("keras_version") or "")
-    except (OSError, KeyError, RuntimeError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        said = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise Refused("cannot be read: " + said) from None
+    except UNREADABLE as error:
+        raise Refused("cannot be read: " + _reason(error)) from None
     raise Refused("this is no .h5, .hdf5 or .keras file")
+
+
+def _reason(error: Exception) -> str:
+    """In one line; a KeyError's own text is in quotes."""
+    said = getattr(error, "strerror", None) or (error.args[0] if isinstance(error, KeyError) else str(error))
+    return (str(said).splitlines() or [type(error).__name__])[0]
 
 
 def _from_hdf5(root: Any) -> Any:
