@@ -125,11 +125,11 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("-q and -v exclude each other")
     if given["rebuild"] and given["no_framework"]:
         raise click.UsageError("--rebuild and --no-framework exclude each other")
+    if given["trace"] is not None:
+        _demand_alone(ctx, given)
     several = len(given["backends"]) > 1
     if several and (given["junit_file"] or given["html_file"] or given["no_framework"]):
         raise click.UsageError("several backends are told on the screen and by --json")
-    if given["trace"] is not None:
-        _demand_alone(ctx)
     files = _files(given, model)
     inputs = arguments.inputs(given["given"], arguments.first(ctx))
     early = framework(
@@ -171,12 +171,17 @@ CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras",
             "repeat")  # fmt: skip
 
 
-def _demand_alone(ctx: click.Context) -> None:
-    """Refuse what a trace has decided, or what is for a framework."""
-    for parameter in ctx.command.params:
-        if parameter.name in CAPTURED and ctx.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+def _demand_alone(ctx: click.Context, given: dict[str, Any]) -> None:
+    """Refuse what a trace has decided, or what is for a framework; what pyproject.toml says of it does not count."""
+    plain = command.make_context("check", ["MODEL"], default_map={}).params
+    for parameter in (p for p in ctx.command.params if p.name in CAPTURED):
+        name = str(parameter.name)
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             option = max(parameter.opts, key=len)
             raise click.UsageError(f"{option} and --trace exclude each other: the trace holds what ran, and how")
+        if ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
+            given[name] = plain[name]
+            ctx.set_parameter_source(name, ParameterSource.DEFAULT)
 
 
 def _files(given: dict[str, Any], model: str) -> dict[str, str]:

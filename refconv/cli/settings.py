@@ -90,7 +90,7 @@ def _value(option: click.Option, value: Any, where: str, folder: Path) -> Any:
     items = value if several and isinstance(value, list) else [value]
     _demand_kind(option, items, where)
     if _is_path(option):
-        items = [os.path.join(folder, item) for item in items]
+        items = [_within(folder, item) for item in items]
     try:
         for item in items:
             option.type.convert(item, option, None)
@@ -120,4 +120,10 @@ def _is_size(option: click.Option) -> bool:
 
 
 def _is_path(option: click.Option) -> bool:
-    return str(option.metavar or "").startswith("FILE")
+    return str(option.metavar or "").removeprefix("[NAME=]").startswith("FILE")
+
+
+def _within(folder: Path, item: str) -> str:
+    """The path, which a name and "=" may precede, as one of the folder's."""
+    name, equals, path = item.rpartition("=")
+    return name + equals + os.path.join(folder, path)

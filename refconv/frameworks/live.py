@@ -90,11 +90,14 @@ def recorded(
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
     framework, progress = framework_of(model), progress or (lambda what, share: None)
+    if mode not in framework.backend.modes:
+        hint = f"--mode {framework.backend.modes[0]}"
+        raise FrameworkError(f"{framework.backend.title} has no {mode} mode", hint=hint)
     demand_device(framework, device)
     major = int(framework.keras.__version__.split(".")[0])
 
     def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
-        return as_error(header, str(model.name), major, trace)
+        return as_error(header, str(model.name), major, trace, framework.backend.name)
 
     with tempfile.SpooledTemporaryFile(HELD, prefix="refconv-") as file:
         stream = cast(BinaryIO, file)
@@ -109,15 +112,15 @@ def demand_device(framework: Framework, device: str) -> None:
     """What a process may still choose, once its framework is running.
 
     Raises:
-        FrameworkError: a GPU is asked for, and there is none; the CPU is, and there is a GPU.
+        FrameworkError: a GPU is asked for, and there is none; the CPU or a later GPU is, and the first one is taken.
     """
     title = framework.backend.title
     gpu = any(found["type"] == "GPU" for found in framework.backend.describe()["devices"])
     if device.startswith("gpu") and not gpu:
         raise FrameworkError(f"{title} sees no GPU in this process")
-    if device == "cpu" and gpu:
-        hint = f"set CUDA_VISIBLE_DEVICES=-1 before {title} is imported, or save the model and check the file"
-        raise FrameworkError(f"a model in this process runs where {title} puts it, and it sees a GPU", hint=hint)
+    if (device == "cpu" and gpu) or device.partition(":")[2] not in ("", "0"):
+        hint = f"set CUDA_VISIBLE_DEVICES before {title} is imported, or save the model and check the file"
+        raise FrameworkError(f"a model in this process runs where {title} puts it, not on {device}", hint=hint)
 
 
 def _send(

@@ -25,6 +25,7 @@ class Kind:
     switches: tuple[tuple[str, str], ...] = ()
     device: str = "auto"
     backend: str = "tensorflow"
+    deterministic: bool = False
 
     def start(self) -> Child:
         return Child(
@@ -39,8 +40,9 @@ def kind(
     switches: Mapping[str, str] = NO_SWITCHES,
     device: str = "auto",
     backend: str = "tensorflow",
+    deterministic: bool = False,
 ) -> Kind:
-    return Kind(keras, python, memory, tuple(sorted(switches.items())), device, backend)
+    return Kind(keras, python, memory, tuple(sorted(switches.items())), device, backend, deterministic)
 
 
 class Pool:

@@ -22,15 +22,17 @@ class Replay(Stream):
         return False
 
 
-def replay(frames: Iterator[Frame], path: str, keras: int, progress: Progress | None = None) -> Replay:
+def replay(
+    frames: Iterator[Frame], path: str, keras: int, progress: Progress | None = None, backend: str = "tensorflow"
+) -> Replay:
     """What `Worker.stream` gave when the frames were kept.
 
     Args:
         path: of the model, for the message where a layer could not run.
-        keras: major version of the Keras that sent them.
+        keras, backend: major version of the Keras that sent them, and what it ran on.
     """
 
     def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
-        return as_error(header, path, keras, trace)
+        return as_error(header, path, keras, trace, backend)
 
     return Replay(frames, error, progress or (lambda what, share: None))

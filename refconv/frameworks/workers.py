@@ -97,7 +97,7 @@ class Worker:
         switches: variables of its environment, such as TF_ENABLE_ONEDNN_OPTS.
         memory: bytes of memory that it may take; 0 for as many as there are. A limit that `early` set stays.
         pool: takes it from there if one waits, and gives it back; without, it ends with this object.
-        device: what `stream` will be told, where a pool keeps it.
+        device, deterministic: what `stream` will be told, where a pool keeps it.
 
     Raises:
         FrameworkError: the interpreter cannot be started.
@@ -113,11 +113,12 @@ class Worker:
         switches: Mapping[str, str] = NO_SWITCHES,
         pool: Pool | None = None,
         device: str = "auto",
+        deterministic: bool = False,
     ) -> None:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
         self._keras, self._backend, self._pool = keras, backend, pool
-        self._kind = kind(keras, python, memory, switches, device, backend)
+        self._kind = kind(keras, python, memory, switches, device, backend, deterministic)
         if pool:
             self._child = pool.take(self._kind)
             return

@@ -29,7 +29,7 @@ class Entry:
         model: glob of the model's path as it is given, of its end after any "/", or of a live model's name.
         layer: glob of the layer's name.
         verdict: what it is, or None for any that does not pass.
-        rule: code of the rule that explains it; "" for any or none.
+        rule: code of the rule that explains it, or those of several that do together ("RC201+RC301"); "" for any.
         expires: the last day on which it passes.
         where: file and number.
     """
@@ -47,6 +47,10 @@ class Entry:
         """Where it is, without the folder."""
         return re.split(r"[/\\\\]", self.where)[-1]
 
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(self.rule.split("+")) if self.rule else ()
+
     def of(self, model: str) -> bool:
         """Whether it is about this model."""
         path = Path(model).as_posix()
@@ -55,12 +59,12 @@ class Entry:
 
     def about(self, layer: LayerResult) -> bool:
         """Whether it is about this layer, and what is wrong with it."""
-        codes = [code for finding in layer.findings for code in finding.code.split("+")]
+        explained = [set(finding.code.split("+")) for finding in layer.findings]
         return (
             layer.verdict in VERDICTS
             and fnmatchcase(layer.name, self.layer)
             and self.verdict in (None, layer.verdict)
-            and (not self.rule or self.rule in codes)
+            and (not self.rule or set(self.codes) in explained)  # a known fault does not cover another beside it
         )
 
 
@@ -158,10 +162,10 @@ def _verdict(value: Any) -> Verdict:
 
 
 def _rule(value: Any) -> str:
-    found = rule(value)
-    if found is None:
+    found = [rule(code) for code in value.split("+")]
+    if None in found:
         raise ValueError
-    return found.code
+    return "+".join(each.code for each in found if each)
 
 
 READERS: Mapping[str, Callable[[Any], Any]] = {"verdict": _verdict, "rule": _rule}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from refconv import formats, frameworks
 from refconv.compare.drift import drift
 from refconv.errors import BadInput
 from refconv.formats.source import Source
@@ -43,6 +44,10 @@ def check_backends(
     if len(set(backends)) < len(backends):
         raise BadInput("one backend is named twice", where="--backend")
     options = replace(options or Options(), **overrides)
+    if options.trace:
+        raise BadInput("a trace is of one backend", where="--trace", hint="leave out --backend")
+    source = source or formats.accept(path, options.architecture, sha256=options.sha256)
+    _demand_all(source, backends, options)
     results: dict[str, CheckResult] = {}
     apart: dict[str, dict[int, float]] = {}
     with _kept() as first:
@@ -50,10 +55,16 @@ def check_backends(
             seen = _Distances(first) if results else first
             asked = replace(options, backend=backend)
             results[backend] = check(path, inputs, options=asked, progress=progress, source=source, on_outputs=seen)
-            source = None
             if isinstance(seen, _Distances):
                 apart[backend] = dict(seen.found)
     return BackendsResult(results, apart)
+
+
+def _demand_all(source: Source, backends: Sequence[str], options: Options) -> None:
+    """That the model can be given to each, before the first one runs."""
+    graph = formats.load(source, subclassed=bool(options.trust_code))
+    for backend in backends:
+        frameworks.keras_for(graph.keras, options.keras, backend, qkeras=graph.qkeras)
 
 
 class _Kept:

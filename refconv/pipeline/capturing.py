@@ -12,6 +12,7 @@ import numpy as np
 
 from refconv import __version__, formats, frameworks
 from refconv import inputs as model_inputs
+from refconv.errors import BadInput
 from refconv.formats.refusals import refuse
 from refconv.formats.replacing import demand_apart
 from refconv.formats.source import Source
@@ -50,6 +51,8 @@ def capture(
     """
     begun, options = time.perf_counter(), replace(options or Options(), **overrides)
     target = str(output or Path(path).stem + ENDING)
+    if options.trace:
+        raise BadInput("what was captured is not captured again", where="option trace")
     demand_apart(target, path, *filter(None, [options.architecture]))
     progress("reading the model", None)
     code = trusted_files(options.trust_code)

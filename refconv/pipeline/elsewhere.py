@@ -16,6 +16,7 @@ from refconv.result import FAILING, CheckResult, Finding, LayerResult, Verdict
 RIGHT = (Verdict.EXACT, Verdict.WITHIN)
 SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 OTHERS = {"graph": ("eager",), "xla": ("graph", "eager"), "eager": ()}
+ONE_MODE = {"jax": {"graph", "xla"}, "torch": {"graph", "eager"}}  # which are the same run there
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ Again = Callable[[Options, Mapping[str, str]], CheckResult]
 def ways(options: Options, environment: Mapping[str, Any]) -> Iterator[Way]:
     """The same again, then other modes, then oneDNN the other way round."""
     yield Way("RC601", "run again in the same way", options)
-    for mode in OTHERS[options.mode]:
+    same = ONE_MODE.get(options.backend, set())
+    for mode in (mode for mode in OTHERS[options.mode] if not {mode, options.mode} <= same):
         yield Way("RC603", f"run in {mode} mode", replace(options, mode=mode), fix=f"Run it with --mode {mode}.")
     onednn = environment.get("onednn") or {}
     if "enabled" in onednn and environment.get("backend", "tensorflow") == "tensorflow":

@@ -15,7 +15,7 @@ from refconv.frameworks import live
 from refconv.graph import Graph
 from refconv.ops.base import Context
 from refconv.pipeline.model import draw_inputs, verify
-from refconv.pipeline.options import Given, OnLayer, Options, Progress
+from refconv.pipeline.options import Given, OnLayer, OnOutputs, Options, Progress
 from refconv.primitives import engines
 from refconv.reference.masks import with_known_masks
 from refconv.reference.slicing import slice_size
@@ -35,7 +35,14 @@ OF_FILES = {
 }
 
 
-def check_live(model: Any, given: Given, options: Options, progress: Progress, on_layer: OnLayer | None) -> CheckResult:
+def check_live(
+    model: Any,
+    given: Given,
+    options: Options,
+    progress: Progress,
+    on_layer: OnLayer | None,
+    on_outputs: OnOutputs | None = None,
+) -> CheckResult:
     """Verify every layer of a live model against what it computes here.
 
     Raises:
@@ -57,7 +64,7 @@ def check_live(model: Any, given: Given, options: Options, progress: Progress, o
         "samples": size,
         "repeat": options.runs,
     }
-    told: dict[str, Any] = {"progress": progress, "on_layer": on_layer}
+    told: dict[str, Any] = {"progress": progress, "on_layer": on_layer, "on_outputs": on_outputs}
     with live.recorded(model, arrays, **how, progress=progress) as stream:
         result = verify(graph, stream, arrays, options, selected=selected, seeded=given is None, **told, size=size)
     described = model_inputs.describe(graph.specs, arrays, given, options.samples, options.seed, options.preprocess)

@@ -84,14 +84,14 @@ def check(
             from refconv.pipeline.living import check_live, refuse_switches  # only here is a framework at hand
 
             refuse_switches(switches)
-            return check_live(path, inputs, other, progress, told)
+            return check_live(path, inputs, other, progress, told, outputs)
         return checked(source or path, inputs, other, switches, progress, told, None if switches else pool, outputs)
 
     known = read_entries(options.accepted) if options.accepted else ()
     if known:  # the first layer that fails may be a known one, and the others are not
         options = replace(options, fail_fast=False)
     if options.trace and isinstance(path, (str, Path)):
-        result = _replayed(source or path, inputs, options, progress, on_layer)
+        result = _replayed(source or path, inputs, options, progress, on_layer, on_outputs)
     else:
         result = again(options, {}, on_layer, on_outputs)
     if result.verdict == "fail" and options.framework and options.explain and not options.trace:
@@ -139,6 +139,7 @@ def checked(
             switches=switches,
             pool=pool,
             device=options.device,
+            deterministic=options.deterministic,
         ) as worker,
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
@@ -154,14 +155,17 @@ def checked(
         result = _result(slices, progress, on_layer)
         if after:
             after(worker, slices, result)
-    if options.keras == "auto" and keras != graph.keras:
-        said = f"a file of Keras {graph.keras}, run by Keras {keras}: on {options.backend} there is no other"
-        result = replace(result, notes=(*result.notes, said))
+    result = _of_another_keras(result, graph, keras, options)
     return _described(runs.completed(result, graph), runs.parts, inputs, options, started)
 
 
 def _replayed(
-    path: str | Path | Source, inputs: Given, options: Options, progress: Progress, on_layer: OnLayer | None
+    path: str | Path | Source,
+    inputs: Given,
+    options: Options,
+    progress: Progress,
+    on_layer: OnLayer | None,
+    on_outputs: OnOutputs | None,
 ) -> CheckResult:
     """A check of what was captured before, with no framework."""
     begun = time.perf_counter()
@@ -174,10 +178,19 @@ def _replayed(
         engine = engines.get(options.engine)
         context = Context(engine, seeded=found.about.seeded, spread=options.spread)
         selected = select(left, options.layers)
-        slices = Slices(left, found.stream, known, found.size, context, found.options, selected)
+        slices = Slices(left, found.stream, known, found.size, context, found.options, selected, on_outputs)
         result = untried(_result(slices, progress, on_layer), found.options)
+    result = _of_another_keras(result, found.graph, found.about.keras, found.options)
     result = found.runs.completed(result, found.graph)
     return replace(result, input=described(found.about, found.runs.parts), seconds=time.perf_counter() - begun)
+
+
+def _of_another_keras(result: CheckResult, graph: Graph, keras: int, options: Options) -> CheckResult:
+    """With a note where the Keras that wrote the file is not on the backend that ran it."""
+    if options.keras != "auto" or keras == graph.keras:
+        return result
+    said = f"a file of Keras {graph.keras}, run by Keras {keras}: on {options.backend} there is no other"
+    return replace(result, notes=(*result.notes, said))
 
 
 def _demand_arithmetic(options: Options) -> None:
@@ -216,6 +229,7 @@ def verify(
     seeded: bool = False,
     progress: Progress = silent,
     on_layer: OnLayer | None = None,
+    on_outputs: OnOutputs | None = None,
     size: int = 0,
 ) -> CheckResult:
     """Judge a trace of the model by its graph; `arrays` are the model inputs that both were fed.
@@ -227,7 +241,7 @@ def verify(
     graph, arrays = with_known_masks(graph, arrays)
     context = Context(engines.get(options.engine), seeded=seeded, spread=options.spread)
     stream = frameworks.Whole(trace) if isinstance(trace, Trace) else trace
-    slices = Slices(graph, stream, arrays, size or len(arrays[0]), context, options, selected)
+    slices = Slices(graph, stream, arrays, size or len(arrays[0]), context, options, selected, on_outputs)
     return _result(slices, progress, on_layer)
 
 

@@ -62,7 +62,8 @@ def replayed(source: Source, given: Given, options: Options, progress: Progress,
         options = _as_captured(options, about)
         runs = _runs(graph, file, options, draw)
         frames = _fitting(file.frames, graph, options.trace)
-        yield Replayed(about, graph, runs, options, frameworks.replay(frames, runs.path, about.keras, progress))
+        stream = frameworks.replay(frames, runs.path, about.keras, progress, about.backend)
+        yield Replayed(about, graph, runs, options, stream)
 
 
 def described(about: About, found: Parts) -> dict[str, Any]:
@@ -84,7 +85,9 @@ def described(about: About, found: Parts) -> dict[str, Any]:
 
 def untried(result: CheckResult, options: Options) -> CheckResult:
     """`result` with a note where a framework at hand would have been run again to explain its failure."""
-    asked = []
+    asked: list[Options] = []
+    if result.verdict != "fail" or not options.explain:
+        return result
 
     def again(other: Options, switches: Mapping[str, str]) -> CheckResult:
         asked.append(other)
@@ -129,8 +132,7 @@ def _runs(graph: Graph, file: TraceFile, options: Options, draw: Draw) -> Runnab
     """What ran: the model, or what was left of it when it was rebuilt."""
     if not file.about.rebuilt:
         return Runnable(Parts(graph, _fed(graph, file.inputs, options.trace)), graph.path, {})
-    own = dict(zip([spec.name for spec in graph.specs], file.inputs, strict=False))
-    found = parts(graph, own, options, draw, lambda node: node.attrs is None)
+    found = parts(graph, None, options, draw, lambda node: node.attrs is None)  # drawn: what was fed takes their place
     left = replace(found, arrays=_fed(found.graph, file.inputs, options.trace))
     return Runnable(left, graph.path, {}, (NOTE,))
 

@@ -14,7 +14,7 @@ from refconv.report import json_report, summary, terminal
 from refconv.report.columns import cells
 from refconv.report.details import details
 from refconv.report.text import error, in_json, pad, width, wrap
-from refconv.result import FAILING, BackendsResult, LayerResult
+from refconv.result import FAILING, BackendsResult, LayerResult, Verdict
 
 INDENT = "    "
 LAYER, TYPE, OUTPUT, BOUND, VERDICT = 0, 1, 2, 4, 6  # of a layer's cells
@@ -95,13 +95,30 @@ def _plain(result: BackendsResult) -> Iterator[str]:
 def _said(result: BackendsResult) -> Iterator[str]:
     """Which layers differ between the backends, and which from the reference on all of them."""
     if not result.differing and not result.failing:
-        yield "no layer differs between them: each lies inside the bound of the same reference on every backend"
+        yield f"no layer differs between them: {_alike(result)}"
     for index in result.differing:
         layers = result.layer(index)
         said = ", ".join(f"{layer.verdict.value} on {backend}" for backend, layer in layers.items())
         yield f"{next(iter(layers.values())).name} differs between them: {said}"
     for index in (i for i in result.failing if i not in result.differing):
-        yield f"{next(iter(result.layer(index).values())).name} differs from the reference on all of them"
+        layers = result.layer(index)
+        where = "all of them" if len(layers) == len(result.results) else ", ".join(layers)
+        yield f"{next(iter(layers.values())).name} differs from the reference on {where}"
+
+
+def _alike(result: BackendsResult) -> str:
+    """What that is worth: a layer that was not verified everywhere tells nothing."""
+    each = [result.layer(index) for index in result.indices]
+    known = [
+        layers
+        for layers in each
+        if len(layers) == len(result.results) and Verdict.UNVERIFIED not in [la.verdict for la in layers.values()]
+    ]
+    if len(known) == len(each):
+        return "each lies inside the bound of the same reference on every backend"
+    return (
+        f"{len(known)} of {len(each)} lie inside the bound of the same reference on every backend, the others are open"
+    )
 
 
 def _endings(result: BackendsResult) -> Iterator[str]:

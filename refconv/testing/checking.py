@@ -13,7 +13,7 @@ import pytest
 
 import refconv
 from refconv.cli import settings
-from refconv.cli.check import asked, command
+from refconv.cli.check import CAPTURED, asked, command
 from refconv.errors import BadInput, RefconvError
 from refconv.frameworks import Pool
 from refconv.report.text import printable
@@ -30,6 +30,7 @@ class Run:
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._pool = config, Pool()
         self._settings: Mapping[str, Any] | None = None
+        self._registered: set[str] = set()  # files of references that were run
 
     def __enter__(self) -> Run:
         return self
@@ -67,9 +68,17 @@ class Run:
     ) -> tuple[CheckResult | None, RefconvError | None]:
         try:
             given = self._given(options, marks)
+            self._register(given["references"])
             return refconv.check(model, inputs, options=asked(given), pool=self._pool), None
         except RefconvError as error:
             return None, self._cleaned(error)
+
+    def _register(self, files: Sequence[str]) -> None:
+        from refconv.pipeline.code import run_references
+
+        new = [file for file in files if file not in self._registered]
+        run_references(new)
+        self._registered.update(new)
 
     def _cleaned(self, error: RefconvError) -> RefconvError:
         """In printable characters, and without the framework's last lines, unless pytest is asked for more (-v)."""
@@ -80,14 +89,19 @@ class Run:
 
     def _given(self, options: Mapping[str, Any], marks: Sequence[pytest.Mark]) -> dict[str, Any]:
         """Every parameter of `refconv check`: the nearer to the check something was said, the more it counts."""
-        found = dict(self._configured())
         pairs = ((name, self._config.getoption(name, None)) for name in FROM_PYTEST)
-        found |= parameters({FROM_PYTEST[name]: value for name, value in pairs if value is not None}, "pytest's option")
+        found = parameters({FROM_PYTEST[name]: value for name, value in pairs if value is not None}, "pytest's option")
         for mark in reversed(marks):  # the nearest comes first
             if mark.args:
                 raise BadInput("takes options by name", where="@pytest.mark.refconv", hint='device="cpu"')
             found |= parameters(mark.kwargs, "@pytest.mark.refconv")
         found |= parameters(options, "refconv_check")
+        configured = self._configured()
+        if found.get("trace"):  # which holds what ran, and how
+            if strange := sorted(set(found) & set(CAPTURED)):
+                raise BadInput(f"{strange[0]} and trace exclude each other", where="refconv_check")
+            configured = {name: value for name, value in configured.items() if name not in CAPTURED}
+        found = {**configured, **found}
         if len(found.get("backends") or ()) > 1:
             raise BadInput("one at a time is checked in a test", where="backend", hint="parametrize the test")
         found["html_file"] = self._config.getoption("refconv_report", None)

@@ -105,7 +105,10 @@ def test_a_rule_stands_for_the_findings_it_explains(tmp_path):
     explained = wrong(verdict=Verdict.SUSPECT, findings=FINDINGS)
     assert accepted(result(explained), known, TODAY).verdict == "pass"
     together = wrong(findings=(replace(FINDINGS[0], code="RC203+RC201"),))
-    assert accepted(result(together), known, TODAY).verdict == "pass"
+    assert accepted(result(together), known, TODAY).verdict == "fail"  # another fault beside the known one
+    pair = entries(tmp_path, KNOWN.replace('verdict = "mismatch"', 'rule = "RC201+rc203"'))
+    assert accepted(result(together), pair, TODAY).verdict == "pass"
+    assert accepted(result(explained), pair, TODAY).verdict == "fail"
     assert accepted(result(wrong()), known, TODAY).verdict == "fail"
     both = entries(tmp_path, KNOWN.replace("reason", 'rule = "RC201"\nreason'))
     assert accepted(result(explained), both, TODAY).verdict == "fail"

@@ -35,7 +35,7 @@ from refconv.pipeline.running import manner
 from refconv.pipeline.slices import Slices
 from refconv.reference.forward import weights_of
 from refconv.reference.masks import MASK
-from refconv.result import FAILING, CheckResult, Comparison, LayerResult, Verdict
+from refconv.result import FAILING, CheckResult, LayerResult, Verdict
 from refconv.trace import Call, Trace
 
 SECONDS = 60.0  # the default of how long smaller cases are looked for
@@ -79,6 +79,8 @@ def reduce(
     options = replace(options or Options(), **overrides)
     if not options.framework:
         raise BadInput("only a framework shows what fails in it", where="--no-framework")
+    if options.trace:
+        raise BadInput("a trace cannot be run again, and smaller", where="option trace")
     options = replace(options, fail_fast=True, power=False, thorough=False, spread=False)
     failing: list[Failing] = []
     found: list[Reduced] = []
@@ -116,7 +118,7 @@ class Reducing:
         with tempfile.TemporaryDirectory(prefix="refconv-") as folder:
             if failing is None:
                 return self._fused(result, Path(folder))
-            if all(c.verdict not in FAILING or _trend(c) for c in failing.result.outputs):
+            if _only_a_trend(failing.result):
                 return Reduced(result, failing.result, notes=(TREND,))
             return self._layer(failing, result, Path(folder)) or self._around(failing, result, Path(folder))
 
@@ -127,9 +129,9 @@ class Reducing:
         if own != Form(self._keras) and not self._options.rebuild:
             yield own
 
-    def _job(self, written: Written, inputs: Sequence[np.ndarray]) -> frameworks.Stream:
+    def _job(self, written: Written, inputs: Sequence[np.ndarray], architecture: str = "") -> frameworks.Stream:
         how = manner(self._graph, self._options, self._code)
-        return self._worker.stream(written.path, inputs, names=written.names, **how)
+        return self._worker.stream(written.path, inputs, names=written.names, architecture=architecture, **how)
 
     def _layer(self, failing: Failing, result: CheckResult, folder: Path) -> Reduced | None:
         """The layer by itself, reduced; None where it fails in no form."""
@@ -238,7 +240,7 @@ class Reducing:
 
     def _judged_in_file(self, node: Node, arrays: Sequence[np.ndarray]) -> tuple[Trace, Verdict, np.ndarray | None]:
         """The user's file run again: what the framework sent, the node's verdict, and its first output."""
-        stream = self._job(Written(Path(self._graph.path), {}), arrays)
+        stream = self._job(Written(Path(self._graph.path), {}), arrays, self._options.architecture)
         trace = stream.all()
         call = Calls(self._graph, stream).of(node)
         declared = declare(node, trace.environment, self._options.mode, self._options.arithmetic)
@@ -276,7 +278,11 @@ class Reducing:
         """None where the layer does not fail so, or no script can take its output."""
         node, graph = failing.node, self._graph
         alone = len(graph.outputs) == 1 and graph.outputs[0] == Ref(node.index)
-        if self._options.rebuild or not (alone or ("/" not in node.layer and node.call == 0)):
+        if (
+            self._options.architecture
+            or self._options.rebuild
+            or not (alone or ("/" not in node.layer and node.call == 0))
+        ):
             return None
         if any(graph.nodes[index].type == MASK for index in graph.inputs):
             return None
@@ -318,9 +324,10 @@ def _begun(start: Outcome, layer: LayerResult) -> Outcome | str:
     return replace(start, fault=replace(start.fault, codes=frozenset(codes)))
 
 
-def _trend(output: Comparison) -> bool:
-    """Whether no element is wrong alone."""
-    return output.slope is not None and not output.failing
+def _only_a_trend(layer: LayerResult) -> bool:
+    """Whether some output fails, and no element of any alone."""
+    wrong = [c for c in (*layer.outputs, *layer.weights.values()) if c.verdict in FAILING]
+    return bool(wrong) and all(c.slope is not None and not c.failing for c in wrong)
 
 
 def _own(node: Node) -> bool:

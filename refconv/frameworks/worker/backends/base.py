@@ -125,11 +125,6 @@ class Backend:
         """
         raise NotImplementedError
 
-    @contextmanager
-    def placed(self) -> Iterator[None]:
-        """Where what runs inside goes, for a framework that has no such switch for the whole process."""
-        yield
-
     def describe(self) -> Dict[str, Any]:
         """Versions, devices, threads and switches, as JSON values."""
         raise NotImplementedError
