@@ -17,6 +17,7 @@ import refconv
 from refconv.errors import BadInput, FrameworkError
 from refconv.formats.live import read_live
 from refconv.frameworks import live
+from refconv.frameworks.worker.backends.tensorflow import TensorFlow
 from refconv.report import json_report
 from refconv.result import CheckResult, Verdict
 
@@ -248,6 +249,26 @@ def test_options_for_files_are_refused_by_name(option):
 def test_a_gpu_that_is_not_there_is_told():
     with pytest.raises(FrameworkError, match="sees no GPU in this process"):
         refconv.check(dense(keras3), device="gpu")
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu:1"])
+def test_another_device_than_the_one_that_runs_is_told(device: str, monkeypatch: pytest.MonkeyPatch):
+    gpu = {"devices": [{"type": "CPU"}, {"type": "GPU"}]}
+    monkeypatch.setattr(TensorFlow, "describe", lambda self: gpu)
+    with pytest.raises(FrameworkError, match=f"runs where TensorFlow puts it, not on {device}"):
+        refconv.check(dense(keras3), device=device)
+
+
+def test_a_mode_that_the_backend_has_not_got_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(TensorFlow, "modes", ("graph", "eager"))
+    with pytest.raises(FrameworkError, match="TensorFlow has no xla mode .--mode graph"):
+        refconv.check(dense(keras3), mode="xla")
+
+
+def test_every_layer_s_outputs_are_handed_on():
+    given = []
+    refconv.check(dense(keras3), samples=3, on_outputs=lambda node, start, outputs: given.append((node.name, outputs)))
+    assert [(name, [y.shape for y in outputs]) for name, outputs in given] == [("dense", [(3, 3)])]
 
 
 @BOTH

@@ -188,3 +188,13 @@ def test_a_trace_of_another_model(tmp_path: Path) -> None:
     refconv.capture(SAMPLES / "digits.h5", output=tmp_path / "t.h5")
     with pytest.raises(UnreadableTrace, match="of a model with the SHA-256 [0-9a-f]{64}; .*digits.keras has [0-9a-f]"):
         refconv.check(SAMPLES / "digits.keras", trace=str(tmp_path / "t.h5"))
+
+
+@pytest.mark.slow  # Keras is started twice, for a file that refconv writes
+def test_a_model_that_begins_behind_code(tmp_path: Path) -> None:
+    """Rebuilt without its Lambda, the model takes another shape than its file says."""
+    x = keras.Input((8, 8))
+    y = keras.layers.Lambda(lambda t: t[..., None], output_shape=(8, 8, 1), name="code")(x)
+    keras.Model(x, keras.layers.Conv2D(2, 3, name="conv")(y)).save(tmp_path / "m.keras")
+    at_once, later = both(tmp_path / "m.keras", tmp_path, rebuild=True)
+    assert later == at_once and later["layers"][-1]["verdict"] in ("exact", "within")

@@ -55,6 +55,32 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list:
     return calls
 
 
+def test_references_are_run_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr("refconv.pipeline.code.run_references", ran.extend)
+    with checking.Run(None) as session:  # type: ignore[arg-type]
+        for files in (["a.py"], ["a.py", "b.py"], []):
+            session._register(files)
+    assert ran == ["a.py", "b.py"]
+
+
+def test_what_a_trace_decided_is_not_said_again(asked: list, inner: pytest.Pytester) -> None:
+    inner.makepyprojecttoml("[tool.refconv]\nsamples = 7\nlenient = true\n")
+    done = run(
+        inner,
+        """
+        def test_right(refconv_check):
+            refconv_check("pass", trace="run.trace.h5")
+        def test_both(refconv_check):
+            refconv_check("pass", trace="run.trace.h5", mode="eager")
+        """,
+    )
+    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines(["*mode and trace exclude each other*"])
+    ((_, _, options, _),) = asked
+    assert (options.trace, options.samples, options.policy.lenient) == ("run.trace.h5", 2, True)
+
+
 def run(inner: pytest.Pytester, code: str, *arguments: str) -> pytest.RunResult:
     inner.makepyfile(test_it=code)
     return inner.runpytest_inprocess(*ALONE, *arguments)

@@ -13,7 +13,7 @@ import tf_keras
 from hypothesis import HealthCheck, Phase, find, given, settings
 from support.planted_layers import smallest
 
-from refconv.errors import BadInput
+from refconv.errors import BadInput, FrameworkError
 from refconv.result import Verdict
 from refconv.testing.strategies import ModelCase, ModelMismatch, models
 from refconv.testing.strategies.layers import LAYERS, QUANTIZED, Numbers, choices
@@ -159,6 +159,17 @@ def test_a_planted_layer_fails_and_is_explained() -> None:
     with pytest.raises(ModelMismatch, match="(?s)conv2d_1  Conv2D  mismatch.*RC201  SAME padding on the other side"):
         case.check(keras, layers={"Conv2D": Swapped})
     assert one_convolution("valid").check(keras, layers={"Conv2D": Swapped}).verdict == "pass"
+
+
+def test_a_layer_that_was_not_verified_is_no_pass() -> None:
+    class Raises(keras.layers.Conv2D):
+        def call(self, x: Any) -> Any:
+            if not isinstance(x, keras.KerasTensor):
+                raise ValueError("no such kernel")
+            return super().call(x)
+
+    with pytest.raises((ModelMismatch, FrameworkError), match="no such kernel"):
+        one_convolution().check(keras, layers={"Conv2D": Raises})
 
 
 def test_a_model_with_a_planted_layer_ends_as_that_layer_alone() -> None:
