@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 from support.live import PACKAGES
 from support.swapped import RIGHT, WRONG, files, twenty
@@ -53,3 +54,19 @@ def test_a_wrong_convolution_of_twenty_layers_becomes_one_channel_on_three_place
     right = run(folder / "reproduce.py")
     assert right.returncode == 0 and "the framework gives what is expected" in right.stdout, right.stderr
     assert "refconv" not in (folder / "reproduce.py").read_text()
+
+
+@pytest.mark.slow  # JAX is started twice
+def test_what_another_backend_computes_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("jax")
+    layers = keras.layers
+    x = keras.Input((7, 7, 2))
+    y = layers.Resizing(5, 11, interpolation="bicubic", name="cubic")(layers.Conv2D(3, 3, name="conv")(x))
+    keras.Model(x, y).save(tmp_path / "model.keras")
+    with pytest.raises(SystemExit) as ended:
+        main(["reduce", str(tmp_path / "model.keras"), "--backend", "jax", "-o", str(tmp_path / "case"), "-q"])
+    assert ended.value.code == 1, capsys.readouterr().err
+    script = tmp_path / "case" / "reproduce.py"
+    assert "import jax" in script.read_text() and "tensorflow" not in script.read_text()
+    wrong = run(script)
+    assert wrong.returncode == 1 and wrong.stdout.startswith("jax "), wrong.stderr

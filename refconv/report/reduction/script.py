@@ -34,8 +34,8 @@ def _head(case: Saved, title: str) -> str:
     )
     return (
         f'"""{_plain(title)}.\n\n'
-        f"It needs NumPy, {title_of} and {package} ({versions}, when found), and the files beside it. It prints what\n"
-        "the framework gives and what is expected. Exit code 1 while they differ, 0 once they agree.\n"
+        f"It needs NumPy, {title_of} and {package}, and the files beside it ({versions}, when found).\n"
+        "It prints what the framework gives and what is expected. Exit code 1 while they differ, 0 once they agree.\n"
         '"""\n'
     )
 
