@@ -1,11 +1,12 @@
-"""Options of the form [NAME=]VALUE, and the command line that gave them."""
+"""Options of the form [NAME=]VALUE, the command line that gave them, and what they are to the pipeline."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ from refconv.errors import BadInput
 
 if TYPE_CHECKING:
     from refconv.inputs import Source
-
+    from refconv.pipeline import Options
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -100,6 +101,15 @@ def _named(text: str) -> tuple[str, str]:
     """Name and path; a file whose own name holds "=" is found as it stands."""
     name, equals, path = text.partition("=")
     return ("", text) if not equals or os.path.exists(text) else (name, path)
+
+
+def options(given: Mapping[str, Any], **more: Any) -> Options:
+    """The pipeline's options from a command's parameters that bear their names; `more`: those that do not."""
+    from refconv.pipeline import Options
+
+    names = {field.name for field in fields(Options)} & given.keys()
+    same = {name: "" if given[name] is None else given[name] for name in names}
+    return Options(**{**same, "shapes": shapes(given["shapes"]), **more})
 
 
 def first(ctx: click.Context) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,9 +12,6 @@ from refconv.cli.early import framework
 from refconv.cli.ending import Command
 from refconv.cli.output import write
 from refconv.cli.progress import progress
-
-if TYPE_CHECKING:
-    from refconv.pipeline import Options
 
 EPILOG = """\b
 Examples:
@@ -96,7 +93,9 @@ def command(
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
 
-        found = pipeline.capture(model, inputs, output=target, options=_options(given), progress=update, source=source)
+        found = pipeline.capture(
+            model, inputs, output=target, options=arguments.options(given), progress=update, source=source
+        )
     from refconv.report import captured
     from refconv.report.files import write_text
 
@@ -104,18 +103,3 @@ def command(
     if json_file is not None:
         write_text(json_file, captured.json_text(found))
     ctx.exit(found.exit_code)
-
-
-def _options(given: dict[str, Any]) -> Options:
-    from refconv.pipeline import Options
-
-    same = ("samples", "seed", "preprocess", "mode", "keras", "device", "timeout", "memory", "thorough", "rebuild",
-            "trust_code", "backend", "deterministic", "repeat")  # fmt: skip
-    return Options(
-        **{name: given[name] for name in same},
-        tf32=given["tf32"] or "",
-        architecture=given["architecture"] or "",
-        sha256=given["sha256"] or "",
-        python=given["python"] or "",
-        shapes=arguments.shapes(given["shapes"]),
-    )

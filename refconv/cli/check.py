@@ -152,12 +152,12 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         if given["trace"] is not None:
             rehearse(given["trace"])
         run_references(given["references"])
-        asked: dict[str, Any] = {"options": _options(given), "progress": update, "source": source}
+        how: dict[str, Any] = {"options": asked(given), "progress": update, "source": source}
         if several:
-            compared = pipeline.check_backends(model, inputs, backends=given["backends"], **asked)
+            compared = pipeline.check_backends(model, inputs, backends=given["backends"], **how)
             _show_backends(compared, -1 if quiet else int(verbose), files)
             ctx.exit(compared.exit_code)
-        result = pipeline.check(model, inputs, **asked)
+        result = pipeline.check(model, inputs, **how)
     if said := arguments.from_settings(ctx):
         result = replace(result, notes=(*result.notes, f"pyproject.toml says {said}"))
     _print(result, -1 if quiet else int(verbose))
@@ -196,51 +196,18 @@ def _files(given: dict[str, Any], model: str) -> dict[str, str]:
     return files
 
 
-def _options(given: dict[str, Any]) -> Options:
-    from refconv.pipeline import Options
-    from refconv.result import Policy
-
-    same = (
-        "samples",
-        "seed",
-        "preprocess",
-        "layers",
-        "mode",
-        "keras",
-        "engine",
-        "device",
-        "power",
-        "fail_fast",
-        "timeout",
-        "memory",
-        "thorough",
-        "rebuild",
-        "trust_code",
-        "deterministic",
-        "repeat",
-    )
-    policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
-    return Options(
-        **{name: given[name] for name in same},
-        backend=(given["backends"] or ("tensorflow",))[0],
-        tf32=given["tf32"] or "",
-        arithmetic=given["arithmetic"] or "",
-        architecture=given["architecture"] or "",
-        trace=given["trace"] or "",
-        accepted=given["accepted"] or "",
-        sha256=given["sha256"] or "",
-        python=given["python"] or "",
-        framework=not given["no_framework"],
-        explain=not given["no_explain"],
-        shapes=arguments.shapes(given["shapes"]),
-        spread=given["html_file"] is not None,
-        policy=policy,
-    )
-
-
 def asked(given: dict[str, Any]) -> Options:
     """The options that a check is asked with, from this command's parameters by name."""
-    return _options(given)
+    from refconv.result import Policy
+
+    return arguments.options(
+        given,
+        backend=(given["backends"] or ("tensorflow",))[0],
+        framework=not given["no_framework"],
+        explain=not given["no_explain"],
+        spread=given["html_file"] is not None,
+        policy=Policy(given["lenient"], given["strict"], given["allow_unverified"]),
+    )
 
 
 def _print(result: CheckResult, verbosity: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from refconv.cli.early import framework
 from refconv.cli.ending import Command
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
-
-if TYPE_CHECKING:
-    from refconv.pipeline import Options
 
 EPILOG = """\b
 Examples:
@@ -118,7 +115,7 @@ def command(
             output=output,
             force=given["force"],
             seconds=given["seconds"],
-            options=_options(given),
+            options=arguments.options(given),
             progress=update,
             source=source,
         )
@@ -128,33 +125,3 @@ def command(
     if json_file is not None:
         write_text(json_file, terminal.as_json(found, folder))
     ctx.exit(found.exit_code)
-
-
-def _options(given: dict[str, Any]) -> Options:
-    from refconv.pipeline import Options
-
-    same = (
-        "samples",
-        "seed",
-        "preprocess",
-        "layers",
-        "mode",
-        "keras",
-        "engine",
-        "device",
-        "backend",
-        "deterministic",
-        "timeout",
-        "memory",
-        "rebuild",
-        "trust_code",
-    )
-    return Options(
-        **{name: given[name] for name in same},
-        arithmetic=given["arithmetic"] or "",
-        tf32=given["tf32"] or "",
-        python=given["python"] or "",
-        architecture=given["architecture"] or "",
-        sha256=given["sha256"] or "",
-        shapes=arguments.shapes(given["shapes"]),
-    )
