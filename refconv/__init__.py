@@ -9,28 +9,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from refconv.errors import RefconvError
     from refconv.formats import load
-    from refconv.frameworks import Pool
     from refconv.inventory.difference import diff
     from refconv.inventory.edit import edit
     from refconv.inventory.weights import weights
     from refconv.ops.registered import register
-    from refconv.pipeline import Options, capture, check, evaluate, explain, pixel, run
-    from refconv.report.reduction import reduce
-    from refconv.result import Captured, CheckResult, Policy, Verdict
+    from refconv.pipeline import Options, check, evaluate, explain, pixel, run
+    from refconv.result import CheckResult, Policy, Verdict
     from refconv.scoring.result import EvaluateResult
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Captured",
     "CheckResult",
     "EvaluateResult",
     "Options",
     "Policy",
-    "Pool",
     "RefconvError",
     "Verdict",
-    "capture",
     "check",
     "diff",
     "edit",
@@ -38,22 +33,18 @@ __all__ = [
     "explain",
     "load",
     "pixel",
-    "reduce",
     "register",
     "run",
     "weights",
 ]
 
 _HOME = {
-    "Captured": "refconv.result",
     "CheckResult": "refconv.result",
     "EvaluateResult": "refconv.scoring.result",
     "Options": "refconv.pipeline",
     "Policy": "refconv.result",
-    "Pool": "refconv.frameworks",
     "RefconvError": "refconv.errors",
     "Verdict": "refconv.result",
-    "capture": "refconv.pipeline",
     "check": "refconv.pipeline",
     "diff": "refconv.inventory.difference",
     "edit": "refconv.inventory.edit",
@@ -61,7 +52,6 @@ _HOME = {
     "explain": "refconv.pipeline",
     "load": "refconv.formats",
     "pixel": "refconv.pipeline",
-    "reduce": "refconv.report.reduction",
     "register": "refconv.ops.registered",
     "run": "refconv.pipeline",
     "weights": "refconv.inventory.weights",

@@ -25,10 +25,6 @@ class UnreadableModel(RefconvError):
     """The model file is missing, damaged, foreign, inconsistent or refused."""
 
 
-class UnreadableTrace(RefconvError):
-    """The trace file is missing, damaged, foreign, incomplete, of another version or of another model."""
-
-
 class BadInput(RefconvError):
     """An input array, option or name given by the user does not fit the model."""
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-IN_MEMORY = "memory"  # the format of a model that is no file
-
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -62,15 +60,11 @@ class Ref:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a node came from, for messages and for writing it again: ops never look here.
-
-    `own` is what the file says of the class beside its name ("module", "registered_name"): a user's class needs it.
-    """
+    """Where a node came from, for messages only: ops never look here."""
 
     class_name: str
     dialect: str  # keras1, keras2, keras3
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    own: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -133,8 +127,8 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[Ref, ...]
     specs: tuple[TensorSpec, ...]  # one per model input, in the model's order
-    path: str  # of the file; in memory, the model's name
-    format: str  # "hdf5", "keras" or "memory"
+    path: str
+    format: str  # "hdf5" or "keras"
     keras_version: str
     backend: str
     dialect: str
@@ -144,8 +138,8 @@ class Graph:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file, read when it is first asked for; "" of a model in memory."""
-        return "" if self.format == IN_MEMORY else checksum(self.path)
+        """Of the file; read when it is first asked for."""
+        return checksum(self.path)
 
     @property
     def qkeras(self) -> bool:

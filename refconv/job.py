@@ -16,7 +16,7 @@ class Job:
         keras: major version of Keras to load it with, 2 or 3.
         inputs: one .npy path per model input, in the model's order.
         mode: one of MODES.
-        device: auto, cpu, gpu or gpu:N.
+        device: auto, cpu or gpu.
         qkeras: the file holds QKeras layers.
         budget: bytes of layer outputs and inputs that one pass may return at once.
         architecture: path of the model's JSON where `model` holds weights alone; "" otherwise.
@@ -30,9 +30,6 @@ class Job:
         batch: samples per batch of an evaluation.
         compiled: JSON of what to compile the model with.
         stored: the file says that itself: it is compiled as it is loaded, if it can be.
-        tf32: on, off, or "" for the framework's own default.
-        deterministic: ask the framework for operations that give the same bits every time.
-        repeat: how often each pass runs.
     """
 
     model: str
@@ -53,9 +50,6 @@ class Job:
     batch: int = 32
     compiled: str = "{}"
     stored: bool = False
-    tf32: str = ""
-    deterministic: bool = False
-    repeat: int = 1
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from refconv.errors import BadInput
-from refconv.formats.live_layers import live_leaves
 from refconv.formats.recording import END, START, Key, Writer
 
 
@@ -128,7 +127,7 @@ def variables(model: Any) -> Iterator[tuple[str, str, Any]]:
     Weights that the model itself holds, as a subclassed one may, have the path "".
     """
     seen: set[int] = set()
-    for path, layer in live_leaves(model):
+    for path, layer in _leaves(model, ""):
         for variable in layer.weights:
             if id(variable) not in seen:
                 seen.add(id(variable))
@@ -137,6 +136,15 @@ def variables(model: Any) -> Iterator[tuple[str, str, Any]]:
         if id(variable) not in seen:
             seen.add(id(variable))
             yield "", _full(variable), variable
+
+
+def _leaves(model: Any, above: str) -> Iterator[tuple[str, Any]]:
+    for layer in model.layers:
+        path = f"{above}{layer.name}"
+        if hasattr(layer, "layers") and hasattr(layer, "get_layer"):  # a model: Pipeline and others have no get_layer
+            yield from _leaves(layer, f"{path}/")
+        else:
+            yield path, layer
 
 
 def _full(variable: Any) -> str:

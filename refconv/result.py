@@ -178,38 +178,6 @@ class Power:
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """A finding that the user knows and lets pass for a time (pipeline/accepting.py).
-
-    Attributes:
-        reason: the user's.
-        expires: the last day on which it passes, YYYY-MM-DD.
-        entry: where the user said so.
-        expired: that day is over, and the finding counts again.
-    """
-
-    reason: str
-    expires: str
-    entry: str
-    expired: bool = False
-
-
-@dataclass(frozen=True)
-class Variation:
-    """How a layer's outputs differ between runs of the same pass (compare/again.py).
-
-    Attributes:
-        runs: how many gave other bits than the first.
-        largest: difference between such a run and the first.
-        own: it was given the same bits then, so that the layer itself is not deterministic.
-    """
-
-    runs: int
-    largest: float
-    own: bool
-
-
-@dataclass(frozen=True)
 class LayerResult:
     """One layer call. `outputs` is empty where nothing was compared; `reason` then says why.
 
@@ -231,17 +199,10 @@ class LayerResult:
     chained: Drift | None = None
     findings: tuple[Finding, ...] = ()
     nondeterministic: bool = False  # two runs may give other values
-    variation: Variation | None = None  # None where every run that was asked for gave the same bits
     power: Power | None = None  # None where it was not asked for, or no fault applies
     seconds: Mapping[str, float] = field(default_factory=dict)
     probe: Comparison | None = None  # of a clone of the layer on small integers (compare/probe.py)
     probe_reason: str = ""  # why a linear layer was not probed, or what its probe showed but equality
-    accepted: Accepted | None = None
-
-    @property
-    def forgiven(self) -> bool:
-        """Whether the user knows of it, and lets it pass still."""
-        return self.accepted is not None and not self.accepted.expired
 
     @property
     def worst(self) -> Comparison | None:
@@ -317,14 +278,7 @@ class CheckResult:
         by_verdict = {
             v: found[v] for v in ("exact", "within", "suspect", "degraded", "mismatch", "vacuous", "unverified")
         }
-        accepted = sum(layer.forgiven for layer in self.layers)
-        return {
-            "layers": len(self.layers),
-            "verified": verified,
-            **by_verdict,
-            "nondeterministic": flagged,
-            "accepted": accepted,
-        }
+        return {"layers": len(self.layers), "verified": verified, **by_verdict, "nondeterministic": flagged}
 
     @property
     def spread(self) -> tuple[int, ...]:
@@ -335,72 +289,17 @@ class CheckResult:
     @property
     def verdict(self) -> str:
         """pass, fail or incomplete. Zero comparisons is never a pass."""
-        counts = Counter(layer.verdict for layer in self.layers if not layer.forgiven)
-        forgiven = counts[Verdict.SUSPECT] if self.policy.lenient else 0
-        if sum(counts[v] for v in FAILING) > forgiven or (self.plain is not None and not self.plain.ok):
+        counts = self.counts
+        forgiven = counts["suspect"] if self.policy.lenient else 0
+        if sum(counts[v.value] for v in FAILING) > forgiven or (self.plain is not None and not self.plain.ok):
             return "fail"
-        unfinished = counts[Verdict.UNVERIFIED] and not self.policy.allow_unverified
-        hollow = counts[Verdict.VACUOUS] and self.policy.strict
-        return "incomplete" if unfinished or hollow or not self.counts["verified"] else "pass"
+        unfinished = counts["unverified"] and not self.policy.allow_unverified
+        hollow = counts["vacuous"] and self.policy.strict
+        return "incomplete" if unfinished or hollow or not counts["verified"] else "pass"
 
     @property
     def exit_code(self) -> int:
         return {"pass": 0, "fail": 1, "incomplete": 3}[self.verdict]
-
-
-@dataclass(frozen=True)
-class BackendsResult:
-    """One model's checks on several backends.
-
-    Attributes:
-        results: by backend, in the order in which they were named.
-        apart: of every backend but the first, by a layer's index: the largest difference between its outputs there and
-            on the first one.
-    """
-
-    results: Mapping[str, CheckResult]
-    apart: Mapping[str, Mapping[int, float]]
-
-    @property
-    def first(self) -> CheckResult:
-        return next(iter(self.results.values()))
-
-    @property
-    def indices(self) -> tuple[int, ...]:
-        """Of the layers that any backend has a result for."""
-        return tuple(dict.fromkeys(layer.index for result in self.results.values() for layer in result.layers))
-
-    def layer(self, index: int) -> dict[str, LayerResult]:
-        """By backend, the results of one layer."""
-        return {name: layer for name, r in self.results.items() for layer in r.layers if layer.index == index}
-
-    @property
-    def failing(self) -> tuple[int, ...]:
-        """Layers that fail on some backend."""
-        return tuple(i for i in self.indices if any(layer.verdict in FAILING for layer in self.layer(i).values()))
-
-    @property
-    def differing(self) -> tuple[int, ...]:
-        """Layers that fail on some backends and not on others, or whose outputs have other shapes or are lost on one.
-
-        Two layers inside the bound of one reference, each on its own input, compute the same thing.
-        """
-        return tuple(i for i in self.indices if self._differs(i))
-
-    def _differs(self, index: int) -> bool:
-        failing = {layer.verdict in FAILING for layer in self.layer(index).values()}
-        lost = any(not isfinite(apart.get(index, 0.0)) for apart in self.apart.values())
-        return len(failing) > 1 or (lost and True in failing)
-
-    @property
-    def verdict(self) -> str:
-        """The worst: fail, then incomplete, then pass."""
-        found = [result.verdict for result in self.results.values()]
-        return next(verdict for verdict in ("fail", "incomplete", "pass") if verdict in found)
-
-    @property
-    def exit_code(self) -> int:
-        return next(r.exit_code for r in self.results.values() if r.verdict == self.verdict)
 
 
 @dataclass(frozen=True)
@@ -445,31 +344,3 @@ class Explanation:
         if self.agrees:
             return 0
         return 1 if self.verdict in (Verdict.MISMATCH, Verdict.DEGRADED) or self.explained else 3
-
-
-@dataclass(frozen=True)
-class Captured:
-    """What a capture wrote.
-
-    Attributes:
-        path, size: of the file, in bytes.
-        input: as in a CheckResult.
-        layers: how many were recorded.
-        slices: parts of the samples whose layers were recorded together.
-        failure: why a layer could not be run, and which; what came before it is in the file. "" where all ran.
-    """
-
-    path: str
-    size: int
-    model: ModelInfo
-    environment: Mapping[str, Any]
-    input: Mapping[str, Any]
-    layers: int
-    slices: int
-    failure: str = ""
-    seconds: float = 0.0
-
-    @property
-    def exit_code(self) -> int:
-        """0 where every layer ran, 3 where one could not."""
-        return 3 if self.failure else 0

@@ -13,11 +13,6 @@ import numpy as np
 
 _LENGTH = struct.Struct("<Q")
 
-# A trace as a file (worker/trace_file.py writes it, formats/traced.py reads it).
-FORMAT, VERSION = "refconv trace", 1
-ENDING = ".trace.h5"
-FRAMES, ARRAYS = "frames", "arrays"  # a dataset of JSON lines; a group with one dataset per array, named by its line
-
 
 @dataclass(frozen=True)
 class Call:
@@ -40,14 +35,6 @@ class Call:
     def keys(self) -> Set[str]:
         """Every tensor that the call names."""
         return {*self.inputs, *self.outputs, *(key for _, key in (*self.weights, *self.steps))}
-
-
-@dataclass(frozen=True)
-class Again:
-    """The same call in another run of its pass, where a tensor of it had other bits than in the first."""
-
-    run: int  # 1 is the second
-    call: Call
 
 
 @dataclass(frozen=True)
@@ -76,8 +63,6 @@ class Trace:
     plain: List[np.ndarray] = field(default_factory=list)
     outputs: List[np.ndarray] = field(default_factory=list)  # the instrumented run's model outputs
     probes: List[Probe] = field(default_factory=list)
-    again: List[Again] = field(default_factory=list)
-    plain_again: Dict[int, List[np.ndarray]] = field(default_factory=dict)  # run → plain outputs with other bits
     planned: Dict[str, int] = field(default_factory=dict)  # layer → how many calls of it all passes have together
 
 
@@ -90,17 +75,11 @@ def accelerator(environment: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
     return next((device for device in named if device.get("type") != "CPU"), None)
 
 
-def storage(dtype: np.dtype, shape: Tuple[int, ...]) -> Tuple[np.dtype, Tuple[int, ...]]:
-    """How a trace file keeps such an array: numbers that HDF5 knows as they are, else bytes along a last axis."""
-    plain = dtype.kind in "fiu" and dtype.isbuiltin == 1
-    return (dtype, shape) if plain else (np.dtype("u1"), (*shape, dtype.itemsize))
-
-
 def write_frame(stream: BinaryIO, header: Dict[str, Any], array: Optional[np.ndarray] = None) -> None:
     """Write one frame: header as JSON, and the array's bytes in C order if there is one."""
     if array is not None:
         array = np.asarray(array, order="C")
-        header = dict(header, dtype=dtype_name(array.dtype), shape=list(array.shape))
+        header = dict(header, dtype=_dtype_name(array.dtype), shape=list(array.shape))
     text = json.dumps(header).encode()
     stream.write(_LENGTH.pack(len(text)) + text)
     if array is not None:
@@ -118,13 +97,11 @@ def read_frames(stream: BinaryIO) -> Iterator[Tuple[Dict[str, Any], Optional[np.
         yield header, _array(stream, header) if "dtype" in header else None
 
 
-def dtype_name(dtype: np.dtype) -> str:
-    """What `dtype_of` reads."""
+def _dtype_name(dtype: np.dtype) -> str:
     return dtype.str if dtype.kind in "SU" else dtype.name  # the name of a string dtype cannot be read back
 
 
-def dtype_of(name: str) -> np.dtype:
-    """The dtype of that name, ml_dtypes' too. Not for a name that nobody vouches for: NumPy reads much into it."""
+def _dtype(name: str) -> np.dtype:
     try:
         return np.dtype(name)
     except TypeError:
@@ -134,7 +111,7 @@ def dtype_of(name: str) -> np.dtype:
 
 
 def _array(stream: BinaryIO, header: Dict[str, Any]) -> np.ndarray:
-    dtype, shape = dtype_of(header["dtype"]), tuple(header["shape"])
+    dtype, shape = _dtype(header["dtype"]), tuple(header["shape"])
     data = _exactly(stream, dtype.itemsize * int(np.prod(shape, dtype=np.int64)))
     return np.frombuffer(data, dtype).reshape(shape)
 

@@ -48,7 +48,7 @@ class Saved:
 
     def checked(self, mode: str = "eager") -> CheckResult:
         trace = capture_live(self.model, [X], keras=self.major, mode=mode)
-        return verify(formats.load(self.path), trace, [X], Options(explain=False), seeded=True)
+        return verify(formats.load(self.path), trace, [X], Options(), seeded=True)
 
 
 @pytest.fixture(scope="module")

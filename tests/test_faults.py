@@ -15,8 +15,7 @@ from support.live import capture_live
 from support.planting import one_percent, set_weight
 
 from refconv import formats
-from refconv.pipeline import Options, diagnosing, verify
-from refconv.pipeline.model import UNASKED
+from refconv.pipeline import Options, verify
 from refconv.result import CheckResult, Verdict
 
 keras = pytest.importorskip("keras")
@@ -95,7 +94,7 @@ def check(path: Any, plant: Callable[[Any], None] | None = None, **options: Any)
     if plant:
         plant(model)
     x = np.random.default_rng(9).normal(size=(2, 12, 12, 3)).astype(np.float32)
-    return verify(graph, capture_live(model, [x], keras=3), [x], Options(**{"explain": False, **options}))
+    return verify(graph, capture_live(model, [x], keras=3), [x], Options(**options))
 
 
 def failing(result: CheckResult) -> dict[str, Verdict]:
@@ -124,7 +123,7 @@ def test_only_the_plain_run_is_wrong(original: Any) -> None:
     x = np.random.default_rng(9).normal(size=(2, 12, 12, 3)).astype(np.float32)
     trace = capture_live(model, [x], keras=3)
     trace.plain[0] = trace.plain[0] * np.float32(1.001)
-    result = verify(graph, trace, [x], Options(explain=False))
+    result = verify(graph, trace, [x], Options())
     assert failing(result) == {}
     assert (result.exit_code, result.plain.ok) == (1, False)
     assert "predict" in result.plain.reason
@@ -145,7 +144,7 @@ def test_a_layer_that_did_not_run_leaves_the_check_incomplete(original: Any) -> 
     x = np.random.default_rng(9).normal(size=(2, 12, 12, 3)).astype(np.float32)
     trace = capture_live(model, [x], keras=3)
     trace.calls = [call for call in trace.calls if call.layer != "pool"]
-    result = verify(graph, trace, [x], Options(explain=False))
+    result = verify(graph, trace, [x], Options())
     assert {layer.name: layer.verdict for layer in result.layers}["pool"] is Verdict.UNVERIFIED
     assert result.exit_code == 3
 
@@ -156,7 +155,7 @@ def test_arithmetic_without_a_bound_is_incomplete_never_pass_or_fail(tmp_path: A
     keras.Sequential([keras.Input((5,)), *parts]).save(tmp_path / "model.keras")
     graph, model = formats.load(tmp_path / "model.keras"), keras.models.load_model(tmp_path / "model.keras")
     x = np.random.default_rng(9).normal(size=(2, 5)).astype(np.float32)
-    dense, moved = (result := verify(graph, capture_live(model, [x], keras=3), [x], Options(explain=False))).layers
+    dense, moved = (result := verify(graph, capture_live(model, [x], keras=3), [x], Options())).layers
     assert (dense.verdict, result.exit_code) == (Verdict.UNVERIFIED, 3)
     assert policy in dense.reason
     assert moved.verdict is Verdict.EXACT  # it rounds nothing in any format
@@ -173,7 +172,7 @@ def test_what_is_not_finite_never_passes_for_overflow(original: Any, layer: str,
     changed = np.array(trace.tensors[call.outputs[0]])
     changed.flat[0] = value
     trace.tensors[call.outputs[0]] = changed
-    found = {one.name: one.verdict for one in verify(graph, trace, [x], Options(explain=False)).layers}
+    found = {one.name: one.verdict for one in verify(graph, trace, [x], Options()).layers}
     assert found[layer] is Verdict.MISMATCH
 
 
@@ -192,25 +191,9 @@ REASONS = {
 @pytest.mark.parametrize("fault", REASONS)
 def test_the_first_failing_layer_says_why(original: Any, fault: str) -> None:
     layer, plant, _ = FAULTS[fault]
-    found = {
-        one.name: [finding.code for finding in one.findings] for one in check(original, plant, explain=True).layers
-    }
+    found = {one.name: [finding.code for finding in one.findings] for one in check(original, plant).layers}
     assert found.pop(layer)[0] == REASONS[fault]
     assert not any(found.values())
-
-
-def test_nobody_asks_where_the_verdicts_alone_are_wanted(original: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same verdicts, no findings, and one line that says so; nothing of it where nothing fails."""
-    plant = FAULTS["conv: kernel flipped"][1]
-    asked = check(original, plant, explain=True)
-    monkeypatch.setattr(diagnosing, "diagnose", lambda *_, **__: pytest.fail("it was asked"))
-    result = check(original, plant)
-    assert [one.verdict for one in result.layers] == [one.verdict for one in asked.layers]
-    assert not any(one.findings for one in result.layers)
-    assert UNASKED in result.notes and UNASKED not in asked.notes
-    assert UNASKED not in check(original).notes
-    with pytest.raises(pytest.fail.Exception, match="it was asked"):
-        check(original, plant, explain=True)
 
 
 def test_later_layers_are_asked_for_the_same_reason_alone(original: Any) -> None:
@@ -221,7 +204,5 @@ def test_later_layers_are_asked_for_the_same_reason_alone(original: Any) -> None
         set_weight("depthwise", 0, lambda w: w[::-1, ::-1].copy())(model)
         FAULTS["dense: one weight by 1%"][1](model)
 
-    found = {
-        one.name: [finding.code for finding in one.findings] for one in check(original, plant, explain=True).layers
-    }
+    found = {one.name: [finding.code for finding in one.findings] for one in check(original, plant).layers}
     assert (found["conv"], found["depthwise"], found["dense"]) == (["RC203"], ["RC203"], [])

@@ -68,7 +68,7 @@ class Made:
         model, graph = self.of(major, policy)
         trace = capture_live(model, [X, TOKENS], keras=major, mode=mode)
         trace.environment.update(environment.describe(live(major)))
-        return verify(graph, trace, [X, TOKENS], Options(mode=mode, explain=False))
+        return verify(graph, trace, [X, TOKENS], Options(mode=mode))
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def others() -> Any:
 
 def judged(model: Any, path: Path, inputs: list[np.ndarray], major: int, mode: str = "graph") -> CheckResult:
     trace = capture_live(model, inputs, keras=major, mode=mode)
-    return verify(formats.load(path), trace, inputs, Options(explain=False), seeded=True)
+    return verify(formats.load(path), trace, inputs, Options(), seeded=True)
 
 
 @pytest.mark.parametrize(("major", "end"), [(2, "keras"), (2, "h5"), (3, "keras"), (3, "h5")])

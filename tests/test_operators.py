@@ -58,7 +58,7 @@ def traced(name: str, mode: str) -> tuple[np.ndarray, Trace]:
 
 def judged(name: str, mode: str, trace: Trace | None = None) -> CheckResult:
     x, own = traced(name, mode)
-    return pipeline.verify(made(name)[1], trace or own, [x], Options(mode=mode, explain=False))
+    return pipeline.verify(made(name)[1], trace or own, [x], Options(mode=mode))
 
 
 @EVERY
@@ -80,7 +80,7 @@ def test_mixed_precision(major: int, policy: str, mode: str, tmp_path: Path) -> 
     model.save(path := tmp_path / ("model.keras" if major == 3 else "model.h5"))
     x = np.random.default_rng(1).normal(size=(2, *SHAPE)).astype(np.float32)
     trace = capture_live(model, [x], keras=major, mode=mode)
-    layers = pipeline.verify(formats.load(path), trace, [x], Options(mode=mode, explain=False)).layers
+    layers = pipeline.verify(formats.load(path), trace, [x], Options(mode=mode)).layers
     wrong = {layer.type: (layer.reason, layer.worst) for layer in layers if layer.verdict not in GOOD}
     assert set(wrong) == ({"GroupNormalization"} if major == 2 else set())
     assert all(layer.verdict is Verdict.UNVERIFIED for layer in layers if layer.type in wrong)

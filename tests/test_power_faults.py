@@ -249,7 +249,7 @@ def checked(path: Any, built: Any, x: np.ndarray, plant: Any = None, **options: 
     graph = formats.load(path / "model.keras")
     if plant:
         plant(built)
-    return verify(graph, capture_live(built, [x], keras=3), [x], Options(explain=False, **options))
+    return verify(graph, capture_live(built, [x], keras=3), [x], Options(**options))
 
 
 def drawn() -> np.ndarray:

@@ -79,8 +79,7 @@ def test_what_would_have_been_caught_is(name: str, tmp_path: Path) -> None:
         model = build(name)
         if row.name in found.caught:
             planted(model, case, row.alter(case))
-            trace = capture_live(model, [X], keras=3, mode="eager")
-            (layer,) = verify(graph, trace, [X], Options(mode="eager", explain=False)).layers
+            (layer,) = verify(graph, capture_live(model, [X], keras=3), [X], Options()).layers
             assert layer.verdict in FAILING, row.name
 
 

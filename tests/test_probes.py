@@ -69,7 +69,7 @@ def probed(keras: Any, model: Any, path: Path, *inputs: np.ndarray, mode: str = 
     file = path / ("model.keras" if keras is keras3 else "model.h5")
     model.save(file)
     trace = record(keras, model, *inputs, mode=mode, probes=True)
-    return verify(formats.load(file), trace, list(inputs), Options(mode=mode, thorough=True, explain=False)), trace
+    return verify(formats.load(file), trace, list(inputs), Options(mode=mode, thorough=True)), trace
 
 
 def by_name(result: CheckResult) -> dict[str, LayerResult]:
@@ -325,11 +325,10 @@ def test_every_linear_row_has_a_rule_or_a_reason() -> None:
 
 
 REAL = (
+    "float/mlperf_tiny_resnet_keras3.h5",
     "float/gan_generator_transpose.h5",
+    "float/fer_mini_xception.hdf5",
     "qkeras/svhn_quantized.h5",
-    # As long again, in the same worker: what they have more, `every_kind` has too.
-    pytest.param("float/mlperf_tiny_resnet_keras3.h5", marks=pytest.mark.slow),
-    pytest.param("float/fer_mini_xception.hdf5", marks=pytest.mark.slow),
 )
 
 

@@ -21,7 +21,6 @@ qkeras = pytest.importorskip("qkeras")
 
 GOOD = (Verdict.EXACT, Verdict.WITHIN)
 SHAPE = (5, 4)
-VERDICTS = Options(explain=False)
 
 
 def saved(layer: Any, folder: Path) -> tuple[Any, Path]:
@@ -36,7 +35,7 @@ def judged(layer: Any, folder: Path, plant: Callable[[Any], None] = lambda model
     model, path = saved(layer, folder)
     plant(model)
     x = np.random.default_rng(1).normal(size=(3, *SHAPE)).astype(np.float32)
-    return verify(formats.load(path), capture_live(model, [x], keras=2), [x], VERDICTS)
+    return verify(formats.load(path), capture_live(model, [x], keras=2), [x], Options())
 
 
 def test_drawn_activations_are_flagged_and_each_is_one_that_may_be_drawn(tmp_path: Path) -> None:
@@ -63,7 +62,7 @@ def test_a_drawn_kernel_is_the_one_that_the_layer_multiplied_by(mode: str, tmp_p
     model, path = saved(qkeras.QDense(6, kernel_quantizer="bernoulli(alpha=1.0)", use_bias=False), tmp_path)
     x = np.random.default_rng(1).normal(size=(3, *SHAPE)).astype(np.float32)
     quantizer = model.layers[0].kernel_quantizer_internal
-    (found,) = verify(formats.load(path), capture_live(model, [x], keras=2, mode=mode), [x], VERDICTS).layers
+    (found,) = verify(formats.load(path), capture_live(model, [x], keras=2, mode=mode), [x], Options()).layers
     assert found.verdict in GOOD
     assert found.nondeterministic
     assert model.layers[0].kernel_quantizer_internal is quantizer
@@ -86,7 +85,7 @@ def test_an_activation_that_scales_by_the_batch_is_judged_on_the_whole_batch(tmp
     x = np.random.default_rng(1).normal(size=(3, *SHAPE)).astype(np.float32)
     graph, outputs = formats.load(path), []
     for batch in (x, x[:1]):
-        result = verify(graph, capture_live(model, [batch], keras=2), [batch], VERDICTS)
+        result = verify(graph, capture_live(model, [batch], keras=2), [batch], Options())
         assert result.layers[0].verdict in GOOD
         outputs.append(refconv.run(graph, batch).output.mid[0])
     assert np.abs(outputs[0] - outputs[1]).max() > 0.01
@@ -97,10 +96,10 @@ def test_an_unclipped_relu_is_another_after_saving_and_the_file_is_what_counts(t
     activation = qkeras.quantized_relu(4, 0, relu_upper_bound=0.5, is_quantized_clip=False)
     model, path = saved(qkeras.QActivation(activation), tmp_path)
     x = np.full((1, *SHAPE), 3.0, np.float32)
-    live = verify(formats.load(path), capture_live(model, [x], keras=2), [x], VERDICTS)
+    live = verify(formats.load(path), capture_live(model, [x], keras=2), [x], Options())
     assert live.layers[0].verdict is Verdict.MISMATCH
     again = qkeras.utils.load_qmodel(path, compile=False)
-    assert verify(formats.load(path), capture_live(again, [x], keras=2), [x], VERDICTS).exit_code == 0
+    assert verify(formats.load(path), capture_live(again, [x], keras=2), [x], Options()).exit_code == 0
 
 
 def test_inputs_beyond_the_grid(tmp_path: Path) -> None:
@@ -109,7 +108,7 @@ def test_inputs_beyond_the_grid(tmp_path: Path) -> None:
     x = np.resize(x, (1, *SHAPE))
     for quantizer in ("quantized_bits(8,0,alpha=1)", "quantized_po2(4)", "quantized_relu_po2(4)"):
         model, path = saved(qkeras.QActivation(quantizer), tmp_path)
-        assert verify(formats.load(path), capture_live(model, [x], keras=2), [x], VERDICTS).exit_code == 0, quantizer
+        assert verify(formats.load(path), capture_live(model, [x], keras=2), [x], Options()).exit_code == 0, quantizer
 
 
 def test_the_sigmoid_of_the_process_is_in_no_file(tmp_path: Path) -> None:
@@ -130,7 +129,7 @@ def test_the_first_call_of_an_adaptive_activation_is_wrong_and_the_run_says_so(t
     model, path = saved(qkeras.QAdaptiveActivation("quantized_bits", 6), tmp_path)
     model.layers[0].ema_max.assign([6.5])
     model.save(path)
-    result = refconv.check(path, explain=False)
+    result = refconv.check(path)
     assert result.layers[0].verdict is Verdict.EXACT
     assert (result.plain.ok, result.exit_code) == (False, 1)
     assert any("0 integer bits for the first call" in note for note in result.notes)

@@ -97,7 +97,7 @@ def checked(keras: Any, built: Any, path: Path) -> CheckResult:
     rng = np.random.default_rng(4)
     inputs = [rng.normal(size=(2, *shape)).astype(np.float32) for shape in (LINE, VOLUME)]
     trace = record(keras, built, *inputs, probes=True)
-    return verify(formats.load(file), trace, inputs, Options(thorough=True, power=True, explain=False))
+    return verify(formats.load(file), trace, inputs, Options(thorough=True, power=True))
 
 
 @KERASES
@@ -171,9 +171,7 @@ def test_a_planted_fault_is_a_mismatch(fault: str, tmp_path: Path, monkeypatch: 
     x = np.random.default_rng(7).normal(size=(2, *shape)).astype(np.float32)
 
     def verdict() -> Verdict:
-        (layer,) = verify(
-            formats.load(tmp_path / "model.keras"), record(keras3, built, x), [x], Options(explain=False)
-        ).layers
+        (layer,) = verify(formats.load(tmp_path / "model.keras"), record(keras3, built, x), [x], Options()).layers
         return layer.verdict
 
     assert verdict() in (Verdict.EXACT, Verdict.WITHIN)

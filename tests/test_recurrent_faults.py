@@ -71,7 +71,7 @@ class Sound:
                 vars(part).update(values)
 
     def against(self, trace: Trace) -> CheckResult:
-        return verify(formats.load(self.path), trace, [X], Options(explain=False))
+        return verify(formats.load(self.path), trace, [X], Options())
 
     def _parts(self) -> list[Any]:
         back, both = self.model.get_layer("back"), self.model.get_layer("both")

@@ -78,8 +78,7 @@ def check(
     sent = iter(frames(live, size, mode, fault))
     stream = Stream(sent, lambda header, trace: as_error(header, "model", 3, trace), lambda what, share: None)
     context = replace(CONTEXT, spread=options.get("spread", False))
-    how = Options(mode=mode, explain=False, **options)
-    slices = Slices(graph, stream, [X], size or len(X), context, how, frozenset(range(9)))
+    slices = Slices(graph, stream, [X], size or len(X), context, Options(mode=mode, **options), frozenset(range(9)))
     return _result(slices, lambda what, share: None, None if told is None else told.append)
 
 

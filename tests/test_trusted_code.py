@@ -144,7 +144,7 @@ class Saved:
         return capture(self.path, [X], keras=self.major, code=[str(self.code)], whole=self.graph.opaque)
 
     def judged(self, trace: Trace) -> CheckResult:
-        return verify(self.graph, trace, [X], Options(explain=False))
+        return verify(self.graph, trace, [X], Options())
 
 
 def with_a_layer(keras: Any, module: Any) -> Any:

@@ -64,7 +64,7 @@ class Sound:
         return capture_live(self.model, [X], keras=self.major, mode=mode)
 
     def against(self, trace: Trace, path: Path) -> CheckResult:
-        return verify(formats.load(path), trace, [X], Options(explain=False), seeded=True)
+        return verify(formats.load(path), trace, [X], Options(), seeded=True)
 
 
 @pytest.fixture(scope="module")

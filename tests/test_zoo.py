@@ -103,8 +103,7 @@ def good(verdict: Verdict) -> bool:
     return verdict in (Verdict.EXACT, Verdict.WITHIN)
 
 
-# NASNet takes as long as three others, and has no kind of layer that none of them has.
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n == "NASNet" else ()) for n in MAKERS])
+@pytest.mark.parametrize("name", MAKERS)
 def test_every_layer_of_a_reduced_model_is_verified(name: str, tmp_path: Path) -> None:
     demand(*checked(MAKERS[name](), tmp_path / "model.keras"))
 

@@ -11,10 +11,8 @@ from refconv import __version__
 
 COMMANDS = {
     "check": "Verify every layer of a model.",
-    "capture": "Run a model's framework alone, and keep what it computes.",
     "explain": "Say why an output that you got from a layer differs.",
     "rule": "Tell what a finding means.",
-    "reduce": "Find the smallest failing case, to be reported.",
     "pixel": "Compute one output element by hand.",
     "evaluate": "Recompute loss and metrics on labelled data.",
     "weights": "List stored and effective weights.",

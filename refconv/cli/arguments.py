@@ -35,23 +35,6 @@ class Size(click.ParamType):
 SIZE = Size()
 
 
-class Device(click.ParamType):
-    """auto, cpu, gpu or gpu:N."""
-
-    name = "device"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        return "[auto|cpu|gpu[:N]]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", str(value)):
-            self.fail(f"{value!r} is none of auto, cpu, gpu and gpu:N", param, ctx)
-        return str(value)
-
-
-DEVICE = Device()
-
-
 def shapes(given: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """["32,32", "tokens=16"] → {"": (32, 32), "tokens": (16,)}.
 
@@ -102,31 +85,17 @@ def _named(text: str) -> tuple[str, str]:
     return ("", text) if not equals or os.path.exists(text) else (name, path)
 
 
-def first(ctx: click.Context) -> int | None:
-    """How many samples of a file to take: all, unless the user says."""
-    said = ctx.get_parameter_source("samples") is not ParameterSource.DEFAULT
-    return ctx.params["samples"] if said else None
-
-
-SAID = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 SHOWING = ("json_file", "junit_file", "html_file", "quiet", "verbose", "no_progress")  # they change no result
 
 
 def command_line(ctx: click.Context) -> str:
-    """What was typed, or pyproject.toml says, quoted for a shell, without what only says what is shown and where."""
+    """What was typed, quoted for a shell, without the options that say only what is shown and written where."""
     words = ["refconv", ctx.info_name or ""]
     for parameter in ctx.command.params:
         name = parameter.name or ""
-        if ctx.get_parameter_source(name) in SAID and name not in SHOWING:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in SHOWING:
             words += _words(parameter, ctx.params[name])
     return shlex.join(words)
-
-
-def from_settings(ctx: click.Context) -> str:
-    """ "samples = 4, lenient = True": what pyproject.toml said and the command line did not; "" if nothing."""
-    options = [p for p in ctx.command.params if isinstance(p, click.Option) and p.name]
-    said = [p for p in options if ctx.get_parameter_source(str(p.name)) is ParameterSource.DEFAULT_MAP]
-    return ", ".join(f"{max(p.opts, key=len).removeprefix('--')} = {ctx.params[str(p.name)]}" for p in said)
 
 
 def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:

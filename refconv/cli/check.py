@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,14 +9,14 @@ from click.core import ParameterSource
 
 from refconv.cli import arguments, options
 from refconv.cli.early import framework
-from refconv.cli.ending import Configured
+from refconv.cli.ending import Command
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
 from refconv.errors import BadInput
 
 if TYPE_CHECKING:
     from refconv.pipeline import Options
-    from refconv.result import BackendsResult, CheckResult
+    from refconv.result import CheckResult
 
 EPILOG = """\b
 Examples:
@@ -28,16 +27,6 @@ Examples:
   refconv check m.weights.h5 --architecture m.json
   refconv check model.h5 --layer 'block1*' --mode eager --json report.json
   refconv check model.keras --html report.html
-  refconv check model.keras --backend tensorflow --backend jax
-  refconv check model.h5 --device gpu:1 --tf32 off --repeat 3
-  refconv check model.keras --trace run.trace.h5
-  refconv check model.h5 --fail-fast --no-explain --quiet
-
-\b
-Defaults may stand in pyproject.toml, under the options' long names:
-  [tool.refconv]
-  samples = 4
-  accepted = "refconv-accepted.toml"
 
 \b
 Exit codes:
@@ -48,29 +37,42 @@ Exit codes:
 """
 
 
-@click.command(cls=Configured, epilog=EPILOG)
+@click.command(cls=Command, epilog=EPILOG)
 @click.argument("model")
-@options.given
-@options.samples
-@options.seed
-@options.shapes
+@click.option(
+    "--input",
+    "given",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help=".npy, .npz (FILE:key), .csv(.gz), an image or a folder of images; repeat it for several inputs.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="How many samples to draw, or to take of what --input gives (else all of it).",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the samples drawn.")
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="[NAME=]H,W[,C]",
+    help="Sizes of the model's unknown dimensions, without the batch.",
+)
 @options.preprocess("For pixels in 0..255: unit is x/255, the others are Keras's.")
 @click.option("--layer", "layers", multiple=True, metavar="GLOB", help="Compare only these layers; repeat it for more.")
-@options.mode
+@click.option(
+    "--mode",
+    type=click.Choice(["graph", "eager", "xla"]),
+    default="graph",
+    show_default=True,
+    help="How the framework runs the model.",
+)
 @options.keras("Which Keras loads the file; auto takes the one that wrote it.")
 @options.engine
-@click.option(
-    "--backend",
-    "backends",
-    type=options.BACKENDS,
-    multiple=True,
-    help="What Keras runs on: jax and torch for Keras 3. Repeat it to compare several.  [default: tensorflow]",
-)
 @options.device
-@options.python
-@options.tf32
-@options.deterministic
-@options.repeat
 @click.option(
     "--arithmetic",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
@@ -78,18 +80,27 @@ Exit codes:
     help="What every layer may compute in, instead of what its dtype policy and the device say. tf32, bfloat16 and "
     "float16 round operands of products; the mixed ones also results.",
 )
-@options.architecture
-@options.rebuild
+@click.option(
+    "--architecture",
+    metavar="FILE.json",
+    help="What model.to_json() gave, where MODEL holds weights alone (*_weights.h5, .weights.h5).",
+)
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Let the framework run a file that refconv writes from what it read: for files that no framework reads any "
+    "more, and around layers that hold code.",
+)
 @click.option(
     "--no-framework", is_flag=True, help="Run the reference alone: its values are shown, and nothing is verified."
 )
 @click.option(
-    "--trace",
-    metavar="FILE",
-    help="Check what `refconv capture` kept in this file, and run no framework: --input, --mode, --device and their "
-    "like were said there.",
+    "--trust-code",
+    "trust_code",
+    multiple=True,
+    metavar="FILE.py",
+    help="Run this file in the framework's process, for layers and models of your own; repeat it for several.",
 )
-@options.trust_code
 @click.option(
     "--reference",
     "references",
@@ -101,24 +112,21 @@ Exit codes:
 @click.option(
     "--thorough",
     is_flag=True,
-    help="Also run a clone of each linear layer on small integers, and demand equality to the last bit; and run "
-    "everything twice.",
-)
-@click.option(
-    "--no-explain", is_flag=True, help="Do not look for the reason of a failure, which may run the framework again."
+    help="Also run a clone of each linear layer on small integers, and demand equality to the last bit.",
 )
 @click.option("--lenient", is_flag=True, help="Let suspect layers pass.")
 @click.option("--strict", is_flag=True, help="Call the run incomplete if agreement proves nothing for some layer.")
 @click.option("--allow-unverified", is_flag=True, help="Let layers without a reference pass.")
-@click.option(
-    "--accepted",
-    metavar="FILE.toml",
-    help="Findings that are known, each with a reason and the last day on which it passes.",
-)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first layer that fails.")
 @options.timeout
-@options.memory
-@options.sha256
+@click.option(
+    "--memory",
+    type=arguments.SIZE,
+    default="0",
+    metavar="SIZE",
+    help="How much memory the framework may take, such as 8GB; else as much as there is.",
+)
+@click.option("--sha256", metavar="HASH", help="Refuse the file if its SHA-256 is another.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write the report as JUnit XML.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as one page for a browser.")
@@ -137,58 +145,33 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("-q and -v exclude each other")
     if given["rebuild"] and given["no_framework"]:
         raise click.UsageError("--rebuild and --no-framework exclude each other")
-    several = len(given["backends"]) > 1
-    if several and (given["junit_file"] or given["html_file"] or given["no_framework"]):
-        raise click.UsageError("several backends are told on the screen and by --json")
-    if given["trace"] is not None:
-        _demand_alone(ctx)
     files = _files(given)
-    inputs = arguments.inputs(given["given"], arguments.first(ctx))
+    inputs = arguments.inputs(given["given"], _first(ctx))
     early = framework(
         model,
         given["keras"],
-        wanted=not given["no_framework"] and given["trace"] is None,
+        wanted=not given["no_framework"],
         rebuild=given["rebuild"],
         trusted=bool(given["trust_code"]),
         architecture=given["architecture"],
         sha256=given["sha256"] or "",
         memory=given["memory"],
-        python=given["python"],
-        backend=(given["backends"] or ("tensorflow",))[0],
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
-        from refconv.formats.rehearsal import rehearse
         from refconv.pipeline.code import run_references
 
-        if given["trace"] is not None:
-            rehearse(given["trace"])
         run_references(given["references"])
-        asked: dict[str, Any] = {"options": _options(given), "progress": update, "source": source}
-        if several:
-            compared = pipeline.check_backends(model, inputs, backends=given["backends"], **asked)
-            _show_backends(compared, -1 if quiet else int(verbose), files)
-            ctx.exit(compared.exit_code)
-        result = pipeline.check(model, inputs, **asked)
-    if said := arguments.from_settings(ctx):
-        result = replace(result, notes=(*result.notes, f"pyproject.toml says {said}"))
+        result = pipeline.check(model, inputs, options=_options(given), progress=update, source=source)
     _print(result, -1 if quiet else int(verbose))
     _save(result, files, arguments.command_line(ctx))
     ctx.exit(result.exit_code)
 
 
-# What a capture decides, and what only a framework can be told.
-CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras", "device", "python", "rebuild",
-            "no_framework", "trust_code", "thorough", "timeout", "memory", "backends", "tf32", "deterministic",
-            "repeat")  # fmt: skip
-
-
-def _demand_alone(ctx: click.Context) -> None:
-    """Refuse what a trace has decided, or what is for a framework."""
-    for parameter in ctx.command.params:
-        if parameter.name in CAPTURED and ctx.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
-            option = max(parameter.opts, key=len)
-            raise click.UsageError(f"{option} and --trace exclude each other: the trace holds what ran, and how")
+def _first(ctx: click.Context) -> int | None:
+    """How many samples of a file to take: all, unless the user says."""
+    said = ctx.get_parameter_source("samples") is not ParameterSource.DEFAULT
+    return ctx.params["samples"] if said else None
 
 
 def _files(given: dict[str, Any]) -> dict[str, str]:
@@ -223,31 +206,18 @@ def _options(given: dict[str, Any]) -> Options:
         "thorough",
         "rebuild",
         "trust_code",
-        "deterministic",
-        "repeat",
     )
     policy = Policy(given["lenient"], given["strict"], given["allow_unverified"])
     return Options(
         **{name: given[name] for name in same},
-        backend=(given["backends"] or ("tensorflow",))[0],
-        tf32=given["tf32"] or "",
         arithmetic=given["arithmetic"] or "",
         architecture=given["architecture"] or "",
-        trace=given["trace"] or "",
-        accepted=given["accepted"] or "",
         sha256=given["sha256"] or "",
-        python=given["python"] or "",
         framework=not given["no_framework"],
-        explain=not given["no_explain"],
         shapes=arguments.shapes(given["shapes"]),
         spread=given["html_file"] is not None,
         policy=policy,
     )
-
-
-def asked(given: dict[str, Any]) -> Options:
-    """The options that a check is asked with, from this command's parameters by name."""
-    return _options(given)
 
 
 def _print(result: CheckResult, verbosity: int) -> None:
@@ -257,18 +227,6 @@ def _print(result: CheckResult, verbosity: int) -> None:
     with screen.capture() as captured:
         terminal.render(result, screen, verbosity)
     write(captured.get())
-
-
-def _show_backends(result: BackendsResult, verbosity: int, files: dict[str, str]) -> None:
-    from refconv.report import backends
-    from refconv.report.files import write_text
-
-    screen = console()
-    with screen.capture() as captured:
-        backends.render(result, screen, verbosity)
-    write(captured.get())
-    if "json" in files:
-        write_text(files["json"], backends.as_json(result))
 
 
 def _save(result: CheckResult, files: dict[str, str], command: str) -> None:

@@ -23,8 +23,6 @@ def framework(
     architecture: str | None = None,
     sha256: str = "",
     memory: int = 0,
-    python: str | None = None,
-    backend: str = "tensorflow",
 ) -> Iterator[Source | None]:
     """What the file says; within the context a `Worker` of the Keras that it needs finds itself started.
 
@@ -32,14 +30,14 @@ def framework(
     None where something is refused, which the pipeline tells.
     """
     from refconv.formats.rehearsal import rehearse
-    from refconv.frameworks import early, keras_for
+    from refconv.frameworks import early
 
     rehearse(model)
     source = _accepted(model, architecture, sha256, runs=wanted and not rebuild, trusted=trusted)
     if source is None or not wanted:
         yield source
         return
-    with early(keras_for(source.keras, keras, backend), backend=backend, memory=memory, python=python):
+    with early(source.keras if keras == "auto" else int(keras), memory=memory):
         yield source
 
 

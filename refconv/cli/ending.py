@@ -30,25 +30,6 @@ class Command(click.Command):
             ctx.exit(report(error, verbose=bool(ctx.params.get("verbose"))))
 
 
-class Configured(Command):
-    """A command whose options have other defaults where a pyproject.toml says so (cli/settings.py)."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        if "default_map" not in extra and not set(args) & {"-h", "--help"}:
-            extra["default_map"] = self._defaults()
-        return super().make_context(info_name, args, parent, **extra)
-
-    def _defaults(self) -> dict[str, Any]:
-        from refconv.cli import settings
-
-        try:
-            return settings.defaults(settings.find(), self)
-        except RefconvError as error:
-            raise click.exceptions.Exit(report(error, verbose=False)) from None
-
-
 def run(program: click.Command, arguments: Sequence[str] | None) -> int:
     """Run the program and return its exit code."""
     for stream in (sys.stdout, sys.stderr):

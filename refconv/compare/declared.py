@@ -121,7 +121,7 @@ def _single(row: Row, attrs: Any, gpu: Mapping[str, Any] | None, environment: Ma
     """
     if gpu is None or not row.operands:
         return Declared(SINGLE.name, NAMED["float32"])
-    capability, switch = str(gpu.get("compute_capability") or ""), _switch(row, environment)
+    capability, switch = str(gpu.get("compute_capability") or ""), environment.get("tf32")
     if gpu.get("type") != "GPU" or not capability or switch is None:
         return Declared("", (), f"it ran on {gpu.get('name') or gpu.get('type')}, whose arithmetic is not known")
     name = "tf32" if switch and float(capability) >= 8.0 else "float32"
@@ -130,27 +130,14 @@ def _single(row: Row, attrs: Any, gpu: Mapping[str, Any] | None, environment: Ma
     return Declared(name, (*NAMED[name], *cores, *algorithms))
 
 
-def _switch(row: Row, environment: Mapping[str, Any]) -> bool | None:
-    """Whether TF32 is on for the layer's products; None where nobody told. PyTorch has a switch for convolutions."""
-    of = environment.get("tf32_of")
-    if isinstance(of, Mapping) and environment.get("tf32") is not None:
-        return bool(of.get("convolution" if "Conv" in row.keras else "matmul"))
-    return environment.get("tf32")
-
-
-def _compiled_by_xla(environment: Mapping[str, Any], mode: str) -> bool:
-    """JAX compiles with XLA whatever is not eager."""
-    return mode == "xla" or (environment.get("backend") == "jax" and mode != "eager")
-
-
 def _policy(row: Row, fmt: Format, gpu: Any, environment: Mapping[str, Any], mode: str) -> Candidates:
-    found, xla = mixed(fmt), _compiled_by_xla(environment, mode)
-    if gpu is not None or (not xla and not _sums_in_float32(row, fmt, environment)):
+    found = mixed(fmt)
+    if gpu is not None or (mode != "xla" and not _sums_in_float32(row, fmt, environment)):
         found += (half_sums(fmt),)
-    if xla:
+    if mode == "xla":
         found += (unrounded(fmt),)
     if row.attends:
-        found = _attending(found, narrow=gpu is not None or xla or not _in_onednn(fmt, environment))
+        found = _attending(found, narrow=gpu is not None or mode == "xla" or not _in_onednn(fmt, environment))
     if row.wide:
         found += (SINGLE,)  # Keras 2 hands on the float32 result of a resizing
     return found
@@ -163,9 +150,7 @@ def _attending(found: Candidates, *, narrow: bool) -> Candidates:
 
 
 def _sums_in_float32(row: Row, fmt: Format, environment: Mapping[str, Any]) -> bool:
-    """Whether partial sums are float32 on this CPU outside XLA; of other backends nothing is assumed."""
-    if environment.get("backend", "tensorflow") != "tensorflow":
-        return False
+    """Whether partial sums are float32 on this CPU outside XLA."""
     return row.keras in WIDE_SUMS[fmt] or _in_onednn(fmt, environment)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import inf, nan
 
 from refconv.compare.spread import joined
-from refconv.result import Comparison, Drift, Element, LayerResult, Variation, Verdict
+from refconv.result import Comparison, Drift, Element, LayerResult, Verdict
 
 
 def merge(results: Sequence[LayerResult], starts: Sequence[int]) -> LayerResult:
@@ -30,19 +30,12 @@ def merge(results: Sequence[LayerResult], starts: Sequence[int]) -> LayerResult:
         weights={name: _gravest([r.weights[name] for r in results if name in r.weights]) for name in gravest.weights},
         chained=_drift(drifts) if len(drifts) == len(results) else None,
         nondeterministic=any(r.nondeterministic for r in results),
-        variation=_variation([r.variation for r in results if r.variation]),
         power=results[0].power,
         findings=next((r.findings for r in results if r.findings), ()),
         probe=results[0].probe,
         probe_reason=results[0].probe_reason,
         seconds={name: sum(r.seconds.get(name, 0.0) for r in results) for name in gravest.seconds},
     )
-
-
-def _variation(parts: Sequence[Variation]) -> Variation | None:
-    if not parts:
-        return None
-    return Variation(max(p.runs for p in parts), _largest(p.largest for p in parts), any(p.own for p in parts))
 
 
 def _comparison(parts: Sequence[Comparison], starts: Sequence[int]) -> Comparison:

@@ -37,24 +37,14 @@ def seen_of(node: Node, call: Call, trace: Trace) -> Seen:
 def under_masks(node: Node, call: Call, masks: Mapping[int, np.ndarray], trace: Trace) -> Call:
     """The call with the masks that it was made under as its last inputs: they are known, and in no record.
 
-    The same call in other runs of its pass, which `trace` holds, gets them too.
-
     Args:
         masks: by the node that stands for each; they become tensors of `trace`.
     """
     refs = [ref for ref in node.inputs if ref.node in masks]
     keys = {ref.node: f"mask:{ref.node}" for ref in refs}
     trace.tensors.update({key: masks[index] for index, key in keys.items()})
-    if not refs:
-        return call
-    masked = tuple(keys[ref.node] for ref in refs)
-
-    def under(one: Call) -> Call:
-        return replace(one, inputs=(*one.inputs[: len(node.inputs) - len(refs)], *masked))
-
-    same = (call.layer, call.call)
-    trace.again = [replace(a, call=under(a.call)) if (a.call.layer, a.call.call) == same else a for a in trace.again]
-    return under(call)
+    given = call.inputs[: len(node.inputs) - len(refs)]
+    return replace(call, inputs=(*given, *(keys[ref.node] for ref in refs))) if refs else call
 
 
 def judge_call(

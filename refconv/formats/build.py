@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from refconv.errors import UnreadableModel
-from refconv.formats import hdf5_weights, live_weights, recording, zip_weights
+from refconv.formats import hdf5_weights, recording, zip_weights
 from refconv.formats.architecture import is_subclassed, read_model, read_opaque
 from refconv.formats.calling import inherited, meaningful, problem, with_call, with_states
 from refconv.formats.execution import execution_order
@@ -26,16 +26,15 @@ from refconv.formats.policies import dtype_policy
 from refconv.formats.shapes import input_shape
 from refconv.formats.source import Source
 from refconv.formats.theano import is_rotated, rotated, rotated_weights, written_on
-from refconv.graph import IN_MEMORY, Graph, Node, Origin, Ref, TensorSpec, Weight
+from refconv.graph import Graph, Node, Origin, Ref, TensorSpec, Weight
 from refconv.ops.attributes import Unknown
 
 MAX_NODES = 20_000  # nested models called twice at every level would double without end
 PLACED = re.compile(r"(argument|constant)_\d+")  # arguments by position that are no tensors
-LAYOUTS: Mapping[str, Callable[[Any, Model, Sequence[Leaf]], dict[Path, list[Variable]]]] = {
+LAYOUTS = {
     "hdf5": hdf5_weights.find_variables,
     "keras": zip_weights.find_variables,
     "recording": recording.find_variables,
-    IN_MEMORY: live_weights.find_variables,
 }
 
 
@@ -90,11 +89,6 @@ def _weights(leaf: Leaf, variables: Sequence[Variable], source: Source) -> dict[
         return found
     names = rotated_weights(leaf.resolved.type)
     return {name: rotated(weight) if name in names else weight for name, weight in found.items()}
-
-
-def _origin(layer: Layer, dialect: str) -> Origin:
-    own = {name: layer.raw[name] for name in ("module", "registered_name") if name in layer.raw}
-    return Origin(layer.class_name, dialect, layer.config, own)
 
 
 @dataclass
@@ -194,7 +188,7 @@ class _Flattening:
             known.type,
             None if reason or hidden else attrs,
             inputs,
-            _origin(leaf.layer, self.dialect),
+            Origin(leaf.layer.class_name, self.dialect, leaf.layer.config),
             self.calls[path],
             self.weights[path],
             arguments,
@@ -219,7 +213,7 @@ class _Flattening:
             known = replace(known, reason=error.what)
         if self.dialect != "keras3":  # whose operators give no mask on
             self.masks.put(len(self.nodes), known, found.inputs, {})
-        origin = _origin(leaf.layer, self.dialect)
+        origin = Origin(leaf.layer.class_name, self.dialect, leaf.layer.config)
         call_number = self.calls[path]
         self.calls[path] += 1
         return Node(

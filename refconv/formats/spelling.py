@@ -23,7 +23,6 @@ from refconv.ops.einsum_dense import Equation
 from refconv.ops.functions.axis import AXIS
 from refconv.ops.functions.table import FUNCTIONS
 from refconv.ops.interpolation import HALF_PIXEL
-from refconv.ops.registered import Custom
 from refconv.ops.time_distributed import Inner
 from refconv.quantizers.base import Quantizer
 
@@ -54,8 +53,7 @@ def spelled(node: Node, keras: int, where: str, *, understood: bool) -> tuple[st
     origin = _origin(node, where)
     if origin is not None and not understood and node.origin.dialect == f"keras{keras}":
         again = resolve(origin, node.layer, node.origin.dialect)
-        same = again.attrs == node.attrs or isinstance(node.attrs, Custom)  # whose attributes are the configuration
-        if (again.type == node.type and same) or node.attrs is None:
+        if (again.type, again.attrs) == (node.type, node.attrs) or node.attrs is None:
             return origin.class_name, _plain(origin.config)
     if node.attrs is None:
         raise UnreadableModel(f"{node.type} cannot be written for Keras {keras}: {node.reason}", where=where)
@@ -107,7 +105,7 @@ def _origin(node: Node, where: str) -> Layer | None:
     """The layer as the file had it, None where there was no file."""
     if not node.origin.config or node.origin.dialect not in DIALECTS:
         return None
-    raw = {**node.origin.own, "class_name": node.origin.class_name, "config": node.origin.config}
+    raw = {"class_name": node.origin.class_name, "config": node.origin.config}
     return unwrapped(Layer(node.layer, node.origin.class_name, node.origin.config, (), raw), where)
 
 

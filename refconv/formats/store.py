@@ -6,8 +6,8 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import numpy as np
 
 from refconv.errors import UnreadableModel
 from refconv.formats.keras_zip import CONFIG, METADATA, WEIGHTS
-from refconv.formats.theano import is_rotated, rotated, rotated_weights
 from refconv.formats.zip_weights import snake_case
 from refconv.graph import Node, Weight
 
@@ -26,23 +25,16 @@ PIECE = 2000  # names per attribute of an HDF5 file, which may not hold more tha
 
 @dataclass(frozen=True)
 class OutLayer:
-    """One layer as it is written, with its calls in order; `said`: what names its class, where that is not Keras's."""
+    """One layer as it is written, with its calls in order."""
 
     name: str
     class_name: str
     config: dict[str, Any]
     calls: tuple[Node, ...]
-    said: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def weights(self) -> tuple[Weight, ...]:
         return tuple(self.calls[0].weights.values()) if self.calls else ()
-
-    def stored(self, backend: str) -> tuple[Weight, ...]:
-        """The weights as a file that was written on this backend holds them."""
-        kind = self.calls[0].type if self.calls else ""
-        names = rotated_weights(kind) if is_rotated(backend, kind) else ()
-        return tuple(rotated(weight) if weight.name in names else weight for weight in self.weights)
 
 
 def takes_states(node: Node) -> bool:
@@ -57,20 +49,20 @@ def _json(value: Any) -> str:
         raise UnreadableModel(f"the model cannot be written: {error}") from None
 
 
-def write_h5(path: Path, config: dict[str, Any], layers: Sequence[OutLayer], backend: str = "tensorflow") -> None:
+def write_h5(path: Path, config: dict[str, Any], layers: Sequence[OutLayer]) -> None:
     """Keras 2's container: weights by layer and in Keras's order, which is that of `layers`."""
     text = _json(config)
     with h5py.File(path, "w") as file:
         weights = file.create_group("model_weights")
         for holder in (file, weights):
-            holder.attrs["keras_version"], holder.attrs["backend"] = VERSIONS[2], backend
+            holder.attrs["keras_version"], holder.attrs["backend"] = VERSIONS[2], "tensorflow"
         file.attrs["model_config"] = text
         _put_names(weights, "layer_names", [layer.name for layer in layers])
         for layer in layers:
             group = weights.create_group(layer.name)
             names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
             _put_names(group, "weight_names", names)
-            for name, weight in zip(names, layer.stored(backend), strict=True):
+            for name, weight in zip(names, layer.weights, strict=True):
                 group[name] = weight.value
 
 

@@ -35,14 +35,11 @@ class Written:
     names: Mapping[str, str]
 
 
-def write(
-    graph: Graph, path: Path, *, keras: int | None = None, understood: bool = False, backend: str = "tensorflow"
-) -> Written:
+def write(graph: Graph, path: Path, *, keras: int | None = None, understood: bool = False) -> Written:
     """Write `graph`.
 
     Args:
         keras: 2 or 3; None for the one that wrote the model, 2 for one of Keras 1.
-        backend: on which the file says that it was written: kernels stand in it as that one stores them.
         understood: leave out whatever the file said beside what the nodes' attributes hold (initializers, regularizers,
             fields of layers without a reference), so that nothing of it reaches who reads what is written.
 
@@ -55,7 +52,7 @@ def write(
     layers = _in_keras_order(_model(graph, layers, names, keras), layers, keras)
     config = _model(graph, layers, names, keras)
     if keras == 2:
-        write_h5(path, config, layers, backend)
+        write_h5(path, config, layers)
     else:
         write_zip(path, config, layers, graph.format)
     return Written(path, {flat: layer for layer, flat in names.items()})
@@ -89,9 +86,7 @@ def _layer(calls: Sequence[Node], names: Mapping[str, str], keras: int, understo
     own: dict[str, Any] = {"name": name, "dtype": node.dtype}
     if node.weights:  # some layers without any take no such argument
         own["trainable"] = any(weight.trainable for weight in node.weights.values())
-    as_read = not understood and node.origin.dialect == "keras3" and kind == node.origin.class_name
-    said = node.origin.own if as_read else {}
-    return OutLayer(name, kind, {**config, **own}, tuple(sorted(calls, key=lambda call: call.call)), said)
+    return OutLayer(name, kind, {**config, **own}, tuple(sorted(calls, key=lambda call: call.call)))
 
 
 def _by_layer(graph: Graph) -> list[list[Node]]:
@@ -123,7 +118,7 @@ def _model(graph: Graph, layers: Sequence[OutLayer], names: Mapping[str, str], k
     inbound = _keras2_call if keras == 2 else _keras3_call
     written = [
         {
-            **({"module": "keras.layers", "registered_name": None, **layer.said} if keras == 3 else {}),
+            **({"module": "keras.layers", "registered_name": None} if keras == 3 else {}),
             "class_name": layer.class_name,
             "config": layer.config,
             "name": layer.name,

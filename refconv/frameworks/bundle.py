@@ -13,7 +13,7 @@ START = "import sys\nfrom refconv.frameworks.worker.__main__ import main\nsys.ex
 
 def write_bundle(path: Path) -> Path:
     """Write a zipapp with the worker, `refconv.job` and `refconv.trace` under their own names."""
-    worker = sorted((PACKAGE / "frameworks" / "worker").rglob("*.py"))
+    worker = sorted((PACKAGE / "frameworks" / "worker").glob("*.py"))
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("__main__.py", START)
         for name in EMPTY:

@@ -7,15 +7,7 @@ from typing import Any
 from refconv.errors import FrameworkError
 from refconv.trace import Trace
 
-PIP_NAMES = {
-    "tensorflow": "tensorflow",
-    "jax": "jax",
-    "jaxlib": "jax",
-    "torch": "torch",
-    "tf_keras": "tf-keras",
-    "keras": "keras",
-    "qkeras": "qkeras",
-}
+PIP_NAMES = {"tensorflow": "tensorflow", "tf_keras": "tf-keras", "keras": "keras", "qkeras": "qkeras"}
 
 
 class LayerFailed(FrameworkError):
@@ -31,20 +23,18 @@ class LayerFailed(FrameworkError):
         self.layer, self.trace = layer, trace
 
 
-def as_error(frame: dict[str, Any], path: str, keras: int, trace: Trace, backend: str = "tensorflow") -> FrameworkError:
+def as_error(frame: dict[str, Any], path: str, keras: int, trace: Trace) -> FrameworkError:
     """The error that an error frame (worker/failure.py) stands for."""
     what, missing, layer = frame["what"], frame["missing"], frame["layer"]
-    named = f"Keras {keras}" if backend == "tensorflow" else f"Keras {keras} on {backend}"
     if frame["reason"] == "layer":
         subject = f"cannot run layer {layer}" if layer else "cannot run this model"
-        return LayerFailed(f"{named} {subject}: {what}", where=path, layer=layer, trace=trace)
+        return LayerFailed(f"Keras {keras} {subject}: {what}", where=path, layer=layer, trace=trace)
     if missing in PIP_NAMES:
-        return FrameworkError(f"needs {named}: {what}", where=path, hint=f"pip install {PIP_NAMES[missing]}")
+        return FrameworkError(f"needs Keras {keras}: {what}", where=path, hint=f"pip install {PIP_NAMES[missing]}")
     if frame["reason"] == "import":
-        return FrameworkError(f"{named} cannot be imported: {what}", where=path)
+        return FrameworkError(f"Keras {keras} cannot be imported: {what}", where=path)
     if frame["reason"] == "device":
-        return FrameworkError(what, hint=frame.get("hint") or "use --device cpu")
+        return FrameworkError(what, hint="use --device cpu, or install TensorFlow with its GPU libraries")
     if frame["reason"] == "code":
         return FrameworkError(f"the trusted code cannot be run: {what}")
-    hint = "" if backend == "tensorflow" else "a file that Keras 2 wrote may load with --rebuild"
-    return FrameworkError(f"{named} cannot load this file: {what}", where=path, hint=hint)
+    return FrameworkError(f"Keras {keras} cannot load this file: {what}", where=path)

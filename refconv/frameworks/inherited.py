@@ -15,10 +15,9 @@ NAMES = {
 }  # fmt: skip
 # TF_ alone would let Terraform's tokens through.
 PREFIXES = (
-    "CUBLAS_", "CUDA_", "CUDNN_", "DNNL_", "DYLD_", "HIP_", "JAX_", "KMP_", "LC_", "MKL_", "OMP_", "ONEDNN_",
-    "PYTHON", "PYTORCH_", "REFCONV_", "ROCM_", "TF_ALLOW_", "TF_CPP_", "TF_CUBLAS", "TF_CUDNN_",
-    "TF_DETERMINISTIC_", "TF_DISABLE_", "TF_ENABLE_", "TF_FORCE_", "TF_FP16_", "TF_GPU_", "TF_MKL_", "TF_NUM_",
-    "TF_ONEDNN_", "TF_USE_", "TF_XLA_", "TORCH_", "XLA_",
+    "CUDA_", "CUDNN_", "DNNL_", "DYLD_", "HIP_", "KMP_", "LC_", "MKL_", "OMP_", "ONEDNN_", "PYTHON", "REFCONV_",
+    "ROCM_", "TF_ALLOW_", "TF_CPP_", "TF_CUBLAS", "TF_CUDNN_", "TF_DETERMINISTIC_", "TF_DISABLE_", "TF_ENABLE_",
+    "TF_FORCE_", "TF_FP16_", "TF_GPU_", "TF_MKL_", "TF_NUM_", "TF_ONEDNN_", "TF_USE_", "TF_XLA_", "XLA_",
 )  # fmt: skip
 SECRET = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "KEY")
 

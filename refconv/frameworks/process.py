@@ -43,7 +43,6 @@ class Child:
 
     Args:
         keras: major version of Keras that the worker imports.
-        backend: what Keras runs on: tensorflow, jax or torch.
         python: interpreter to run it with; None for this one.
         switches: variables of its environment, beside this process's.
         memory: bytes of memory that it may take; 0 for as many as there are.
@@ -53,19 +52,9 @@ class Child:
     """
 
     def __init__(
-        self,
-        keras: int,
-        *,
-        backend: str = "tensorflow",
-        python: str | None = None,
-        memory: int = 0,
-        switches: Mapping[str, str] = NO_SWITCHES,
+        self, keras: int, *, python: str | None = None, memory: int = 0, switches: Mapping[str, str] = NO_SWITCHES
     ) -> None:
-        self._backend = backend
         self._switches, self._memory, self._timed_out = switches, memory, False
-        self._left = 0.0  # seconds that the answer may still take
-        self._answer: Iterator[Frame] | None = None
-        self.free = True  # no question is open, and another may be asked
         with writing("the temporary folder"):
             self._folder = tempfile.TemporaryDirectory(prefix="refconv-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
@@ -89,7 +78,6 @@ class Child:
 
     def tell(self, line: str) -> None:
         """Send one line; a child that has died is noticed when its frames are read."""
-        self.free = False
         with contextlib.suppress(BrokenPipeError):
             self._stdin.write(line.encode() + b"\n")
             self._stdin.flush()
@@ -100,33 +88,16 @@ class Child:
         Raises:
             FrameworkError: the child died, or was waited for `timeout` seconds before its last frame.
         """
-        self._left, self._answer = timeout, self._frames(timeout)
-        return self._answer
-
-    def _frames(self, timeout: float) -> Iterator[Frame]:
-        frames = read_frames(self._stdout)
+        frames, left = read_frames(self._stdout), timeout
         while True:
             started = time.monotonic()
-            frame = self._next(frames, self._left)
-            self._left -= time.monotonic() - started
+            frame = self._next(frames, left)
+            left -= time.monotonic() - started
             if frame is None:
                 raise self.noted(self._death(timeout))
-            last = frame[0]["kind"] in ("done", "error")
-            self.free = last and bool(frame[0].get("again"))
             yield frame
-            if last:
+            if frame[0]["kind"] in ("done", "error"):
                 return
-
-    def finish(self, seconds: float) -> bool:
-        """Read the rest of an answer that nobody waits for, for so many seconds; whether another may be asked for."""
-        self._left = min(self._left, seconds)
-        with contextlib.suppress(FrameworkError, ValueError):  # it died; a thread is still reading it
-            for _ in self._answer or ():
-                pass
-        return self.free
-
-    def alive(self) -> bool:
-        return self._process.poll() is None
 
     def _next(self, frames: Iterator[Frame], left: float) -> Frame | None:
         """The next frame, None where there is none and will be none."""
@@ -176,7 +147,7 @@ class Child:
     def _environment(self) -> dict[str, str]:
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONIOENCODING": "utf-8"}
         own = {"TMPDIR": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        return {**quiet, **inherited(), "KERAS_BACKEND": self._backend, **self._switches, **own}
+        return {**quiet, **inherited(), **self._switches, **own}
 
     def _expire(self) -> None:
         self._timed_out = True

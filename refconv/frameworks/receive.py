@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv.trace import Again, Call, Probe, Trace
+from refconv.trace import Call, Probe, Trace
 
 
 class Receiver:
@@ -19,7 +19,7 @@ class Receiver:
     def next_slice(self) -> None:
         """The calls of other samples follow, of the same model."""
         seen = self.trace
-        self.trace = Trace(seen.environment, planned=seen.planned, plain=seen.plain, plain_again=seen.plain_again)
+        self.trace = Trace(seen.environment, planned=seen.planned, plain=seen.plain)
 
     def take(self, header: dict[str, Any], array: np.ndarray | None) -> None:
         kind, trace = header["kind"], self.trace
@@ -31,12 +31,10 @@ class Receiver:
             self._again = header["index"] < len(trace.model_inputs)
             if not self._again:
                 trace.model_inputs.append(tuple(header["inputs"]))
-        elif kind in ("tensor", "call", "again", "output") and self._again:
+        elif kind in ("tensor", "call", "output") and self._again:
             pass
         elif kind == "call":
             trace.calls.append(_call(header))
-        elif kind == "again":
-            trace.again.append(Again(header["run"], _call(header)))
         elif kind == "probe":
             trace.probes.append(_probe(header))
         elif array is not None:
@@ -45,8 +43,6 @@ class Receiver:
     def _take_array(self, kind: str, header: dict[str, Any], array: np.ndarray) -> None:
         if kind == "tensor":
             self.trace.tensors[header["key"]] = array
-        elif kind == "plain" and header.get("run"):
-            self.trace.plain_again.setdefault(header["run"], []).append(array)
         elif kind in ("plain", "output"):
             (self.trace.plain if kind == "plain" else self.trace.outputs).append(array)
 

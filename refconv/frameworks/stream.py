@@ -54,7 +54,7 @@ class Stream:
             FrameworkError: the framework failed, otherwise than in a layer with calls before it.
         """
         if self._first:
-            while self._reader.is_alive():
+            while not self.ready():
                 self._reader.join(0.1)  # a thread that waits without end may sleep through Ctrl-C
             self._first = False
             if self._error:
@@ -83,13 +83,11 @@ class Stream:
         return self.trace
 
     def forget(self, call: Call) -> None:
-        """Drop the tensors that no other call needs, with those of the same call in other runs."""
-        again = [a.call for a in self.trace.again if (a.call.layer, a.call.call) == (call.layer, call.call)]
-        for one in (call, *again):
-            self._uses.subtract(one.keys)
-            for key in one.keys:
-                if self._uses[key] <= 0:
-                    self.trace.tensors.pop(key, None)
+        """Drop the tensors that no other call needs."""
+        self._uses.subtract(call.keys)
+        for key in call.keys:
+            if self._uses[key] <= 0:
+                self.trace.tensors.pop(key, None)
 
     def _begin(self) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,27 +14,23 @@ import numpy as np
 
 from refconv.errors import FrameworkError
 from refconv.frameworks.failure import as_error
-from refconv.frameworks.pool import Pool, kind
 from refconv.frameworks.process import NO_SWITCHES, Child, Frame, writing
 from refconv.frameworks.stream import Progress, Stream
 from refconv.job import MODES, Job
 from refconv.trace import Trace
 
-Keep = Callable[[dict[str, Any], "np.ndarray | None"], None]
-
-# (Keras's major version, its backend, interpreter) → a child that imports them
-_EARLY: dict[tuple[int, str, str | None], Child] = {}
+_EARLY: dict[int, Child] = {}  # Keras's major version → a child that imports it
 
 
 @contextmanager
-def early(keras: int, *, backend: str = "tensorflow", memory: int = 0, python: str | None = None) -> Iterator[None]:
-    """Start what the next such `Worker` within the context takes over: what it imports takes seconds."""
+def early(keras: int, *, memory: int = 0) -> Iterator[None]:
+    """Start what the next `Worker(keras)` within the context takes over: what it imports takes seconds."""
     with suppress(FrameworkError):  # told again, where it is wanted
-        _EARLY[keras, backend, python] = Child(keras, backend=backend, python=python, memory=memory)
+        _EARLY[keras] = Child(keras, memory=memory)
     try:
         yield
     finally:
-        if child := _EARLY.pop((keras, backend, python), None):
+        if child := _EARLY.pop(keras, None):
             child.close()
 
 
@@ -48,14 +44,6 @@ def renamed(frames: Iterator[Frame], names: Mapping[str, str]) -> Iterator[Frame
             header = {**header, "layer": names.get(header["layer"], header["layer"])}
         elif header["kind"] == "planned":
             header = {**header, "calls": {names.get(name, name): n for name, n in header["calls"].items()}}
-        yield header, array
-
-
-def kept(frames: Iterator[Frame], keep: Keep | None) -> Iterator[Frame]:
-    """The frames, each given to `keep` first."""
-    for header, array in frames:
-        if keep is not None:
-            keep(header, array)
         yield header, array
 
 
@@ -92,46 +80,28 @@ class Worker:
 
     Args:
         keras: major version of Keras to load the model with, 2 or 3.
-        backend: what Keras runs on: tensorflow, and for Keras 3 also jax or torch.
         python: interpreter of another environment to run it in; None for this one.
         switches: variables of its environment, such as TF_ENABLE_ONEDNN_OPTS.
         memory: bytes of memory that it may take; 0 for as many as there are. A limit that `early` set stays.
-        pool: takes it from there if one waits, and gives it back; without, it ends with this object.
-        device: what `stream` will be told, where a pool keeps it.
 
     Raises:
         FrameworkError: the interpreter cannot be started.
     """
 
     def __init__(
-        self,
-        keras: int,
-        *,
-        backend: str = "tensorflow",
-        python: str | None = None,
-        memory: int = 0,
-        switches: Mapping[str, str] = NO_SWITCHES,
-        pool: Pool | None = None,
-        device: str = "auto",
+        self, keras: int, *, python: str | None = None, memory: int = 0, switches: Mapping[str, str] = NO_SWITCHES
     ) -> None:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
-        self._keras, self._backend, self._pool = keras, backend, pool
-        self._kind = kind(keras, python, memory, switches, device, backend)
-        if pool:
-            self._child = pool.take(self._kind)
-            return
-        early = None if switches else _EARLY.pop((keras, backend, python), None)
-        self._child = early or Child(keras, backend=backend, python=python, memory=memory, switches=switches)
+        self._keras = keras
+        early = _EARLY.pop(keras, None) if python is None and not switches else None
+        self._child = early or Child(keras, python=python, memory=memory, switches=switches)
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._pool:
-            self._pool.give_back(self._kind, self._child, sound=error is None)
-        else:
-            self.close()
+        self.close()
 
     @property
     def pid(self) -> int:
@@ -148,9 +118,6 @@ class Worker:
         *,
         mode: str = "graph",
         device: str = "auto",
-        tf32: str = "",
-        deterministic: bool = False,
-        repeat: int = 1,
         budget: int = 1 << 30,
         qkeras: bool = False,
         probes: bool = False,
@@ -162,7 +129,6 @@ class Worker:
         progress: Progress | None = None,
         names: Mapping[str, str] = NO_NAMES,
         architecture: str | Path = "",
-        keep: Keep | None = None,
     ) -> Stream:
         """Run the model once and receive what every layer took and gave, pass by pass. A worker serves one call.
 
@@ -170,10 +136,7 @@ class Worker:
             path: the model file, as the user has it.
             inputs: one array per model input, in the model's order, batch first, in the dtypes the model declares.
             mode: graph, eager or xla.
-            device: auto, cpu, gpu or gpu:N.
-            tf32: on, off, or "" for the framework's own default.
-            deterministic: ask for operations that give the same bits every time.
-            repeat: how often each pass runs; calls whose bits differ from the first run's are sent as well.
+            device: auto, cpu or gpu.
             budget: bytes of layer inputs and outputs that the worker holds and returns at once.
             qkeras: the file holds QKeras layers.
             probes: also run a clone of every linear layer on small integers.
@@ -185,7 +148,6 @@ class Worker:
             progress: called with what is being done and the share that is done, 0 to 1.
             architecture: the model's JSON where `path` holds weights alone.
             names: layers of the file → what the trace is to call them.
-            keep: is given each frame as it arrives.
 
         The stream raises FrameworkError where the framework is missing, cannot load or run the model, died or exceeded
         the time limit. Its notes hold the framework's last lines.
@@ -199,9 +161,6 @@ class Worker:
             files,
             mode=mode,
             device=device,
-            tf32=tf32,
-            deterministic=deterministic,
-            repeat=repeat,
             budget=budget,
             qkeras=qkeras,
             architecture=str(Path(architecture).resolve()) if architecture else "",
@@ -214,12 +173,11 @@ class Worker:
         self._child.tell(job.to_json())
 
         def error(header: dict[str, Any], trace: Trace) -> FrameworkError:
-            found = as_error(header, str(path), self._keras, trace, self._backend)
+            found = as_error(header, str(path), self._keras, trace)
             found.hint = found.hint or self._child.limited(found.what)
             return self._child.noted(found)
 
-        frames = kept(renamed(self._child.frames(timeout), names), keep)
-        return Stream(frames, error, progress or (lambda what, share: None))
+        return Stream(renamed(self._child.frames(timeout), names), error, progress or (lambda what, share: None))
 
     def evaluate(
         self,
@@ -267,7 +225,7 @@ class Worker:
         found = Evaluation()
         for header, array in self._child.frames(timeout):
             if header["kind"] == "error":
-                raise self._child.noted(as_error(header, str(path), self._keras, Trace(), self._backend))
+                raise self._child.noted(as_error(header, str(path), self._keras, Trace()))
             if header["kind"] == "progress" and progress:
                 progress(header["what"], header["done"] / header["total"])
             found.take(header, array)

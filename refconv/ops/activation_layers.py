@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from refconv.ops.attributes import attribute, integer, number, optional
 from refconv.ops.base import ANY, Context, Forward, Row, Shape, Weights
 from refconv.ops.functions.elementwise import apply
 from refconv.ops.functions.table import FUNCTIONS
-from refconv.record import record
 
 
 def non_negative(value: Any) -> float:
@@ -24,24 +23,24 @@ def non_negative(value: Any) -> float:
     return float(value)
 
 
-@record
+@dataclass(frozen=True)
 class ActivationLayer:
     activation: Activation = attribute(activation, default=LINEAR)
 
 
-@record
+@dataclass(frozen=True)
 class ReLU:
     max_value: float | None = attribute(optional(non_negative), default=None)
     negative_slope: float = attribute(non_negative, default=0.0)
     threshold: float = attribute(non_negative, default=0.0)
 
 
-@record
+@dataclass(frozen=True)
 class LeakyReLU:
     negative_slope: float = attribute(non_negative, default=0.3)
 
 
-@record
+@dataclass(frozen=True)
 class ELU:
     alpha: float = attribute(number, default=1.0)
 
@@ -54,12 +53,12 @@ def read_axes(value: Any) -> tuple[int, ...]:
     return tuple(integer()(axis) for axis in values)
 
 
-@record
+@dataclass(frozen=True)
 class Softmax:
     axis: tuple[int, ...] = attribute(read_axes, default=(-1,))
 
 
-@record
+@dataclass(frozen=True)
 class PReLU:
     """`shared_axes` are 1-based, as Keras counts them, and have size 1 in alpha."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,11 @@ from refconv.ops.functions.table import FUNCTIONS
 from refconv.ops.quantizing import quantize
 from refconv.quantizers import read as quantizers
 from refconv.quantizers.base import Quantizer
-from refconv.record import record
 
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 
 
-@record
+@dataclass(frozen=True)
 class Activation:
     """A function by its canonical name, and those of its parameters that differ from Keras's defaults."""
 

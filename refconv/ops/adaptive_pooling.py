@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,14 +14,12 @@ from refconv.ops.attributes import attribute, integers
 from refconv.ops.base import Context, Row, Terms, Weights
 from refconv.ops.carry import carry
 from refconv.ops.mean import mean
-from refconv.ops.selecting import selected
 from refconv.ops.spatial import channels_last, data_format, locate, moved, restore
 from refconv.primitives.geometry import Spans, longest, parts
 from refconv.primitives.sums import span_moments, spanned
-from refconv.record import record
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AdaptivePooling:
     output_size: tuple[int, ...]
     data_format: str = data_format()
@@ -29,7 +28,7 @@ class AdaptivePooling:
 def of_rank(rank: int) -> type[AdaptivePooling]:
     """The attributes of an adaptive pooling over `rank` axes."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(AdaptivePooling):
         output_size: tuple[int, ...] = attribute(integers(rank, 1))
 
@@ -42,9 +41,7 @@ def adaptive_max(attrs: AdaptivePooling, weights: Weights, inputs: Sequence[Encl
     def largest(v: np.ndarray) -> np.ndarray:
         return spanned(v, _cuts(v.shape[1:-1], attrs.output_size), np.max)
 
-    x = inputs[0].mid
-    result = moved(Enclosure(x), attrs.data_format, len(attrs.output_size), largest)
-    return selected(result, [x], context)
+    return moved(Enclosure(inputs[0].mid), attrs.data_format, len(attrs.output_size), largest)
 
 
 def adaptive_average(

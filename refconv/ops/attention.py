@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -19,7 +20,6 @@ from refconv.ops.functions.axis import softmax
 from refconv.ops.functions.elementwise import apply
 from refconv.ops.functions.table import FUNCTIONS
 from refconv.ops.pairwise import stored_product, stored_total
-from refconv.record import record
 
 Rule = Callable[[int, int], np.ndarray]  # lengths of queries and keys → which query may attend to which key
 ROLES = ("query", "value", "key", "attention")
@@ -32,7 +32,7 @@ def roles(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Called:
     """How the layer is called: arguments of the call, which the configuration does not hold (`formats.calling`).
 
@@ -51,7 +51,7 @@ class Called:
         return inputs[:count], dict(zip(self.masks, masks, strict=True))
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AdditiveAttention(Called):
     """`causal` is what older versions of Keras 2 write instead of an argument of the call."""
 
@@ -59,7 +59,7 @@ class AdditiveAttention(Called):
     causal: bool = attribute(flag, default=False)
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Attention(AdditiveAttention):
     use_scale: bool = attribute(flag, default=False)
     score_mode: str = attribute(choice("dot", "concat"), default="dot")

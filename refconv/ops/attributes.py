@@ -1,6 +1,6 @@
 """Canonical attributes: frozen dataclasses whose fields know how to read themselves from a configuration.
 
-    @record
+    @dataclass(frozen=True)
     class Pooling:
         pool_size: tuple[int, ...] = attribute(integers(2, minimum=1))
         padding: str = attribute(choice("valid", "same"), default="valid")

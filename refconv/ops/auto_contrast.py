@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from refconv.ops.base import Context, Row, Weights
 from refconv.ops.functions.base import DIVISION
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.spatial import CHANNELS_LAST, channels_last, only
-from refconv.record import record
 
 PIXELS = (0.0, 255.0)  # what Keras computes in, whatever the range of the values
 MAPPED = 4 + DIVISION  # the differences of both, the quotient, the product and the sum that map one range to another
@@ -29,7 +29,7 @@ def value_range(value: Any) -> tuple[float, float]:
     return low, high
 
 
-@record
+@dataclass(frozen=True)
 class AutoContrast:
     """Keras takes the extremes over the axes 1 and 2, which are an image's with its channels last."""
 

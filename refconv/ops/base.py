@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,6 @@ from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.moments import Need
 from refconv.primitives.engine import Engine
-from refconv.record import record
 
 Weights = Mapping[str, np.ndarray]
 Shape = tuple[int | None, ...]
@@ -25,7 +25,7 @@ def fits(shape: Shape, actual: tuple[int, ...]) -> bool:
     return len(shape) == len(actual) and all(a in (None, b) for a, b in zip(shape, actual, strict=True))
 
 
-@record
+@dataclass(frozen=True)
 class Context:
     """How the reference computes: which loops, which rounding to bound, and how much of the bound is wanted.
 
@@ -43,7 +43,7 @@ class Context:
     spread: bool = False
 
 
-@record
+@dataclass(frozen=True)
 class Terms:
     """The exact terms of one output element, for stage 2.
 
@@ -91,7 +91,7 @@ States = Mapping[str, Enclosure]
 Close = Callable[[Terms], Enclosure]
 
 
-@record
+@dataclass(frozen=True)
 class Steps:
     """How to judge a layer made of steps, each on the framework's own result of the step before.
 
@@ -124,7 +124,7 @@ class Steps:
         return tuple(self.widths(attrs))
 
 
-@record
+@dataclass(frozen=True)
 class Row:
     """One Keras class.
 

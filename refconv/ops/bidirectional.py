@@ -6,7 +6,7 @@ The weights of the two are called forward_kernel, backward_kernel and so on, the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,11 @@ from refconv.ops.base import Close, Context, Row, Shape, States, Steps, Weights
 from refconv.ops.masking import only_mask
 from refconv.ops.pairwise import product, total
 from refconv.ops.slots import Slot, in_words
-from refconv.record import record
 
 LAYERS = {row.keras: row for family in (recurrent, qkeras_recurrent) for row in family.ROWS}
 
 
-@record
+@dataclass(frozen=True)
 class Direction:
     """One of the two layers; `name` is forward or backward, whichever way it runs."""
 
@@ -46,7 +45,7 @@ def direction(value: Any) -> Direction:
     return Direction(row, build(row.attributes, value["config"], str(value["class_name"])))
 
 
-@record
+@dataclass(frozen=True)
 class Bidirectional:
     """Without `backward_layer` that is `layer`, run the other way. `masks` are those of `Recurrent`.
 

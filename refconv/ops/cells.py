@@ -7,7 +7,7 @@ steps at once, where each one's state before is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +20,6 @@ from refconv.ops.base import Close, Context, Terms, Weights
 from refconv.ops.carry import carry
 from refconv.ops.pairwise import complement, product, total
 from refconv.primitives.sums import matmul_moments
-from refconv.record import record
 
 Bias = Sequence[np.ndarray]
 
@@ -33,7 +32,7 @@ class Sums(Protocol):
     ) -> Enclosure: ...
 
 
-@record
+@dataclass(frozen=True)
 class Before:
     """What a step starts from.
 
@@ -51,7 +50,7 @@ class Before:
 Step = Callable[[Any, Weights, Before, Mapping[str, Enclosure], Arithmetic, Sums], tuple[Enclosure, ...]]
 
 
-@record
+@dataclass(frozen=True)
 class Cell:
     """`step`: (attrs, weights, before, now, arithmetic, sums) → the new states; `now` are those that are known."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -17,7 +17,6 @@ from refconv.ops.base import Context
 from refconv.ops.carry import carry
 from refconv.ops.functions.elementwise import radii
 from refconv.primitives.sums import batched_moments, spatial_moments
-from refconv.record import record
 
 # In place of the names of weights, in a row without any: hardware that rounds what it multiplies rounds both inputs.
 BOTH_INPUTS = ("first input", "second input")
@@ -25,7 +24,7 @@ BOTH_INPUTS = ("first input", "second input")
 Moves = Callable[[Moments], Moments]
 
 
-@record
+@dataclass(frozen=True)
 class Labels:
     """Which axis is which: one letter per axis of each operand and of the result ("ab", "bc", "ac").
 

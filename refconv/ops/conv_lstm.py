@@ -6,7 +6,7 @@ Inside, every tensor is channels-last: (N, steps, *spatial, C).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,12 +24,11 @@ from refconv.ops.recurrent import SIGMOID, TANH, gates
 from refconv.ops.spatial import CHANNELS_FIRST, axes, data_format, padding
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.sums import correlate_moments
-from refconv.record import record
 
 STATES = ("h", "c")
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ConvLSTM:
     """A spatial rank adds the readers of its per-axis fields; the recurrent convolution has no stride, no dilation."""
 
@@ -58,7 +57,7 @@ class ConvLSTM:
 
 
 def of_rank(rank: int) -> type[ConvLSTM]:
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(ConvLSTM):
         kernel_size: tuple[int, ...] = axes(rank, None)
         strides: tuple[int, ...] = axes(rank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,10 +16,9 @@ from refconv.ops.fast_convolution import algorithms, widen
 from refconv.ops.spatial import axes, channels_last, data_format, fit_bias, fit_channels, locate, padding, restore
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.sums import correlate_moments
-from refconv.record import record
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Convolution:
     """A spatial rank adds the readers of its three per-axis fields."""
 
@@ -36,7 +36,7 @@ class Convolution:
 def of_rank(rank: int) -> type[Convolution]:
     """The attributes of Conv1D, Conv2D or Conv3D."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(Convolution):
         kernel_size: tuple[int, ...] = axes(rank, None)
         strides: tuple[int, ...] = axes(rank)

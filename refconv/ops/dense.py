@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,10 +12,9 @@ from refconv.ops.activations import LINEAR, Activation, activate, activation
 from refconv.ops.attributes import attribute, flag, integer
 from refconv.ops.base import Context, Row, Shape, Terms, Weights
 from refconv.primitives.sums import matmul_moments
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Dense:
     units: int = attribute(integer(1))
     activation: Activation = attribute(activation, default=LINEAR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,10 +14,9 @@ from refconv.ops.base import Context, Row, Shape, Terms, Weights
 from refconv.ops.spatial import axes, channels_last, data_format, fit_bias, fit_channels, locate, padding, restore
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.sums import correlate_moments
-from refconv.record import record
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Depthwise:
     """A spatial rank adds the readers of its three per-axis fields."""
 
@@ -33,7 +33,7 @@ class Depthwise:
 def of_rank(rank: int) -> type[Depthwise]:
     """The attributes of DepthwiseConv1D or DepthwiseConv2D."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(Depthwise):
         kernel_size: tuple[int, ...] = axes(rank, None)
         strides: tuple[int, ...] = axes(rank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from string import ascii_letters
 from typing import Any
 
@@ -20,7 +21,6 @@ from refconv.ops.functions.base import DIVISION, SQRT, Function, Parameters
 from refconv.ops.functions.elementwise import apply
 from refconv.ops.pairwise import product
 from refconv.primitives.sums import product_moments
-from refconv.record import record
 
 LARGEST = 1e7  # of 1/‖x‖ in Keras 3: 1/keras.backend.epsilon()
 LEAST = 1e-12  # of ‖x‖² in Keras 2
@@ -35,7 +35,7 @@ def pair(value: Any) -> tuple[int, int]:
     return first, second
 
 
-@record
+@dataclass(frozen=True)
 class Dot:
     axes: tuple[int, int] = attribute(pair)
     normalize: bool = attribute(flag, default=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,13 @@ from refconv.ops.activations import LINEAR, Activation, activate, activation
 from refconv.ops.attributes import attribute, integer, optional
 from refconv.ops.base import ANY, Context, Row, Shape, Terms, Weights
 from refconv.ops.contraction import Labels, einsum, products
-from refconv.record import record
 
 # Keras's three forms: no ellipsis, one on the left, one on the right, of the input and the output.
 FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 SPARE = "".join(chr(code) for code in range(0x3B1, 0x3CA))  # letters for what an ellipsis stands for
 
 
-@record
+@dataclass(frozen=True)
 class Equation:
     """`left` and `right` say where an ellipsis stands."""
 
@@ -73,7 +73,7 @@ def letters(value: Any) -> str:
     return value
 
 
-@record
+@dataclass(frozen=True)
 class EinsumDense:
     equation: Equation = attribute(equation)
     output_shape: tuple[int | None, ...] = attribute(lengths)

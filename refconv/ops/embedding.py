@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,9 @@ from refconv.errors import BadInput
 from refconv.numerics.enclosure import Enclosure, point
 from refconv.ops.attributes import attribute, flag, integer
 from refconv.ops.base import Context, Row, Shape, Weights
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Embedding:
     """`mask_zero` marks padding for later layers; the values looked up are the same."""
 

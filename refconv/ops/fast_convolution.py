@@ -7,6 +7,7 @@ largest |x| of the tile stands for |x| (NUMERICS, last paragraph). Simulated onl
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,13 +18,12 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.formats import FLOAT32, gamma
 from refconv.primitives.engine import Engine
 from refconv.primitives.geometry import Window
-from refconv.record import record
 
 Widen = Callable[[Enclosure], Enclosure]
 Radii = tuple[np.ndarray, np.ndarray]  # σ and worst case
 
 
-@record
+@dataclass(frozen=True)
 class Transforms:
     """Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A, of m×m outputs from tiles of (m + 2)×(m + 2). Source: Lavin and Gray 2016."""
 

@@ -6,12 +6,12 @@ Source: the kernels of TensorFlow's sampling_kernels.h, which tf.image.resize na
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import pi
 
 import numpy as np
 
 from refconv.ops.functions.base import DIVISION, EXP
-from refconv.record import record
 
 SIN = 8  # units of u|sin|: OpenCL's full profile, as in `functions.base`
 # Largest |w''|: Keys's cubic 9x − 5 at 0; Mitchell's and the Gauss curve 4; Lanczos π²/3·(1 + 1/a²) + 2·1.371²/a, below
@@ -22,7 +22,7 @@ NEAR = 1e-3  # below it a Lanczos kernel takes sin(x)/x for 1
 Valued = tuple[np.ndarray, np.ndarray]
 
 
-@record
+@dataclass(frozen=True)
 class Filter:
     """One filter, symmetric and 0 beyond `radius`.
 

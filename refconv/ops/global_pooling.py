@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,10 +16,9 @@ from refconv.ops.masking import only_mask
 from refconv.ops.mean import mean
 from refconv.ops.spatial import CHANNELS_FIRST, data_format
 from refconv.primitives.sums import spatial_moments
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class GlobalPooling:
     """`masks` says that the last input is a mask (N, steps) of the call, which no configuration holds."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.spatial import data_format
-from refconv.record import record
 
 NAMES = (
     "Dropout",
@@ -50,12 +50,12 @@ AUGMENTING = (
 )
 
 
-@record
+@dataclass(frozen=True)
 class Nothing:
     """No attribute matters at inference; rates, seeds and penalties are dropped with the rest of training."""
 
 
-@record
+@dataclass(frozen=True)
 class OverImages:
     """Which axes an image has only matters in training."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure, bounded
 from refconv.numerics.formats import FLOAT64, gamma
-from refconv.record import record
 
 HALF_PIXEL, CORNERS, FIRST = "half_pixel", "corners", "first"  # alignments: the first is what Keras 2 and 3 compute
 
@@ -34,7 +34,7 @@ def nearest_indices(length: int, target: int, alignment: str = HALF_PIXEL) -> np
     return np.minimum(np.floor(centres).astype(np.int64), length - 1)
 
 
-@record
+@dataclass(frozen=True)
 class Grid:
     """Positions on one axis, each array of the output's length.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,12 +18,11 @@ from refconv.ops.axes import as_floats, position
 from refconv.ops.base import Context, Row, Shape, Weights
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.statistics import Axes, Statistics, inverse_root, over_axes
-from refconv.record import record
 
 FUSED_EPSILON = 1.001e-5  # Keras 2 takes the fused kernel from here on; below, that kernel would raise it in silence
 
 
-@record
+@dataclass(frozen=True)
 class LayerNormalization:
     """`fused`: trailing axes may go through batch normalisation's kernel for training, as Keras 2 does it."""
 
@@ -34,7 +34,7 @@ class LayerNormalization:
     fused: bool = attribute(flag, default=False)
 
 
-@record
+@dataclass(frozen=True)
 class GroupNormalization:
     """`groups` −1: as many as channels."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from refconv.ops.base import Context, Row, Weights
 from refconv.ops.functions.base import DIVISION
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.spatial import channels_last, data_format, restore
-from refconv.record import record
 
 BINS = 256
 COUNTED = 2 * BINS + 2  # roundings of a running sum of clipped counts: of the excess, its share, and the sum itself
@@ -29,7 +29,7 @@ def pixels(value: Any) -> tuple[float, float]:
     return found
 
 
-@record
+@dataclass(frozen=True)
 class LocalContrast:
     value_range: tuple[float, float] = attribute(pixels, default=PIXELS)
     clip_limit: float = attribute(number, default=4.0)
@@ -37,7 +37,7 @@ class LocalContrast:
     data_format: str = data_format()
 
 
-@record
+@dataclass(frozen=True)
 class Axis:
     """Where the lines of a padded image lie between tiles: `lower` and the next, and the next one's `weight`."""
 

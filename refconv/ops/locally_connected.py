@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -16,10 +17,9 @@ from refconv.ops.spatial import CHANNELS_FIRST, axes, channels_last, data_format
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.numpy_engine import windows
 from refconv.primitives.sums import correlate_moments
-from refconv.record import record
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LocallyConnected:
     """`implementation` says how the kernel is stored (`decoded`)."""
 
@@ -36,7 +36,7 @@ class LocallyConnected:
 def of_rank(rank: int) -> type[LocallyConnected]:
     """The attributes of LocallyConnected1D or LocallyConnected2D."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(LocallyConnected):
         kernel_size: tuple[int, ...] = axes(rank, None)
         strides: tuple[int, ...] = axes(rank)
@@ -151,7 +151,7 @@ def exchanged(kernel: np.ndarray, outer: int) -> np.ndarray:
     return kernel.reshape(count, outer, -1, filters).swapaxes(1, 2).reshape(count, depth, filters)
 
 
-@record
+@dataclass(frozen=True)
 class Connections:
     """Every tap that meets an input element: flat indices of positions, taps and elements, in this order."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.numerics.formats import FLOAT32
 from refconv.ops.attributes import attribute, number
 from refconv.ops.base import Context, Row, Weights
-from refconv.record import record
 
 
 def only_mask(value: Any) -> tuple[str, ...]:
@@ -21,7 +21,7 @@ def only_mask(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-@record
+@dataclass(frozen=True)
 class Masking:
     """What the mask does is left to the layers that read it (`formats.calling`, `reference.masks`)."""
 

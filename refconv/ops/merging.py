@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -20,15 +20,14 @@ from refconv.ops.carry import carry
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.mean import mean
 from refconv.primitives.sums import spatial_moments
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Merge:
     """No attributes."""
 
 
-@record
+@dataclass(frozen=True)
 class Concatenate:
     axis: int = attribute(integer(), default=-1)
 

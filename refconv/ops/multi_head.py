@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from math import prod
 from typing import Any
@@ -20,7 +21,6 @@ from refconv.ops.axes import as_floats
 from refconv.ops.base import Context, Row, Shape, Weights
 from refconv.ops.contraction import Labels, einsum, fed, spread_over
 from refconv.ops.pairwise import stored_product
-from refconv.record import record
 
 SCORES = Labels("btd", "bsd", "bts")
 KERNELS = ("query_kernel", "key_kernel", "gate_kernel", "value_kernel", "output_kernel")
@@ -36,14 +36,14 @@ def axes(value: Any) -> tuple[int, ...]:
     return tuple(sorted(lengths(value)))
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Heads(Called):
     use_bias: bool = attribute(flag, default=True)
     use_gate: bool = attribute(flag, default=False)
     sliding_window: int | None = attribute(optional(integer(1)), default=None)
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MultiHead(Heads):
     """`value_dim` is `key_dim` unless it is given, `output_shape` the query's depth, `attention_axes` all."""
 
@@ -62,7 +62,7 @@ class MultiHead(Heads):
         return self.key_dim, self.value_dim or self.key_dim
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupQuery(Heads):
     """Several heads of the query share one of the key and the value."""
 
@@ -131,7 +131,7 @@ def multi_head(
     return (y, order.scores(shares, attrs.heads[0])) if attrs.return_attention_scores else (y,)
 
 
-@record
+@dataclass(frozen=True)
 class _Axes:
     """Which axes of an input (N, …, D) are attended over, and which are further batch axes."""
 

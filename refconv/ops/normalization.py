@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from refconv.ops.axes import along, as_floats
 from refconv.ops.base import Context, Row, Shape, Weights
 from refconv.ops.carry import carry
 from refconv.ops.functions.base import DIVISION, SQRT
-from refconv.record import record
 
 
 def read_axis(value: Any) -> int:
@@ -27,7 +27,7 @@ def read_axis(value: Any) -> int:
     return integer()(values[0])
 
 
-@record
+@dataclass(frozen=True)
 class BatchNormalization:
     """`renorm` is refused: it keeps statistics of its own. Momentum and the rest only matter in training."""
 

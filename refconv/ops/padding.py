@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import Reader, attribute, integer, integers
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.spatial import data_format, moved
-from refconv.record import record
 
 Margins = tuple[tuple[int, int], ...]
 
@@ -36,13 +36,13 @@ def margins(rank: int) -> Reader:
     return read
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Padding:
     padding: Margins
     data_format: str = data_format()
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Cropping:
     cropping: Margins
     data_format: str = data_format()
@@ -51,7 +51,7 @@ class Cropping:
 def padding_of_rank(rank: int) -> type[Padding]:
     """The attributes of ZeroPadding1D, 2D or 3D."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(Padding):
         padding: Margins = attribute(margins(rank), default=((1, 1),) * rank)
 
@@ -61,7 +61,7 @@ def padding_of_rank(rank: int) -> type[Padding]:
 def cropping_of_rank(rank: int) -> type[Cropping]:
     """The attributes of Cropping1D, 2D or 3D."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(Cropping):
         cropping: Margins = attribute(margins(rank), default=((0, 0) if rank == 2 else (1, 1),) * rank)
 

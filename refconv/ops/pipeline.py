@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import Unknown, attribute
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.time_distributed import Inner, inner
-from refconv.record import record
 
 _layer = inner("Pipeline", lambda row: row.together)
 
@@ -29,7 +29,7 @@ def layers(value: Any) -> tuple[Inner, ...]:
     return found
 
 
-@record
+@dataclass(frozen=True)
 class Pipeline:
     layers: tuple[Inner, ...] = attribute(layers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,14 +11,12 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import attribute, integers, optional
 from refconv.ops.base import Context, Row, Terms, Weights
 from refconv.ops.mean import mean
-from refconv.ops.selecting import selected
 from refconv.ops.spatial import axes, channels_last, data_format, locate, padding, restore
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.sums import window_moments
-from refconv.record import record
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Pooling:
     """A spatial rank adds the readers of its per-axis fields."""
 
@@ -30,7 +29,7 @@ class Pooling:
 def of_rank(rank: int) -> type[Pooling]:
     """The attributes of a pooling over `rank` axes; strides default to the pool's size."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(Pooling):
         pool_size: tuple[int, ...] = axes(rank, 2)
         strides: tuple[int, ...] | None = attribute(optional(integers(rank, 1)), default=None)
@@ -46,7 +45,7 @@ def max_pooling(attrs: Pooling, weights: Weights, inputs: Sequence[Enclosure], c
     """
     x = _values(attrs, inputs)
     result = context.engine.window_max(x, _window(attrs, x.shape[1:-1]))
-    return restore(selected(Enclosure(result), [x], context), attrs.data_format)
+    return restore(Enclosure(result), attrs.data_format)
 
 
 def average_pooling(attrs: Pooling, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from refconv.ops.axes import as_floats, position
 from refconv.ops.base import Context, Row, Shape, Weights
 from refconv.ops.carry import carry
 from refconv.ops.functions.base import DIVISION, SQRT
-from refconv.record import record
 
 Numbers = float | tuple[Any, ...]
 EPSILON = 1e-7  # keras.backend.epsilon(): a setting of the process that no file records
@@ -35,13 +35,13 @@ def axes(value: Any) -> tuple[int, ...]:
     return tuple(integer()(a) for a in (value if isinstance(value, (list, tuple)) else [value]))
 
 
-@record
+@dataclass(frozen=True)
 class Rescaling:
     scale: Numbers = attribute(numbers)
     offset: Numbers = attribute(numbers, default=0.0)
 
 
-@record
+@dataclass(frozen=True)
 class Normalization:
     """Without `mean` and `variance` both are weights, from `adapt`."""
 

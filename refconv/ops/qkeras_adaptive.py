@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,10 +16,9 @@ from refconv.quantizers.base import Enclosed, Quantizer
 from refconv.quantizers.float32 import f32, log2
 from refconv.quantizers.quantized_bits import QuantizedBits
 from refconv.quantizers.quantized_relu import QuantizedRelu
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class QAdaptiveActivation:
     """`quantization_delay` and `ema_decay` matter in training only; relu_upper_bound is in no file.
 
@@ -57,7 +56,7 @@ class QAdaptiveActivation:
         return QuantizedRelu(bits=self.total_bits, integer=bits, negative_slope=slope, is_quantized_clip=False)
 
 
-@record
+@dataclass(frozen=True)
 class IntegerBits:
     """The slot of the integer bits, one number or one per channel: computed, not stored, and quantized by nothing."""
 

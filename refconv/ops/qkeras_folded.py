@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from refconv.ops.base import Context, Forward, Row, Shape, Terms, Weights
 from refconv.ops.functions.base import RSQRT
 from refconv.ops.normalization import read_axis
 from refconv.ops.slots import Slot, with_slots
-from refconv.record import make_record
 
 STATISTICS = ("gamma", "beta", "iteration", "moving_mean", "moving_variance")
 INVERSE = RSQRT + 1 + 0.5  # of γ·rsqrt(v + ε), in units of u: the root, the product, half the sum's rounding
@@ -34,7 +33,7 @@ def folded_attributes(base: type, kernel_quantizer: str) -> type:
         ("ema_freeze_delay", Any, attribute(optional(integer()), default=None)),
     ]
     slots = with_slots(base, (kernel_quantizer,))
-    return make_record(f"Folded{base.__name__}", fields, bases=(slots,))
+    return make_dataclass(f"Folded{base.__name__}", fields, bases=(slots,), frozen=True, kw_only=True)
 
 
 def with_statistics(kernel: Callable[[Any], dict[str, Shape]]) -> Callable[[Any], dict[str, Shape]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,9 @@ from refconv.ops.attributes import attribute
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.slots import Slot, kernel_quantizer, quantizer, slot
 from refconv.quantizers.base import Quantizer
-from refconv.record import make_record, record
 
 
-@record
+@dataclass(frozen=True)
 class QActivation:
     activation: Activation = attribute(quantized_activation)
 
@@ -34,10 +34,12 @@ NORMALIZATION = {
     "moving_mean": ("mean_quantizer", quantizer),
     "moving_variance": ("variance_quantizer", kernel_quantizer),
 }
-QBatchNormalization = make_record(
+QBatchNormalization = make_dataclass(
     "QBatchNormalization",
     [(name, Quantizer, attribute(read, default=None)) for name, read in NORMALIZATION.values()],
     bases=(normalization.BatchNormalization,),
+    frozen=True,
+    kw_only=True,
 )
 
 
@@ -54,7 +56,7 @@ def _averaging(base: type) -> type:
         ("average_quantizer", Quantizer, attribute(quantizer, default=None)),
         ("activation", Activation, attribute(quantized_activation, default=LINEAR)),
     ]
-    return make_record(f"Quantized{base.__name__}", fields, bases=(base,))
+    return make_dataclass(f"Quantized{base.__name__}", fields, bases=(base,), frozen=True, kw_only=True)
 
 
 def average(attrs: Any, weights: Weights, inputs: Sequence[Enclosure], context: Context) -> Enclosure:

@@ -7,7 +7,7 @@ QSimpleRNN and QGRU of the released version cannot run (they use names that Tens
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from refconv.ops import recurrent
@@ -17,7 +17,6 @@ from refconv.ops.base import Row
 from refconv.ops.qkeras_layers import stored
 from refconv.ops.recurrent import SIGMOID, gates
 from refconv.ops.slots import quantizers, with_slots
-from refconv.record import record
 
 KERNELS, PLAIN = ("kernel_quantizer", "recurrent_quantizer"), ("bias_quantizer", "state_quantizer")
 
@@ -33,14 +32,14 @@ class Steady:
 def _attributes(base: type) -> type:
     slots: Any = with_slots(base, KERNELS, PLAIN)
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Quantized(Steady, slots):
         pass
 
     if not issubclass(base, recurrent.LSTM):
         return Quantized
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Gated(Quantized):
         recurrent_activation: Activation = attribute(gates(quantized_activation), default=SIGMOID)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,12 @@ from refconv.ops.attributes import Reader, Unknown, attribute, flag, integer
 from refconv.ops.base import Close, Context, Forward, Row, Shape, States, Steps, Weights
 from refconv.ops.cells import Before, Cell
 from refconv.ops.masking import only_mask
-from refconv.record import record
 
 TANH, SIGMOID = Activation("tanh"), Activation("sigmoid")
 OWN_COLUMNS = ("kernel", "recurrent_kernel", "bias")  # their last axis is gates × units
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Recurrent:
     """`masks` says that the last input is a mask (N, steps) of the call, which no configuration holds."""
 
@@ -47,14 +47,14 @@ def gates(read: Reader) -> Reader:
     return of_gates
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LSTM(Recurrent):
     """Keras's order of gates in every weight is i, f, g (the candidate), o."""
 
     recurrent_activation: Activation = attribute(gates(activation), default=SIGMOID)
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GRU(LSTM):
     """Keras's order of gates is z, r, g. Files older than `reset_after` mean False."""
 

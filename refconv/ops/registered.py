@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from refconv.ops.base import Context, Row, Weights
 from refconv.ops.table import TABLE
 from refconv.ops.toolkit import Toolkit
 from refconv.ops.uncovered import UNCOVERED
-from refconv.record import record
 
 Reference = Callable[
     [Mapping[str, Any], Mapping[str, np.ndarray], Sequence[Enclosure], Toolkit], Enclosure | Sequence[Enclosure]
@@ -22,7 +21,7 @@ Reference = Callable[
 NOTE = "judged by the reference that was registered for it, whose bound is its author's"
 
 
-@record
+@dataclass(frozen=True)
 class Custom:
     """The configuration as the file has it."""
 

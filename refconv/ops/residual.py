@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,12 +16,11 @@ from refconv.ops.carry import carry
 from refconv.ops.identity import Nothing, identity
 from refconv.ops.merging import stack
 from refconv.ops.pairwise import product
-from refconv.record import record
 
 RADII = ("sigma", "worst", "floor")
 
 
-@record
+@dataclass(frozen=True)
 class LayerScale:
     """`init_values` only matters before training."""
 
@@ -28,7 +28,7 @@ class LayerScale:
     init_values: float = attribute(number, default=1e-6)
 
 
-@record
+@dataclass(frozen=True)
 class CustomScale:
     scale: float = attribute(number)
 

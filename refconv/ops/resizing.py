@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from refconv.ops.interpolation import HALF_PIXEL, interpolate, nearest_indices
 from refconv.ops.resampling import resample
 from refconv.ops.spatial import CHANNELS_FIRST, axes, channels_last, data_format, moved, only, restore
 from refconv.ops.taps import taps
-from refconv.record import record
 
 METHODS = ("nearest", "area", *FILTERS)
 
@@ -33,7 +33,7 @@ def _alignment() -> Any:
     return attribute(only("alignment", HALF_PIXEL), default=HALF_PIXEL)
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class UpSampling:
     size: tuple[int, ...]
     data_format: str = data_format()
@@ -42,14 +42,14 @@ class UpSampling:
 def up_sampling_of_rank(rank: int) -> type[UpSampling]:
     """The attributes of UpSampling1D or 3D, whose elements are repeated."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(UpSampling):
         size: tuple[int, ...] = axes(rank, 2)
 
     return Ranked
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class UpSampling2D(up_sampling_of_rank(2)):  # type: ignore[misc]
     """Only images are interpolated."""
 
@@ -57,7 +57,7 @@ class UpSampling2D(up_sampling_of_rank(2)):  # type: ignore[misc]
     alignment: str = _alignment()
 
 
-@record
+@dataclass(frozen=True)
 class Resizing:
     """`whole`: integers come out rounded to integers of their own type, as in Keras 3; Keras 2 returns floats."""
 
@@ -74,7 +74,7 @@ class Resizing:
     alignment: str = _alignment()
 
 
-@record
+@dataclass(frozen=True)
 class Crop:
     height: int = attribute(integer(1))
     width: int = attribute(integer(1))

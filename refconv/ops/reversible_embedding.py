@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,10 +17,9 @@ from refconv.ops.functions.base import DIVISION
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.spatial import only
 from refconv.primitives.sums import matmul_moments
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class ReversibleEmbedding(Embedding):
     """`reverse` is an argument of a call, and in no configuration."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,10 +17,9 @@ from refconv.ops.base import Context, Row, Shape, Weights
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.layer_normalization import over_axis
 from refconv.ops.statistics import inverse_root, sum_mean, wider
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class RMSNormalization:
     axis: tuple[int, ...] = attribute(read_axes, default=(-1,))
     epsilon: float = attribute(number, default=1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,10 +19,9 @@ from refconv.ops.depthwise import of_rank as depthwise_of_rank
 from refconv.ops.spatial import channels_last, fit_bias, fit_channels, locate, padding, restore
 from refconv.primitives.geometry import inside
 from refconv.primitives.sums import correlate_moments, matmul_moments, product_moments
-from refconv.record import record
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Separable(Depthwise):
     filters: int = attribute(integer(1))
 
@@ -30,7 +29,7 @@ class Separable(Depthwise):
 def of_rank(rank: int) -> type[Separable]:
     """The attributes of SeparableConv1D or SeparableConv2D."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(depthwise_of_rank(rank), Separable):  # type: ignore[misc]
         padding: str = padding(rank)  # causal in Keras 2 only
 

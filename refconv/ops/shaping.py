@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import attribute, integer
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.spatial import CHANNELS_FIRST, data_format
-from refconv.record import record
 
 
 def lengths(value: Any) -> tuple[int, ...]:
@@ -32,26 +32,26 @@ def permutation(value: Any) -> tuple[int, ...]:
     return dims
 
 
-@record
+@dataclass(frozen=True)
 class Flatten:
     """`data_format` as from Keras 2.2 on: channels_first moves the channels last before it flattens (TRAPS 24)."""
 
     data_format: str = data_format()
 
 
-@record
+@dataclass(frozen=True)
 class Reshape:
     target_shape: tuple[int, ...] = attribute(lengths)
 
 
-@record
+@dataclass(frozen=True)
 class Permute:
     """`dims` are 1-based and leave the batch where it is."""
 
     dims: tuple[int, ...] = attribute(permutation)
 
 
-@record
+@dataclass(frozen=True)
 class RepeatVector:
     n: int = attribute(integer(1))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,11 @@ from refconv.ops.attributes import attribute
 from refconv.ops.quantizing import quantize
 from refconv.quantizers.base import Quantizer
 from refconv.quantizers.read import read
-from refconv.record import make_record, record
 
 Slots = Mapping[str, "Slot"]
 
 
-@record
+@dataclass(frozen=True)
 class Slot:
     """One weight that a layer multiplies by: `raw` is what its quantizer, if any, is given."""
 
@@ -48,7 +47,7 @@ def with_slots(base: type, kernels: tuple[str, ...] = (), plain: tuple[str, ...]
     readers = {**dict.fromkeys(kernels, kernel_quantizer), **dict.fromkeys(plain, quantizer)}
     slots = [(name, Quantizer, attribute(read, default=None)) for name, read in readers.items()]
     activation = ("activation", Activation, attribute(quantized_activation, default=LINEAR))
-    return make_record(f"Quantized{base.__name__}", [*slots, activation], bases=(base,))
+    return make_dataclass(f"Quantized{base.__name__}", [*slots, activation], bases=(base,), frozen=True, kw_only=True)
 
 
 def quantizers(attrs: Any) -> dict[str, Quantizer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from refconv.ops.spatial import CHANNELS_FIRST, data_format, only, padding
 from refconv.ops.statistics import sum_mean
 from refconv.primitives.geometry import Window, inside, window
 from refconv.primitives.sums import correlate_moments
-from refconv.record import record
 
 REAL, IMAGINARY = "real_kernel", "imag_kernel"
 LEAST = float(np.float32(1e-7))  # keras.backend.epsilon(): a setting of the process that no file records
@@ -27,7 +26,7 @@ ONE_PART = {"real": (REAL,), "imag": (IMAGINARY,)}
 COMBINED = ("log", "magnitude", "psd")
 
 
-@record
+@dataclass(frozen=True)
 class Spectrogram:
     """Window and scaling are in the weights.
 

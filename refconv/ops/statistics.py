@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,13 +15,12 @@ from refconv.ops.functions.base import DIVISION, RSQRT, SQRT
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.mean import mean
 from refconv.primitives.sums import spatial_moments
-from refconv.record import record
 
 Axes = tuple[int, ...]
 INVERSE = 0.5 + max(RSQRT, SQRT + DIVISION)  # v + ε, of which half reaches the root; then rsqrt, or a root and quotient
 
 
-@record
+@dataclass(frozen=True)
 class Statistics:
     """Mean and variance, each with length 1 along the axes that they are of."""
 

@@ -5,6 +5,7 @@ Every output's centre is c = (i + ½)·length/target, in pixels from the line's 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
@@ -12,14 +13,13 @@ import numpy as np
 from refconv.numerics.formats import gamma
 from refconv.ops.filters import FILTERS, KEYS, Filter
 from refconv.ops.interpolation import half_pixel
-from refconv.record import record
 
 STEPS = 1024  # of a pixel: the positions that TensorFlow's bicubic kernel keeps weights for
 LEAST = 2.0**-64  # so that weights of which nothing is known give a radius, and no NaN
 SECOND_ORDER = 1 + 2.0**-16  # what errors of errors add to a sum of a few hundred u
 
 
-@record
+@dataclass(frozen=True)
 class Taps:
     """Weights of a line's pixels in each output, arrays of shape (target, length).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,12 @@ from refconv.errors import UnreadableModel
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import Unknown, attribute, build
 from refconv.ops.base import Context, Row, Shape, Terms, Weights
-from refconv.record import record
 
 # Embedding: what integers a model's input may hold is only found for those that stand alone.
 LEFT_OUT = ("Embedding", "TimeDistributed")
 
 
-@record
+@dataclass(frozen=True)
 class Inner:
     row: Row
     attrs: Any
@@ -45,7 +45,7 @@ def inner(around: str, refused: Callable[[Row], bool]) -> Callable[[Any], Inner]
     return read
 
 
-@record
+@dataclass(frozen=True)
 class TimeDistributed:
     layer: Inner = attribute(inner("TimeDistributed", lambda row: row.keras in LEFT_OUT))
 

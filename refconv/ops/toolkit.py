@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,11 @@ from refconv.ops.carry import carry
 from refconv.ops.contraction import Labels, einsum, spread_over, summed
 from refconv.ops.mean import mean
 from refconv.primitives.sums import spatial_moments
-from refconv.record import record
 
 Operand = Enclosure | np.ndarray | float
 
 
-@record
+@dataclass(frozen=True)
 class Toolkit:
     """Every operation takes enclosures or arrays, which are taken as exact, and gives an enclosure.
 

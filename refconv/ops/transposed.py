@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,9 @@ from refconv.ops.base import Context, Row, Shape, Terms, Weights
 from refconv.ops.spatial import axes, channels_last, data_format, fit_bias, fit_channels, locate, padding, restore
 from refconv.primitives.geometry import Window, reached, transposed_lengths, window
 from refconv.primitives.sums import transposed_moments
-from refconv.record import record
 
 
-@record(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Transposed:
     """A spatial rank adds the readers of its per-axis fields."""
 
@@ -36,7 +36,7 @@ class Transposed:
 def of_rank(rank: int) -> type[Transposed]:
     """The attributes of Conv1DTranspose, Conv2DTranspose or Conv3DTranspose."""
 
-    @record(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Ranked(Transposed):
         kernel_size: tuple[int, ...] = axes(rank, None)
         strides: tuple[int, ...] = axes(rank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,10 +16,9 @@ from refconv.ops.axes import as_floats, position
 from refconv.ops.base import Context, Row, Weights
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.statistics import INVERSE, sum_mean
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class UnitNormalization:
     """`least`: the length that shorter vectors are divided by; Keras 3's 1e-12, or Keras 2's root of 1e-12."""
 

@@ -1,10 +1,8 @@
-"""check(), check_backends(), capture(), evaluate() …, run(): the only package that names every stage."""
+"""check(), evaluate(), explain(), pixel() and run(): the only package that names every stage."""
 
 from __future__ import annotations
 
-from refconv.pipeline.backends import check_backends
 from refconv.pipeline.by_hand import Pixel, pixel
-from refconv.pipeline.capturing import capture
 from refconv.pipeline.evaluating import evaluate
 from refconv.pipeline.explaining import explain
 from refconv.pipeline.model import Run, check, draw_inputs, run, select, verify
@@ -17,9 +15,7 @@ __all__ = [
     "Pixel",
     "Progress",
     "Run",
-    "capture",
     "check",
-    "check_backends",
     "draw_inputs",
     "evaluate",
     "explain",

@@ -128,23 +128,6 @@ def _beside_framework(
     return _pixel(graph, node, seen.inputs, seen, place, "the framework's own input to the layer", context, environment)
 
 
-def beside(
-    graph: Graph,
-    node: Node,
-    inputs: tuple[np.ndarray, ...],
-    got: np.ndarray,
-    index: tuple[int, ...],
-    environment: Mapping[str, Any],
-    context: Context,
-) -> Pixel:
-    """The element at `index` by hand, beside an output `got` that the layer gave for these inputs.
-
-    Raises:
-        BadInput: the layer is of no kind that this shows.
-    """
-    return _pixel(graph, node, inputs, Seen(inputs, (got,), {}, {}), index, "input.npy", context, environment)
-
-
 def _recorded(graph: Graph, node: Node, source: frameworks.Stream, arrays: Mapping[int, np.ndarray]) -> Seen | None:
     """The layer's call; what comes before it is forgotten as it arrives, and what comes behind it is not waited for."""
     source.more()
@@ -166,13 +149,12 @@ def _pixel(
     node: Node,
     inputs: tuple[np.ndarray, ...],
     seen: Seen | None,
-    place: Place | tuple[int, ...],
+    place: Place,
     fed: str,
     context: Context,
     environment: Mapping[str, Any],
     reason: str = "",
 ) -> Pixel:
-    """The element at a place that the user named, or at an index of the output."""
     if node.attrs is None:
         raise UnreadableModel(node.reason or "no reference for this layer", where=f"layer {node.name}")
     weights = weights_of(node)
@@ -181,8 +163,7 @@ def _pixel(
     applied, values = prepare(node, weights.applied, inputs, arithmetic)
     enclosure = forward(node, applied, values, replace(context, arithmetic=arithmetic))[0]
     first = getattr(node.attrs, "data_format", None) == "channels_first"
-    axis = 1 if first and enclosure.mid.ndim > 2 else -1
-    index = element(place, enclosure.mid.shape, axis) if isinstance(place, Place) else place
+    index = element(place, enclosure.mid.shape, 1 if first and enclosure.mid.ndim > 2 else -1)
     one = _at(enclosure, index)
     shown = by_hand(node, applied, weights.stored, tuple(values), index, float(one.mid))
     found = Pixel(graph.path, shown, float(one.probable), fed, reason=reason, shape=enclosure.mid.shape)

@@ -16,7 +16,7 @@ from refconv.diagnose.observation import Observation
 from refconv.diagnose.rule import Question, Rule
 from refconv.diagnose.rules.table import RULES
 from refconv.errors import RefconvError
-from refconv.graph import IN_MEMORY, Graph, Node
+from refconv.graph import Graph, Node
 from refconv.ops.base import Context
 from refconv.pipeline.options import Options
 from refconv.reference.forward import step_names, weights_of
@@ -34,10 +34,10 @@ class Diagnosing:
         self._rules: tuple[Rule, ...] | None = None  # what explained the first failing layer; None before there is one
 
     def of(self, node: Node, result: LayerResult, call: Call | None, trace: Trace) -> LayerResult:
-        """The result; where they are wanted with findings, if the layer fails and its outputs or weights are wrong."""
-        if not self._options.explain or result.verdict not in FAILING or call is None or not _wrong(result):
+        """The result, with findings where the layer fails and its outputs or its weights are wrong."""
+        if result.verdict not in FAILING or call is None or not _wrong(result):
             return result
-        question = question_of(node, call, trace, self._graph, self._options)
+        question = _question(node, call, trace, self._graph, self._options)
         first, rules = self._rules is None, RULES if self._rules is None else self._rules
         try:
             found = diagnose(question, self._context, rules=rules, seconds=SECONDS if first else 0.0)
@@ -48,9 +48,6 @@ class Diagnosing:
         return replace(result, findings=told)
 
     def _command(self, node: Node) -> str:
-        """What shows it again; nothing does so of a model that is no file."""
-        if self._graph.format == IN_MEMORY:
-            return ""
         options = self._options
         how = f" --mode {options.mode}" if options.mode != "graph" else ""
         fed = f" --samples {options.samples} --seed {options.seed}" if self._context.seeded else " --input …"
@@ -63,7 +60,7 @@ def _wrong(result: LayerResult) -> bool:
     return any(c.verdict in FAILING for c in compared) or result.verdict is Verdict.MISMATCH and not result.probe
 
 
-def question_of(node: Node, call: Call, trace: Trace, graph: Graph, options: Options) -> Question:
+def _question(node: Node, call: Call, trace: Trace, graph: Graph, options: Options) -> Question:
     seen, weights = seen_of(node, call, trace), weights_of(node)
     names = step_names(node)
     steps: dict[str, np.ndarray] = {name: seen.steps[name] for name in names if name in seen.steps}

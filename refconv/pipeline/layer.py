@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from refconv.compare.again import others, variation, with_run
 from refconv.compare.declared import SINGLE, declare
-from refconv.compare.deviating import deviating
 from refconv.compare.drift import apart, drift
 from refconv.compare.power import with_power
 from refconv.compare.recorded import Seen, judge_call, seen_of
@@ -18,7 +16,7 @@ from refconv.ops.table import TABLE
 from refconv.pipeline.options import Options
 from refconv.reference.forward import weights_of
 from refconv.reference.runs import Runs
-from refconv.result import FAILING, LayerResult, Verdict
+from refconv.result import LayerResult, Verdict
 from refconv.trace import Call, Trace
 
 
@@ -58,23 +56,14 @@ class Checking:
         result = replace(result, verdict=judged.verdict, reason=judged.reason)
         if call is None or not judged.outputs:
             return result
-        again = others(call, trace) if wanted else []
-        varied = variation(call, again, trace)
         result = replace(
             result,
             outputs=judged.outputs,
             weights=judged.weights,
-            variation=varied,
-            nondeterministic=result.nondeterministic or bool(varied and varied.own),
             arithmetic=declared.name,
             chained=drift(values, found.outputs) if own.values is not None else None,
             seconds={"chained": own.seconds, "isolated": isolated, "framework": call.seconds},
         )
-        for other in again:
-            once_more = judge_call(node, other.call, weights, declared, trace, self.context)
-            result = with_run(result, other.run, once_more)
-        if result.verdict in FAILING and (said := deviating(node, trace.environment)):
-            result = replace(result, reason="; ".join(filter(None, (result.reason, said))))
         if not self.options.power:
             return result
         given, got, steps = found.inputs, found.outputs, found.steps

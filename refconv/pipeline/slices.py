@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,18 +14,15 @@ from refconv.compare.probe import probed
 from refconv.compare.recorded import under_masks
 from refconv.compare.remarks import draws
 from refconv.frameworks import Stream, Whole
-from refconv.graph import Graph, Node
+from refconv.graph import Graph
 from refconv.ops.base import Context
 from refconv.pipeline.calls import Calls
 from refconv.pipeline.diagnosing import Diagnosing
 from refconv.pipeline.layer import Checking
-from refconv.pipeline.options import OnLayer, OnOutputs, Options, Progress
+from refconv.pipeline.options import OnLayer, Options, Progress
 from refconv.reference.masks import MASK
 from refconv.reference.runs import Runs
 from refconv.result import FAILING, LayerResult
-from refconv.trace import Call, Trace
-
-OnFailure = Callable[[Node, Call, Trace, LayerResult], None]
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,6 @@ class Slices:
 
     Attributes:
         selected: the nodes whose results are wanted.
-        on_outputs: called with each of them, the first sample of the slice, and what the framework gave.
-        on_failure: is told of each selected layer that fails, while what was recorded of its call is at hand.
     """
 
     graph: Graph
@@ -60,8 +55,6 @@ class Slices:
     context: Context
     options: Options
     selected: frozenset[int]
-    on_outputs: OnOutputs | None = None
-    on_failure: OnFailure | None = None
 
     @property
     def determined(self) -> bool:
@@ -77,7 +70,7 @@ class Slices:
             if number and not self.source.following():
                 break
             checking = self._begin(start)
-            for result in self._layers(checking, asking, start, _part(progress, number, len(starts))):
+            for result in self._layers(checking, asking, self._masks(start), _part(progress, number, len(starts))):
                 results = found[result.index]
                 results.append(result)
                 failed = self.options.fail_fast and result.verdict in FAILING
@@ -87,8 +80,6 @@ class Slices:
                 break
             exact, rounding = checking.runs.results()
             ends.append(Ends(exact, [self.source.trace.outputs, *rounding]))
-        while not failed and self.source.more():  # to the end, where it stands that a layer could not run
-            self.source.trace.tensors.clear()
         layers = tuple(merge(results, starts) for results in found.values())
         return Judged(layers, tuple(ends) if len(ends) == len(starts) else (), failed)
 
@@ -110,9 +101,11 @@ class Slices:
         each = zip(self.graph.inputs, self.arrays, strict=True)
         return {index: x[start : start + self.size] for index, x in each if self.graph.nodes[index].type == MASK}
 
-    def _layers(self, checking: Checking, asking: Diagnosing, start: int, progress: Progress) -> Iterator[LayerResult]:
+    def _layers(
+        self, checking: Checking, asking: Diagnosing, masks: Mapping[int, np.ndarray], progress: Progress
+    ) -> Iterator[LayerResult]:
         """The results of the selected layers, up to the first that fails where no more are wanted."""
-        calls, graph, masks = Calls(self.graph, self.source), self.graph, self._masks(start)
+        calls, graph = Calls(self.graph, self.source), self.graph
         for node in graph.nodes:
             if node.index in graph.inputs:
                 continue
@@ -121,13 +114,8 @@ class Slices:
             call = under_masks(node, call, masks, self.source.trace) if call else None
             result = checking.layer(node, call, self.source.trace, wanted=node.index in self.selected)
             if node.index in self.selected:
-                if call and self.on_outputs:
-                    self.on_outputs(node, start, [self.source.trace.tensors[key] for key in call.outputs])
                 result = probed(node, result, call, self.source.trace, checking.context)
-                result = asking.of(node, result, call, self.source.trace)
-                if self.on_failure and call and result.verdict in FAILING:
-                    self.on_failure(node, call, self.source.trace, result)
-                yield result
+                yield (result := asking.of(node, result, call, self.source.trace))
                 if self.options.fail_fast and result.verdict in FAILING:
                     return
             if call:

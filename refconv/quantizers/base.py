@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -9,12 +10,11 @@ from numpy.typing import ArrayLike
 
 from refconv.numerics.formats import Field
 from refconv.quantizers.float32 import EPSILON, f32, flush, integers
-from refconv.record import record
 
 LINEAR, POWER, LEVEL = "linear", "power", "level"
 
 
-@record
+@dataclass(frozen=True)
 class Quantized:
     """A quantized tensor.
 
@@ -36,7 +36,7 @@ class Quantized:
     allowed: np.ndarray | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Enclosed:
     """The values that may come out, given where the input lies.
 
@@ -72,7 +72,7 @@ class Enclosed:
         return np.where(self.power, np.abs(np.frexp(got)[0]) == 0.5, multiple)
 
 
-@record
+@dataclass(frozen=True)
 class Scales:
     """Where the framework's own scale may lie: float32, kept dimensions; equal where it is certain."""
 
@@ -83,7 +83,7 @@ class Scales:
         return (self.low <= np.asarray(got)) & (np.asarray(got) <= self.high)
 
 
-@record
+@dataclass(frozen=True)
 class Quantizer:
     """Base of the quantizers; a subclass's fields are QKeras's parameters in QKeras's order.
 

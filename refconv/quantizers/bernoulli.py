@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -15,10 +15,9 @@ from refconv.quantizers.float32 import EPSILON, Nudge, f32, flush, internal_sigm
 from refconv.quantizers.parameters import Alpha, alpha, flag, number, parameter, process_state
 from refconv.quantizers.scaled import Scaled
 from refconv.quantizers.scales import Search, scaling_axes
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Bernoulli(Scaled):
     """q = scale with probability sigmoid(temperature·x/σ), else 0; σ = std + ε per channel for a computed scale.
 

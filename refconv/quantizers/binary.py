@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,10 +13,9 @@ from refconv.quantizers.float32 import Nudge, real_tanh, sign
 from refconv.quantizers.parameters import Alpha, alpha, flag, parameter, unused
 from refconv.quantizers.scaled import Scaled
 from refconv.quantizers.scales import Search, scaling_axes
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Binary(Scaled):
     """q = scale·sign(x), 0 counting as +1; (sign(x) + 1)/2 where use_01. A computed scale is Σxq/(Σq² + ε)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from refconv.numerics.formats import Field
 from refconv.quantizers.base import Quantizer
 from refconv.quantizers.float32 import Nudge, hard_sigmoid, smooth_sigmoid, through
-from refconv.record import record
 
 
 class Helper(Quantizer):
@@ -35,7 +35,7 @@ def _tanh(sigmoid: np.ndarray) -> np.ndarray:
     return np.float32(2) * sigmoid - np.float32(1)
 
 
-@record
+@dataclass(frozen=True)
 class HardSigmoid(Helper):
     """clip(0.5x + 0.5, 0, 1)."""
 
@@ -46,7 +46,7 @@ class HardSigmoid(Helper):
         return hard_sigmoid(x)
 
 
-@record
+@dataclass(frozen=True)
 class SmoothSigmoid(Helper):
     """clip(0.1875x + 0.5, 0, 1)."""
 
@@ -57,7 +57,7 @@ class SmoothSigmoid(Helper):
         return smooth_sigmoid(x)
 
 
-@record
+@dataclass(frozen=True)
 class BinarySigmoid(Helper):
     """round(hard_sigmoid(x)), half to even: 0 up to x = 0."""
 
@@ -75,7 +75,7 @@ class BinarySigmoid(Helper):
         return through(hard_sigmoid(x))
 
 
-@record
+@dataclass(frozen=True)
 class HardTanh(Helper):
     """2·hard_sigmoid(x) − 1."""
 
@@ -86,7 +86,7 @@ class HardTanh(Helper):
         return _tanh(hard_sigmoid(x))
 
 
-@record
+@dataclass(frozen=True)
 class SmoothTanh(Helper):
     """2·smooth_sigmoid(x) − 1."""
 
@@ -97,7 +97,7 @@ class SmoothTanh(Helper):
         return _tanh(smooth_sigmoid(x))
 
 
-@record
+@dataclass(frozen=True)
 class BinaryTanh(Helper):
     """2·binary_sigmoid(x) − 1."""
 

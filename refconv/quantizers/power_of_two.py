@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from refconv.quantizers.float32 import EPSILON, SQRT, Nudge, clip, f32, log2, through, transcendental
-from refconv.record import record
 
 
 def sign_bit(max_value: float | None) -> bool:
@@ -13,7 +14,7 @@ def sign_bit(max_value: float | None) -> bool:
     return max_value is None or max_value > 1
 
 
-@record
+@dataclass(frozen=True)
 class Exponents:
     """e(|x|) = clip(round(log |x| / log 2), least, greatest), of √|x| and doubled where `quadratic`.
 

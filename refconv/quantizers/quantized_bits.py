@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,10 +13,9 @@ from refconv.quantizers.float32 import Nudge, clip, f32, sign, through
 from refconv.quantizers.parameters import Alpha, alpha, flag, number, optional, parameter, unused, whole
 from refconv.quantizers.scaled import Scaled
 from refconv.quantizers.scales import Search, scaling_axes
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class QuantizedBits(Scaled):
     """q = alpha · 2^integer · clip(round(x·m/2^integer), −m + symmetric, m − 1)/m, m = 2^(bits − keep_negative).
 

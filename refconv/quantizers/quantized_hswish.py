@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,10 +12,9 @@ from refconv.quantizers.delegated import Delegated
 from refconv.quantizers.float32 import f32, flush
 from refconv.quantizers.parameters import Alpha, alpha, flag, number, optional, parameter, unused, whole
 from refconv.quantizers.quantized_bits import QuantizedBits
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class QuantizedHswish(Delegated):
     """Hard swish of Howard et al. 2019 ("Searching for MobileNetV3"), its result quantized by quantized_bits."""
 

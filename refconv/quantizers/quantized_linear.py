@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,10 +13,9 @@ from refconv.quantizers.float32 import EPSILON, Nudge, clip, f32, through
 from refconv.quantizers.parameters import Alpha, alpha, flag, number, optional, parameter, unused, whole
 from refconv.quantizers.scaled import Scaled
 from refconv.quantizers.scales import Search, scaling_axes
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class QuantizedLinear(Scaled):
     """q = s·round(clip(x/s, −2^n + symmetric, 2^n − 1)), n = bits − keep_negative, s = alpha·2^(integer − n).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -12,10 +13,9 @@ from refconv.quantizers.base import POWER, Quantizer
 from refconv.quantizers.float32 import Nudge, power, sign
 from refconv.quantizers.parameters import at_least_zero, choice, flag, number, optional, parameter, unused, whole
 from refconv.quantizers.power_of_two import Exponents, sign_bit
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class QuantizedPo2(Quantizer):
     """q = sign(x)·2^e(|x|): see `Exponents`. There is no zero: 0 becomes 2^least.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,10 +12,9 @@ from refconv.quantizers import words
 from refconv.quantizers.base import Quantizer
 from refconv.quantizers.float32 import Nudge, clip, f32, internal_sigmoid, rectify, through
 from refconv.quantizers.parameters import flag, number, optional, parameter, process_state, slope, unused, whole
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class QuantizedRelu(Quantizer):
     """q = 2^integer · clip(round(x·m/2^integer)/m, 0, 1 − 1/m), m = 2^(bits − 1 if there is a slope else bits).
 

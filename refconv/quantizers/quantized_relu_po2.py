@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,10 +14,9 @@ from refconv.quantizers.float32 import Nudge, f32, power, rectify
 from refconv.quantizers.parameters import at_least_zero, choice, flag, number, optional, parameter, slope, unused, whole
 from refconv.quantizers.power_of_two import Exponents, sign_bit
 from refconv.quantizers.quantized_po2 import power_codes
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class QuantizedReluPo2(Quantizer):
     """q = 2^e(x) for x ≥ 0, else −2^e(slope·|x|), or 2^least where there is no slope: see `Exponents`. No zero."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,10 +12,9 @@ from refconv.quantizers import words
 from refconv.quantizers.base import Quantizer
 from refconv.quantizers.float32 import Nudge, clip, f32, internal_sigmoid, real_sigmoid, through
 from refconv.quantizers.parameters import flag, parameter, process_state, unused, whole
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class QuantizedSigmoid(Quantizer):
     """q = clip(round(s(x)·m)/m, symmetric/m, 1 − 1/m), m = 2^bits, s the real sigmoid or QKeras's; half to even."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,10 +12,9 @@ from refconv.quantizers import words
 from refconv.quantizers.base import LEVEL, Quantizer
 from refconv.quantizers.float32 import LOG, Nudge, clip, f32, integers, internal_sigmoid, through
 from refconv.quantizers.parameters import at_least_zero, flag, parameter, process_state, whole
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class QuantizedUlaw(Quantizer):
     """q = 2^integer · clip(sign(r)·log(1 + u|r|)/log(1 + u), −1 + symmetric/m, 1 − 1/m), r = 2·round(p·m)/m − 1.
 

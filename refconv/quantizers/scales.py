@@ -8,6 +8,7 @@ two except where log2 comes that close to a tie.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from refconv.numerics.exactness import grid
 from refconv.numerics.formats import FLOAT32
 from refconv.numerics.moments import Moments
 from refconv.quantizers.float32 import EPSILON, f32, log2, power
-from refconv.record import record
 
 Axes = tuple[int, ...]
 Pair = tuple[np.ndarray, np.ndarray]
@@ -36,7 +36,7 @@ def scaling_axes(rank: int, scale_axis: int | None = None) -> Axes:
     return (*range(kept), *range(kept + 1, rank))
 
 
-@record
+@dataclass(frozen=True)
 class Search:
     """How a scale is found.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from refconv.quantizers.binary import Binary
 from refconv.quantizers.delegated import Delegated
 from refconv.quantizers.parameters import Alpha, alpha, parameter, unused
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class StochasticBinary(Delegated):
     """q = scale·sign(x): QKeras draws only while it trains."""
 

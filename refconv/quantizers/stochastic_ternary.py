@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from refconv.quantizers.delegated import Delegated
 from refconv.quantizers.parameters import Alpha, alpha, number, optional, parameter, unused, whole
 from refconv.quantizers.ternary import Ternary
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class StochasticTernary(Delegated):
     """q = scale·sign(x)·[|x| ≥ threshold]: QKeras draws only while it trains."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from refconv.quantizers.base import Quantizer
 from refconv.quantizers.bernoulli import Bernoulli
 from refconv.quantizers.binary import Binary
@@ -18,10 +20,9 @@ from refconv.quantizers.quantized_ulaw import QuantizedUlaw
 from refconv.quantizers.stochastic_binary import StochasticBinary
 from refconv.quantizers.stochastic_ternary import StochasticTernary
 from refconv.quantizers.ternary import Ternary
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Row:
     """One quantizer.
 

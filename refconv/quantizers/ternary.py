@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,10 +12,9 @@ from refconv.quantizers.float32 import Nudge, f32, real_tanh, through
 from refconv.quantizers.parameters import Alpha, alpha, number, optional, parameter, unused, whole
 from refconv.quantizers.scaled import Scaled
 from refconv.quantizers.scales import Search, scaling_axes
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Ternary(Scaled):
     """q = scale·sign(x)·[|x| ≥ threshold], threshold 0.33 unless given.
 

@@ -42,20 +42,17 @@ class Chain:
 
     def results(self) -> list[np.ndarray] | None:
         """The model's outputs, or None where a layer before one of them has no values."""
-        found = [self._output(ref) for ref in self._outputs]
-        return None if any(v is None for v in found) else [v for v in found if v is not None]
+        values = [self._values.get(ref.node) for ref in self._outputs]
+        if any(v is None for v in values):
+            return None
+        return [v[ref.output] for v, ref in zip(values, self._outputs, strict=True) if v is not None]
 
     def _take(self, ref: Ref) -> np.ndarray | None:
-        value = self._output(ref)
+        values = self._values.get(ref.node)
         self._uses[ref.node] -= 1
         if self._uses[ref.node] == 0:
             self._values.pop(ref.node, None)
-        return value
-
-    def _output(self, ref: Ref) -> np.ndarray | None:
-        """None where the node has no values, as one that the framework could not run."""
-        values = self._values.get(ref.node, ())
-        return values[ref.output] if ref.output < len(values) else None
+        return None if values is None or ref.output >= len(values) else values[ref.output]
 
 
 def mids(enclosures: Sequence[Enclosure]) -> Values:

@@ -12,7 +12,6 @@ from refconv.result import FAILING, Comparison, Finding, LayerResult, Missed, Po
 
 def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
     """One string per line, not yet escaped or broken."""
-    yield from acceptance(layer)
     if layer.reason:
         yield layer.reason
     if layer.arithmetic not in ("", "float32") and (verbose or layer.verdict in FAILING):
@@ -28,30 +27,14 @@ def details(layer: LayerResult, verbose: bool) -> Iterator[str]:
         if output.verdict in FAILING:
             name = f"after a step, {output.name}" if output.name else f"output {number}"
             yield from failure(output, f"{name}: " if len(layer.outputs) > 1 else "")
-    yield from _varying(layer)
+    if layer.nondeterministic:
+        yield "* not deterministic: it draws numbers at every call, and each is one that may be drawn"
     if layer.power is not None:
         yield from exposed(layer.power, verbose)
     for finding in layer.findings:
         yield from explained(finding, verbose)
     if verbose and (found := measured(layer)):
         yield "; ".join(found)
-
-
-def acceptance(layer: LayerResult) -> Iterator[str]:
-    """That the user knows of it, why, and until when."""
-    if (known := layer.accepted) is not None:
-        yield f"{'accepted until' if not known.expired else 'NO LONGER accepted since'} {known.expires}: {known.reason}"
-        yield f"  {known.entry}"
-
-
-def _varying(layer: LayerResult) -> Iterator[str]:
-    """What runs of the same pass, or two calls, do not agree in."""
-    varied = layer.variation
-    if layer.nondeterministic and not (varied and varied.own):
-        yield "* not deterministic: it draws numbers at every call, and each is one that may be drawn"
-    if varied and varied.own:
-        runs = f"{varied.runs} of the other runs" if varied.runs > 1 else "another run"
-        yield f"* not deterministic: {runs} gave other bits, at most {error(varied.largest)} apart"
 
 
 def explained(finding: Finding, verbose: bool) -> Iterator[str]:

@@ -53,14 +53,12 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "arithmetic": layer.arithmetic or None,
         "reason": layer.reason,
         "nondeterministic": layer.nondeterministic,
-        **({"variation": asdict(layer.variation)} if layer.variation else {}),
         "chained": _drift(layer.chained) if layer.chained else None,
         "findings": [asdict(finding) for finding in layer.findings],
         "seconds": dict(layer.seconds),
         **several,
         **({"power": _power(layer.power)} if layer.power else {}),
         **_probe(layer),
-        **({"accepted": asdict(layer.accepted)} if layer.accepted else {}),
         **({"weights": {name: _comparison(c) for name, c in layer.weights.items()}} if layer.weights else {}),
     }
 

@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree as xml
 
 from refconv.report import summary
-from refconv.report.details import acceptance, details
+from refconv.report.details import details
 from refconv.report.text import error, printable, share, size
 from refconv.result import FAILING, CheckResult, LayerResult, PlainResult, Policy, Verdict
 
@@ -19,8 +19,8 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 def render(result: CheckResult) -> str:
     """The report as JUnit XML text.
 
-    A layer that fails the run is a failure; one that is unverified, or vacuous in a strict run, or accepted for a time,
-    is skipped; one that the policy forgives passes.
+    A layer that fails the run is a failure; one that is unverified, or vacuous in a strict run, is skipped; one that
+    the policy forgives passes.
     """
     cases = [_case(layer, result) for layer in result.layers]
     if result.plain is not None:
@@ -64,10 +64,7 @@ def _power(result: CheckResult) -> dict[str, str]:
 
 def _case(layer: LayerResult, result: CheckResult) -> xml.Element:
     case = _empty_case(layer.name, result, sum(layer.seconds.values()))
-    if layer.forgiven:
-        told = f"{layer.verdict.value}: {'; '.join(acceptance(layer))}"
-        xml.SubElement(case, "skipped", message=legal(told)).text = legal("\n".join(details(layer, verbose=True)))
-    elif layer.verdict in FAILING and not (layer.verdict is Verdict.SUSPECT and result.policy.lenient):
+    if layer.verdict in FAILING and not (layer.verdict is Verdict.SUSPECT and result.policy.lenient):
         _fail(case, layer.verdict.value, _message(layer), "\n".join(details(layer, verbose=True)))
     elif _is_skipped(layer.verdict, result.policy):
         xml.SubElement(case, "skipped", message=legal(f"{layer.verdict.value}: {layer.reason}"))

@@ -18,23 +18,21 @@ def about(result: CheckResult) -> Iterator[str]:
     model = result.model
     yield f"{model.path} ({model.format}, Keras {model.keras_version or '?'}, {model.backend})"
     if result.input:
-        yield "; ".join(filter(None, (fed(result.input), mode(result.environment))))
+        yield "; ".join(filter(None, (_fed(result.input), _mode(result.environment))))
     declared = Counter(layer.arithmetic for layer in result.layers if layer.arithmetic)
     if set(declared) - {"float32"}:
         yield "declared arithmetic: " + ", ".join(f"{name} ({n})" for name, n in declared.most_common())
     yield from (f"note: {note}" for note in (*result.input.get("notes", ()), *result.notes))
 
 
-def fed(found: Mapping[str, Any]) -> str:
-    """ "2 samples, seed 0", or where they are from: the "input" object of a report."""
+def _fed(found: Mapping[str, Any]) -> str:
     number = f"{found['samples']} sample" + "s" * (found["samples"] != 1)
     if found["source"] == "seeded":
         return f"{number}, seed {found['seed']}"
     return f"{number} of " + ", ".join(tensor["source"] for tensor in found["tensors"])
 
 
-def mode(environment: Mapping[str, Any]) -> str:
-    """ "graph mode"; "" where that is not known."""
+def _mode(environment: Mapping[str, Any]) -> str:
     return f"{environment['mode']} mode" if environment.get("mode") else ""
 
 
@@ -53,10 +51,8 @@ def counts(result: CheckResult) -> str:
 
 
 def _pardon(verdict: str, result: CheckResult) -> str:
-    """Which option or acceptance let a verdict pass, or would."""
+    """Which option let a verdict pass, or would."""
     policy = result.policy
-    if known := sum(layer.forgiven for layer in result.layers if layer.verdict.value == verdict):
-        return f" ({known} accepted)"
     if verdict == "exact" and (certified := sum(_certified(layer.outputs) for layer in result.layers)):
         return f" ({certified} certified{_accumulators(result)})"
     if verdict == "suspect" and policy.lenient:
@@ -90,10 +86,6 @@ def _certified(outputs: tuple[Any, ...]) -> bool:
 
 def _remarks(result: CheckResult) -> list[str]:
     remarks = [found] if (found := probes(result)) else []
-    if expired := sum(bool(layer.accepted and layer.accepted.expired) for layer in result.layers):
-        remarks.append(f"{expired} no longer accepted")
-    if (runs := result.environment.get("repeat") or 1) > 1:
-        remarks.append(f"{runs} runs")
     if result.counts["nondeterministic"]:
         remarks.append(f"{result.counts['nondeterministic']} nondeterministic")
     if result.plain is not None and not result.plain.ok:
@@ -104,49 +96,26 @@ def _remarks(result: CheckResult) -> list[str]:
 
 
 def environment(found: Mapping[str, Any]) -> str:
-    """ "tensorflow 2.21.0, tf-keras 2.21.0, Python 3.11.7; CPU, oneDNN on, 2 threads", or what is known of that.
-
-    Of a GPU also its name, compute capability, driver, CUDA and cuDNN, and whether TF32 is on.
-    """
+    """ "tensorflow 2.21.0, tf-keras 2.21.0, Python 3.11.7; CPU, oneDNN on, 2 threads", or what is known of that."""
     groups = (_versions(found), _machine(found))
     return printable("; ".join(", ".join(group) for group in groups if group))
 
 
 def _versions(found: Mapping[str, Any]) -> list[str]:
     keras = found.get("keras_package") or "keras"
-    backend = str(found.get("backend") or "tensorflow")
-    named = ((backend, backend), (keras, "keras"), ("Python", "python"))
+    named = (("tensorflow", "tensorflow"), (keras, "keras"), ("Python", "python"))
     return [f"{label} {found[name]}" for label, name in named if found.get(name)]
 
 
 def _machine(found: Mapping[str, Any]) -> list[str]:
-    parts = (_device(found), *_switches(found), _onednn(found.get("onednn")), _threads(found.get("threads")))
-    return [part for part in parts if part]
+    return [part for part in (_device(found), _onednn(found.get("onednn")), _threads(found.get("threads"))) if part]
 
 
 def _device(found: Mapping[str, Any]) -> str:
     """The device that a layer ran on; nothing where none was named."""
     if (chosen := accelerator(found)) is None:
         return "CPU" if found.get("devices") else ""
-    named = " ".join(str(chosen[name]) for name in ("type", "name") if chosen.get(name))
-    versions = found.get("cuda") or {}
-    known = [("compute capability", chosen.get("compute_capability"))]
-    known += [(label, versions.get(name)) for label, name in CUDA]
-    told = ", ".join(f"{label} {value}" for label, value in known if value)
-    return f"{named} ({told})" if told else named
-
-
-CUDA = (("driver", "driver"), ("CUDA", "cuda"), ("cuDNN", "cudnn"))
-
-
-def _switches(found: Mapping[str, Any]) -> Iterator[str]:
-    """TF32 where a GPU ran, by what it is on for if not for everything; and determinism where it was asked for."""
-    if accelerator(found) is not None and found.get("tf32") is not None:
-        of = {name for name, on in (found.get("tf32_of") or {}).items() if on}
-        part = f" for {of.pop()}" if len(of) == 1 else ""
-        yield f"TF32 on{part}" if found["tf32"] else "TF32 off"
-    if found.get("deterministic_ops"):
-        yield "deterministic operations"
+    return " ".join(str(chosen[name]) for name in ("type", "name") if chosen.get(name))
 
 
 def _onednn(found: Any) -> str:

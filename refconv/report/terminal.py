@@ -25,23 +25,19 @@ STYLES = {
     Verdict.EXACT: "green",
 }
 ENDINGS = {"pass": "bold green", "fail": "bold red", "incomplete": "bold magenta"}
-PASSING = (Verdict.WITHIN, Verdict.EXACT)
 INDENT = "    "
 
 
-def render(result: CheckResult, console: Console, verbosity: int = NORMAL, *, passing: bool = True) -> None:
-    """Print the result: QUIET the last line alone, VERBOSE with drift, time and evidence for every layer.
-
-    `passing`: layers that are exact or within their bound have a line each.
-    """
+def render(result: CheckResult, console: Console, verbosity: int = NORMAL) -> None:
+    """Print the result: QUIET the last line alone, VERBOSE with drift, time and evidence for every layer."""
     if verbosity == QUIET:
-        print_line(console, _quiet(result))
+        _print(console, _quiet(result))
         return
-    for line in _lines(result, console.width, verbosity == VERBOSE, passing):
-        print_line(console, line)
+    for line in _lines(result, console.width, verbosity == VERBOSE):
+        _print(console, line)
 
 
-def print_line(console: Console, line: Text) -> None:
+def _print(console: Console, line: Text) -> None:
     # Lines are broken here, where the indent is known; rich must neither wrap, crop nor colour them again.
     console.print(Text(_encodable(line.plain, console.encoding), spans=line.spans), soft_wrap=True, highlight=False)
 
@@ -58,14 +54,13 @@ def _encodable(text: str, encoding: str) -> str:
 PLAIN = str.maketrans({"×": "x", "…": "~", "±": "+-"})
 
 
-def _lines(result: CheckResult, columns: int, verbose: bool, passing: bool) -> Iterator[Text]:
+def _lines(result: CheckResult, columns: int, verbose: bool) -> Iterator[Text]:
     yield from _head(result, columns)
-    shown = [layer for layer in result.layers if passing or layer.verdict not in PASSING]
-    head = header(shown)
-    layout = fit([head, *map(cells, shown)], columns)
-    if shown:
+    head = header(result.layers)
+    layout = fit([head, *map(cells, result.layers)], columns)
+    if result.layers:
         yield Text(layout.line(head), "bold")
-    for layer in shown:
+    for layer in result.layers:
         yield _row(layer, layout)
         for detail in details(layer, verbose):
             yield from map(Text, wrap(detail, columns, INDENT))

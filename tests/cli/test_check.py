@@ -73,15 +73,6 @@ def test_limits_reach_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("weights", digits, "--sha256", "0" * 64) == 2
 
 
-def test_a_failure_is_not_explained_where_nobody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Any] = {}
-    monkeypatch.setattr(pipeline, "check", lambda *a, **k: seen.update(k) or RESULTS["fail"])
-    assert run("check", "m.h5") == 1
-    assert seen["options"].explain
-    assert run("check", "m.h5", "--no-explain") == 1
-    assert not seen["options"].explain
-
-
 def test_power_reaches_the_pipeline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     seen: dict[str, Any] = {}
     monkeypatch.setattr(pipeline, "check", lambda *a, **k: seen.update(k) or RESULTS["power"])

@@ -123,7 +123,7 @@ def check(keras: Any, path: Any, mode: str, layer: str = "", scale: float = 0.0)
         weights = model.get_layer(layer).get_weights()
         model.get_layer(layer).set_weights([(w * (1 + scale)).astype(np.float32) for w in weights])
     x = np.random.default_rng(9).normal(size=(4, 12, 12, 3)).astype(np.float32)
-    return verify(graph, capture_live(model, [x], keras=3, mode=mode), [x], Options(explain=False), seeded=True)
+    return verify(graph, capture_live(model, [x], keras=3, mode=mode), [x], Options(), seeded=True)
 
 
 @pytest.mark.parametrize("name", CURVED)

@@ -189,7 +189,7 @@ def check(
     x = np.random.default_rng(seed).normal(size=(2, 12, 12, 3)).astype(np.float32)
     trace = capture_live(model, [x], keras=3)
     trace.environment.update(environment or {})
-    return verify(graph, trace, [x], Options(explain=False), seeded=seeded)
+    return verify(graph, trace, [x], Options(), seeded=seeded)
 
 
 def suspects(result: CheckResult) -> list[str]:

@@ -72,7 +72,7 @@ def test_initial_states_are_inputs(major: int, ending: str, tmp_path: Path) -> N
     assert counts == {"encoder": 1, "decoder": 3, "both": 3}
     rng = np.random.default_rng(8)
     inputs = [rng.normal(size=(2, steps, 3)).astype(np.float32) for steps in (5, 4)]
-    result = verify(graph, capture_live(model, inputs, keras=major), inputs, Options(explain=False))
+    result = verify(graph, capture_live(model, inputs, keras=major), inputs, Options())
     assert {layer.verdict for layer in result.layers} == {Verdict.WITHIN}
     assert result.plain is not None
     assert result.plain.ok

@@ -33,9 +33,9 @@ def test_spectral_normalization(major: int, ending: str, tmp_path: Path) -> None
         ("Conv2D", ["kernel", "bias"]),
         ("Dense", ["kernel", "bias"]),
     ]
-    result = verify(graph, capture_live(model, [X], keras=major, mode="eager"), [X], Options(explain=False))
+    result = verify(graph, capture_live(model, [X], keras=major, mode="eager"), [X], Options())
     assert result.verdict == "pass"
     kernel, *rest = model.get_layer("conv").get_weights()
     model.get_layer("conv").set_weights([kernel * np.float32(1.001), *rest])
-    result = verify(graph, capture_live(model, [X], keras=major, mode="eager"), [X], Options(explain=False))
+    result = verify(graph, capture_live(model, [X], keras=major, mode="eager"), [X], Options())
     assert [layer.verdict for layer in result.layers] == [Verdict.MISMATCH, Verdict.WITHIN]

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras as keras2
 from support.framework import framework, record
 
+from refconv.frameworks.worker.recording import as_is
 from refconv.frameworks.worker.steps import Steps
 from refconv.trace import Call, Trace
 
@@ -103,7 +104,7 @@ def test_nothing_stays_changed_even_where_the_cell_fails(keras: Any) -> None:
 
     vars(layer.backward_layer.cell)["call"] = fails
     with pytest.raises(ArithmeticError, match="in the cell"):
-        Steps(framework(keras)).run(layer, layer.call, (tf.constant(X),), {})
+        Steps(framework(keras), as_is).run(layer, layer.call, (tf.constant(X),), {})
     assert backend.rnn is held[0]
     for one, before in ((layer.forward_layer, held[1]), (layer.backward_layer, held[2])):
         assert "call" not in vars(one)
@@ -129,7 +130,7 @@ def test_a_kernel_that_runs_no_steps_leaves_none(keras: Any, monkeypatch: pytest
             vars(backend)["rnn"] = wide
 
     layer_call = layer.call
-    steps = Steps(framework(keras))
+    steps = Steps(framework(keras), as_is)
     output = steps.run(layer, fused, (tf.constant(X),), {})
     assert steps.found == {}
     np.testing.assert_array_equal(np.asarray(output), plain)

@@ -1,6 +1,6 @@
-"""No dot product leaves its bounds: tens of thousands in float32, beside exact rational arithmetic.
+"""No dot product leaves its bounds: hundreds of thousands in float32, beside exact rational arithmetic.
 
-`python benchmarks/bounds.py` runs four times as many, in every order for the longest too, and prints what is measured.
+`python benchmarks/bounds.py` runs the same in every order for the longest too, and prints what is measured.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def where(found: Outcome, bad: np.ndarray) -> str:
 
 
 def test_no_dot_product_leaves_the_worst_case(quick, long):
-    assert sum(len(found.got) for found in quick) >= 50_000
+    assert sum(len(found.got) for found in quick) >= 180_000
     assert {len(found.batch.x) for found in long} == {20_000, 100_000}
     for found in (*quick, *long):
         assert not found.outside.any(), where(found, found.outside)

@@ -14,7 +14,7 @@ from support.results import RESULTS
 import refconv
 from refconv.errors import FrameworkError
 from refconv.ops.registered import forget
-from refconv.pipeline import Options, model
+from refconv.pipeline import Options
 from refconv.pipeline.elsewhere import SWITCH, Way, explained, ways
 from refconv.result import CheckResult, Comparison, Finding, LayerResult, PlainResult, Verdict
 
@@ -81,20 +81,6 @@ def test_a_way_in_which_the_framework_cannot_run_explains_nothing() -> None:
     assert explained(given, Options(), again, lambda what, share: None) == given
     plain = result(RIGHT, plain=PlainResult(1.0, 99.0, ok=False))
     assert explained(plain, Options(), again, lambda what, share: None) == plain
-
-
-def test_no_other_run_where_the_verdicts_alone_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = list[Options]()
-
-    def checked(path: object, inputs: object, options: Options, *_: object) -> CheckResult:
-        ran.append(options)
-        return result(WRONG)
-
-    monkeypatch.setattr(model, "_checked", checked)
-    assert refconv.check("m.h5", explain=False) == result(WRONG)
-    assert len(ran) == 1
-    refconv.check("m.h5")
-    assert [options.mode for options in ran] == ["graph", "graph", "graph", "eager", "graph"]
 
 
 def test_only_the_plain_graph_is_wrong() -> None:

@@ -31,7 +31,7 @@ def evaluate(request):
     if request.get("kernel"):
         q._set_trainable_parameter()
     x = tf.constant(np.load(request["input"]))
-    y = traced(q, x, request) if request.get("graph") else q(x)
+    y = traced(q, x, request["graph"]) if request.get("graph") else q(x)
     np.save(request["output"], y.numpy())
     scale = None if request.get("graph") else getattr(q, "scale", None)
     if scale is None or not np.shape(scale):
@@ -40,20 +40,11 @@ def evaluate(request):
     return {"scale": request["output"] + ".scale.npy"}
 
 
-def traced(q, x, request):
-    """The last traced function again where only the values of x are others: tracing and compiling take the time."""
-    key = {**request, "input": tuple(x.shape), "output": ""}
-    if LAST.get("key") != key:
-        LAST.update(key=key, run=function(q, x, request["graph"]))
-    return LAST["run"](x)
-
-
-def function(q, x, how):
-    if how != "variable":
-        return tf.function(q, jit_compile=how == "xla" or None)
-    held = tf.Variable(x)
-    run = tf.function(lambda: q(held))
-    return lambda x: held.assign(x) is not None and run()
+def traced(q, x, how):
+    if how == "variable":
+        held = tf.Variable(x)
+        return tf.function(lambda: q(held))()
+    return tf.function(q, jit_compile=how == "xla" or None)(x)
 
 
 def describe(request):
@@ -76,7 +67,6 @@ def answer_to(request):
     return describe(request) if "describe" in request else evaluate(request)
 
 
-LAST = {}
 ANSWERS = sys.stdout
 sys.stdout = sys.stderr  # QKeras and Keras may print; only answers go to the pipe
 for line in sys.stdin:

@@ -29,7 +29,7 @@ LENGTHS = {
     20_000: 2,
     100_000: 1,
 }
-QUICK = {n: 2 for n in LENGTHS if n <= 4608}  # benchmarks/bounds.py runs them all
+QUICK = {n: count for n, count in LENGTHS.items() if n <= 4608}
 FAST = ("pairwise", "blocks of 256", "16 lanes")  # orders of few steps, for the longest sums
 _SLACK = 1 + 2.0**-48  # of the measured distance, whose own error is 2⁻⁵⁰
 

@@ -13,16 +13,10 @@ from refconv.trace import Trace
 
 
 def capture(
-    path: str | Path,
-    inputs: Sequence[np.ndarray],
-    *,
-    keras: int,
-    python: str | None = None,
-    backend: str = "tensorflow",
-    **how: Any,
+    path: str | Path, inputs: Sequence[np.ndarray], *, keras: int, python: str | None = None, **how: Any
 ) -> Trace:
     """The whole trace; a layer's failure is raised. `how` as `Worker.stream` takes it."""
-    with Worker(keras, python=python, backend=backend) as worker:
+    with Worker(keras, python=python) as worker:
         stream = worker.stream(path, inputs, **how)
         trace = stream.all()
     if stream.failure:

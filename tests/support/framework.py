@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from refconv.frameworks.receive import Receiver
-from refconv.frameworks.worker.backends import load_backend
 from refconv.frameworks.worker.capture import Session, capture
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.loading import Framework
@@ -16,7 +16,7 @@ from refconv.trace import Trace, read_frames
 
 
 def framework(keras: Any) -> Framework:
-    return Framework(load_backend("tensorflow"), keras, "")
+    return Framework(tf, keras, "")
 
 
 def trace_of(stream: io.BytesIO) -> Trace:

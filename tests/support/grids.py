@@ -43,11 +43,11 @@ def same(a, b):
 SHAPES = [(7,), (5, 3), (3, 3, 4, 6), (3, 3, 1, 2), (64, 10), (2, 3, 4, 3), (40, 1), (200, 7)]
 
 
-def tensors(seed, count, shapes=SHAPES):
+def tensors(seed, count):
     """Tensors of many shapes and sizes: normal, uniform, on a coarse grid, with a dead channel, of one sign."""
     rng = np.random.default_rng(seed)
     for kind in range(count):
-        shape = shapes[rng.integers(len(shapes))]
+        shape = SHAPES[rng.integers(len(SHAPES))]
         x = rng.normal(size=shape) * 10.0 ** rng.uniform(-4, 2)
         if kind % 5 == 0:
             x = np.round(x * 8) / 8

@@ -6,7 +6,6 @@ from math import inf, nan
 from typing import Any
 
 from refconv.result import (
-    Accepted,
     CheckResult,
     Comparison,
     Drift,
@@ -106,13 +105,6 @@ RESULTS = {
         ),
         layer(Verdict.WITHIN, 2, "right", probe=comparison(Verdict.EXACT, 0.0, 0.0)),
         layer(Verdict.WITHIN, 3, "folded", probe_reason="not probed: folded"),
-    ),
-    "accepted": result(
-        layer(Verdict.MISMATCH, accepted=Accepted(HOSTILE, "2027-01-31", "accepted.toml, entry 1")),
-        layer(Verdict.WITHIN, 2, "dense"),
-    ),
-    "no longer accepted": result(
-        layer(Verdict.MISMATCH, accepted=Accepted("a known one", "2026-01-31", "accepted.toml, entry 1", expired=True)),
     ),
     "nothing": result(),
 }

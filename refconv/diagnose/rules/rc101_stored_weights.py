@@ -23,7 +23,6 @@ from dataclasses import replace
 from refconv.compare.counterfactuals.base import Case
 from refconv.compare.counterfactuals.table import ROWS
 from refconv.diagnose.rule import Change, Question, Rule
-from refconv.graph import IN_MEMORY
 
 (RAW,) = [row for row in ROWS if row.name == "stored instead of quantized weights"]
 
@@ -44,8 +43,6 @@ def propose(question: Question) -> Iterator[Change]:
 
 def _line(question: Question) -> str:
     graph, node = question.graph, question.case.node
-    if graph is not None and graph.format == IN_MEMORY:
-        return ""
     name = next(iter(_kernels(question.case)), "kernel")
     path = graph.path if graph else "MODEL"
     return f"{name} = refconv.weights({path!r})[{node.layer!r}].{name}.effective"

@@ -1,67 +1,45 @@
-"""What runs in the child process: started with the Keras version, given each job as one line on stdin.
+"""What runs in the child process: started with the Keras version, given the job as one line on stdin.
 
 Arguments: major version of Keras, bytes of memory that this process may take (0 for all), the folder that is its own.
 """
 
-import os
 import sys
 import traceback
 from typing import Any
 
-from refconv.frameworks.worker.channel import Channel, claim_stdout, listen
+from refconv.frameworks.worker.channel import claim_stdout, listen
 from refconv.frameworks.worker.failure import explain, first_line
 from refconv.frameworks.worker.limits import limit
 from refconv.frameworks.worker.loading import import_framework
-from refconv.frameworks.worker.quantized import custom_objects
-from refconv.frameworks.worker.serving import forget, state
 from refconv.frameworks.worker.work import probe, work
 from refconv.job import Job
 
 
 def main() -> int:
-    """Import the framework while the parent prepares the first job, then do one job after another.
-
-    The process ends with its parent, or by its hand (channel.listen).
-    """
+    """Import the framework while the parent prepares the job, then do the job; 0 if it was done."""
     keras, memory, folder = [*sys.argv[1:], "0", ""][:3]
     limit(int(memory))
     channel = claim_stdout()
     lines = listen(folder)
-    framework = _attempt(int(keras), os.environ.get("KERAS_BACKEND") or "tensorflow")
-    while True:
-        _serve(framework, lines.get(), channel)
-
-
-def _serve(framework: Any, line: str, channel: Channel) -> None:
-    """Do what the line asks. The last frame of an answer says whether the process is as it was before (`again`)."""
+    framework = _attempt(int(keras))
+    line = lines.get()
     try:
-        again = _done(framework, line, channel)
+        if line.startswith("probe"):
+            probe(framework, channel)
+        else:
+            work(_demand(framework), Job.from_json(line), channel)
     except Exception as error:  # whatever it is, the parent is told
         traceback.print_exc()
         channel.send("error", **explain(error))
-        return
-    channel.send("done", again=again)
-    if again:
-        forget(framework)
+        return 1
+    channel.send("done")
+    return 0
 
 
-def _done(framework: Any, line: str, channel: Channel) -> bool:
-    if line.startswith("probe"):
-        probe(framework, channel)
-        return False
-    job, framework = Job.from_json(line), _demand(framework)
-    if job.qkeras:
-        custom_objects()  # which registers its classes
-    before = state(framework)
-    work(framework, job, channel)
-    changed = bool(job.code or job.targets or job.tf32 or job.deterministic)
-    return not changed and state(framework) == before
-
-
-def _attempt(keras: int, backend: str) -> Any:
+def _attempt(keras: int) -> Any:
     """The framework, or the ImportError that says why there is none: a broken installation may raise anything."""
     try:
-        return import_framework(keras, backend)
+        return import_framework(keras)
     except ImportError as error:
         return error
     except Exception as error:

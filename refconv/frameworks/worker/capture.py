@@ -2,15 +2,13 @@
 
 import re
 from collections import Counter
-from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.passes import Pass, Passes
-from refconv.frameworks.worker.recording import Reached, Recorder
-from refconv.trace import Call
+from refconv.frameworks.worker.recording import Reached, Recorder, as_is
 
 
 class LayerFailure(Exception):
@@ -31,7 +29,6 @@ class Session:
 
     def __init__(self, framework: Any, model: Any, inputs: List[np.ndarray], mode: str, whole: str = "") -> None:
         self.framework, self.model, self.mode = framework, model, mode
-        self.backend = framework.backend
         self.samples = self.inputs = _conforming(model, inputs)
         self.recorder = Recorder(framework, model, whole)
         self._functions: Dict[Pass, Callable[..., Any]] = {}
@@ -48,10 +45,10 @@ class Session:
     def plain(self) -> List[np.ndarray]:
         """The model's outputs with nothing in its way: `predict`, in XLA a compiled function."""
         if self.mode == "xla":
-            outputs = self.compiled(lambda *xs: self._call(xs), self.model)(*self._constants())
+            outputs = self.compiled(lambda *xs: self._call(xs))(*self._constants())
         else:
             outputs = self._predict()
-        return [self.values(output) for output in self.framework.flatten(outputs)]
+        return [as_array(output) for output in self.framework.flatten(outputs)]
 
     def run(self, record: Pass) -> Tuple[Dict[str, np.ndarray], List[np.ndarray]]:
         """One pass: the recorded tensors by key, and in the first one the model's outputs.
@@ -64,18 +61,9 @@ class Session:
             tensors, outputs = self._function(record)(*self._constants())
         except Exception as error:
             raise LayerFailure(self.recorder.failed or self._named_in(str(error)), error) from error
-        arrays = {key: self.values(tensor) for key, tensor in zip(record.tensors, tensors)}
+        arrays = {key: as_array(tensor) for key, tensor in zip(record.tensors, tensors)}
         self._remember(record, arrays)
-        return arrays, [self.values(output) for output in outputs]
-
-    def values(self, tensor: Any) -> np.ndarray:
-        return as_array(self.backend.array(tensor))
-
-    def again(self, record: Pass, first: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """The pass once more: those of its tensors, by key, whose bits are not those of the `first` run."""
-        tensors, _ = self._function(record)(*self._constants())
-        arrays = ((key, self.values(tensor)) for key, tensor in zip(record.tensors, tensors))
-        return {key: array for key, array in arrays if not same_bits(array, first[key])}
+        return arrays, [as_array(output) for output in outputs]
 
     def _function(self, record: Pass) -> Callable[..., Any]:
         """What runs the pass; made once, so that it is traced again only for inputs of another shape."""
@@ -89,7 +77,7 @@ class Session:
             # Outputs asked for once: a later pass then computes no further than its own layers.
             return list(record.tensors.values()), outputs if record.number == 0 else []
 
-        return self._functions.setdefault(record, self.compiled(traced, self.model))
+        return self._functions.setdefault(record, self.compiled(traced))
 
     def _remember(self, record: Pass, arrays: Dict[str, np.ndarray]) -> None:
         for call in record.calls:
@@ -101,9 +89,11 @@ class Session:
     def _call(self, xs: Tuple[Any, ...]) -> Any:
         return self.model(self._packed(list(xs)), training=False)
 
-    def compiled(self, function: Callable[..., Any], holder: Any) -> Callable[..., Any]:
-        """`function` as the session's mode runs it; `holder` is the model or layer whose variables it reads."""
-        return self.backend.compiled(function, self.mode, holder)
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if self.mode == "eager":
+            return function
+        jit = True if self.mode == "xla" else None
+        return self.framework.tf.function(as_is(function), jit_compile=jit)
 
     def _predict(self) -> Any:
         eager = self.model.run_eagerly
@@ -114,7 +104,7 @@ class Session:
             self.model.run_eagerly = eager
 
     def _constants(self) -> List[Any]:
-        return [self.backend.constant(x) for x in self.inputs]
+        return [self.framework.tf.constant(x) for x in self.inputs]
 
     def _packed(self, leaves: List[Any]) -> Any:
         """The inputs in the structure that the model was built with."""
@@ -132,17 +122,11 @@ class Session:
 
 
 def capture(
-    session: Session,
-    budget: int,
-    channel: Channel,
-    size: int = 0,
-    after_first: Callable[[], None] = lambda: None,
-    repeat: int = 1,
+    session: Session, budget: int, channel: Channel, size: int = 0, after_first: Callable[[], None] = lambda: None
 ) -> None:
     """Send the plain outputs of all samples, then every pass, `size` samples after another.
 
-    `after_first` is called between the passes of the first samples and those of the next. Everything runs `repeat`
-    times, and what has other bits than the first time is sent too.
+    `after_first` is called between the passes of the first samples and those of the next.
 
     Raises:
         LayerFailure: some layer cannot run; the calls before it have been sent.
@@ -155,39 +139,29 @@ def capture(
         outputs, failure = [], error
     for number, output in enumerate(outputs):
         channel.send("plain", output, index=number)
-    if failure is None:
-        _send_plain_again(session, outputs, repeat, channel)
-    passes = Passes(budget, session.backend.size)
+    passes = Passes(budget)
     for number in session.slices(size):
         if number:
             channel.send("slice")
         with session.recorder.installed():
-            _send_layers(session, passes, channel, repeat)
+            _send_layers(session, passes, channel)
         if not number:
             after_first()
     if failure is not None:
         raise LayerFailure("", failure)
 
 
-def _send_plain_again(session: Session, first: List[np.ndarray], repeat: int, channel: Channel) -> None:
-    for run in range(1, repeat):
-        outputs = session.plain()
-        if not all(map(same_bits, outputs, first)):
-            for number, output in enumerate(outputs):
-                channel.send("plain", output, index=number, run=run)
-
-
-def _send_layers(session: Session, passes: Passes, channel: Channel, repeat: int) -> None:
+def _send_layers(session: Session, passes: Passes, channel: Channel) -> None:
     try:
-        _send_passes(session, passes, channel, repeat)
+        _send_passes(session, passes, channel)
     except LayerFailure as failure:
         if failure.layer:
             session.recorder.stop_at = failure.layer
-            _send_passes(session, Passes(passes.budget, session.backend.size), channel, repeat)
+            _send_passes(session, Passes(passes.budget), channel)
         raise
 
 
-def _send_passes(session: Session, passes: Passes, channel: Channel, repeat: int) -> None:
+def _send_passes(session: Session, passes: Passes, channel: Channel) -> None:
     plan = passes.plan
     for record in passes:
         channel.progress(2 + record.number, 3 + plan.count, "recording layers")
@@ -195,60 +169,22 @@ def _send_passes(session: Session, passes: Passes, channel: Channel, repeat: int
         if not plan.complete:
             plan.complete = True
             channel.send("planned", calls=plan.calls)
-        varied = [session.again(record, tensors) for _ in range(1, repeat)]
-        _send_pass(channel, record, tensors, outputs, varied)
+        _send_pass(channel, record, tensors, outputs)
         record.forget()
-        del tensors, outputs, varied  # before the next pass makes its own
+        del tensors, outputs  # before the next pass makes its own
 
 
-def _send_pass(
-    channel: Channel,
-    record: Pass,
-    tensors: Dict[str, np.ndarray],
-    outputs: List[np.ndarray],
-    varied: List[Dict[str, np.ndarray]],
-) -> None:
-    """Call by call, each tensor taken out of `tensors` before the first call that names it: neither side holds all.
-
-    Before each call come those of the other runs in which any of its tensors `varied`, with keys of their own for them.
-    """
+def _send_pass(channel: Channel, record: Pass, tensors: Dict[str, np.ndarray], outputs: List[np.ndarray]) -> None:
+    """Call by call, each tensor taken out of `tensors` before the first call that names it: neither side holds all."""
     channel.send("pass", index=record.number, inputs=list(record.inputs))
-    others = {id(call): list(_others(call, varied)) for call in record.calls}
-    every = [*record.calls, *(call for again in others.values() for _, call in again)]
-    uses = Counter(key for call in every for key in call.keys)
-    for run, different in enumerate(varied, 1):
-        tensors.update((_key(key, run), array) for key, array in different.items())
+    uses = Counter(key for call in record.calls for key in call.keys)
     for call in record.calls:
-        for run, other in [*others[id(call)], (0, call)]:
-            for key in sorted(other.keys & tensors.keys()):
-                channel.send("tensor", tensors.pop(key), key=key, uses=uses[key])
-            kind, fields = ("again", dict(_fields(other), run=run)) if run else ("call", _fields(other))
-            channel.send(kind, **fields)
+        for key in sorted(call.keys & tensors.keys()):
+            channel.send("tensor", tensors.pop(key), key=key, uses=uses[key])
+        channel.send("call", **_fields(call))
     for number, output in enumerate(outputs):
         channel.send("output", output, index=number)
     channel.send("passed", index=record.number)
-
-
-def _others(call: Call, varied: List[Dict[str, np.ndarray]]) -> Iterator[Tuple[int, Call]]:
-    """The runs in which a tensor of the call has other bits, and the call with the keys of its tensors there."""
-    for run, different in enumerate(varied, 1):
-        if not call.keys.isdisjoint(different):
-            yield run, _renamed(call, {key: _key(key, run) for key in different})
-
-
-def _key(key: str, run: int) -> str:
-    return f"{key}~{run}"
-
-
-def _renamed(call: Call, keys: Dict[str, str]) -> Call:
-    inputs, outputs = (tuple(keys.get(key, key) for key in names) for names in (call.inputs, call.outputs))
-    weights, steps = (tuple((n, keys.get(key, key)) for n, key in named) for named in (call.weights, call.steps))
-    return replace(call, inputs=inputs, outputs=outputs, weights=weights, steps=steps)
-
-
-def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two arrays are the same byte for byte: NaN equals itself, and +0 is not −0."""
-    return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
 def _fields(call: Any) -> Dict[str, Any]:

@@ -46,16 +46,7 @@ def _needed(value: Any, keras: Any, module: str) -> bool:
     return callable(value) and getattr(value, "__module__", None) == module
 
 
-_MODULES: Dict[str, Any] = {}  # file → what it became: a second job finds it, since Keras registers a class only once
-
-
 def _imported(file: str) -> Any:
-    if file not in _MODULES:
-        _MODULES[file] = _imported_anew(file)
-    return _MODULES[file]
-
-
-def _imported_anew(file: str) -> Any:
     folder, name = os.path.split(os.path.splitext(file)[0])
     if folder not in sys.path:
         sys.path.append(folder)  # last: no file beside it may stand in for an installed package

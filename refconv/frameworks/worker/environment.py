@@ -16,16 +16,24 @@ INSTRUCTION_SETS = (
 
 def describe(framework: Any) -> Dict[str, Any]:
     """Everything about this process that a result may depend on, as JSON values."""
+    tf = framework.tf
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "tensorflow": tf.__version__,
         "keras": framework.keras.__version__,
         "keras_package": framework.package,
         "h5py": h5py.__version__,
-        "backend": framework.backend.name,
-        **framework.backend.describe(),
-        "tf32_of": switches(framework.backend.tf32()),
+        "backend": "tensorflow",
+        "devices": devices(tf),
+        "onednn": onednn(),
         "cpu": {"name": cpu_name(), "instruction_sets": instruction_sets()},
+        "threads": {
+            "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+            "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+            "cpus": os.cpu_count(),
+        },  # 0: TensorFlow's own choice, as many as there are CPUs
+        "deterministic_ops": deterministic(tf),
         "machine": platform.machine(),
         "system": platform.platform(),
         "executable": sys.executable,
@@ -34,21 +42,48 @@ def describe(framework: Any) -> Dict[str, Any]:
 
 def global_state(framework: Any) -> Dict[str, Any]:
     """The process-wide settings that loading a file must not change."""
-    keras = framework.keras
+    keras, tf = framework.keras, framework.tf
     policies = keras.mixed_precision
     policy = policies.dtype_policy() if hasattr(policies, "dtype_policy") else policies.global_policy()
     return {
         "floatx": keras.backend.floatx(),
         "image_data_format": keras.backend.image_data_format(),
         "dtype_policy": policy.name,
-        "tf32": any(switches(framework.backend.tf32()).values()),
+        "tf32": bool(tf.config.experimental.tensor_float_32_execution_enabled()),
     }
 
 
-def switches(tf32: Dict[str, bool]) -> Dict[str, bool]:
-    """The framework's own, unless NVIDIA's variable forbids TF32 to all of its libraries."""
-    forbidden = os.environ.get("NVIDIA_TF32_OVERRIDE") == "0"
-    return {name: switch and not forbidden for name, switch in tf32.items()}
+def devices(tf: Any) -> List[Dict[str, Any]]:
+    """The visible devices: type, index, and for a GPU its name and compute capability."""
+    found = []
+    for number, device in enumerate(tf.config.get_visible_devices()):
+        details = {"type": device.device_type, "device": device.name, "index": number}
+        if device.device_type == "GPU":
+            known = tf.config.experimental.get_device_details(device)
+            capability = known.get("compute_capability")
+            details["name"] = known.get("device_name", "")
+            details["compute_capability"] = ".".join(map(str, capability)) if capability else ""
+        found.append(details)
+    return found
+
+
+def onednn() -> Dict[str, Any]:
+    """Whether TensorFlow's CPU kernels are oneDNN's here, and the switch in the environment ("" if unset)."""
+    try:
+        from tensorflow.python.util import _pywrap_util_port
+
+        enabled = bool(_pywrap_util_port.IsMklEnabled())
+    except (ImportError, AttributeError):
+        enabled = None
+    return {"enabled": enabled, "option": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "")}
+
+
+def deterministic(tf: Any) -> Any:
+    try:
+        from tensorflow.python.framework.config import is_op_determinism_enabled
+    except ImportError:
+        return None
+    return bool(is_op_determinism_enabled())
 
 
 def instruction_sets() -> List[str]:

@@ -3,9 +3,9 @@
 import re
 from typing import Any, Dict
 
-from refconv.frameworks.worker.backends import NoDevice
 from refconv.frameworks.worker.capture import LayerFailure
 from refconv.frameworks.worker.code import BadCode
+from refconv.frameworks.worker.loading import NoDevice
 
 LONGEST = 300  # characters of a message that a line still shows
 
@@ -14,15 +14,15 @@ def explain(error: Exception) -> Dict[str, Any]:
     """The fields of an error frame.
 
     `reason` is import, device, layer, code or other; `what` one line; `layer` and `missing` name the layer that
-    failed and the module that is missing, `hint` says what to do ("" otherwise).
+    failed and the module that is missing ("" otherwise).
     """
-    fields = {"reason": "other", "what": first_line(error), "layer": "", "missing": "", "hint": ""}
+    fields = {"reason": "other", "what": first_line(error), "layer": "", "missing": ""}
     if isinstance(error, LayerFailure):
         fields.update(reason="layer", layer=error.layer, what=first_line(error.cause))
     elif isinstance(error, ImportError):
         fields.update(reason="import", what=str(error), missing=error.name or "")
     elif isinstance(error, NoDevice):
-        fields.update(reason="device", what=str(error), hint=error.hint)
+        fields.update(reason="device", what=str(error))
     elif isinstance(error, BadCode):
         fields.update(reason="code", what=str(error))
     return fields
@@ -30,7 +30,7 @@ def explain(error: Exception) -> Dict[str, Any]:
 
 # What frameworks put around the sentence that says what is wrong.
 _NOISE = ("Exception encountered when calling", "Graph execution error", "Detected at node", "File ", "<stack traces")
-_MARKS = re.compile(r"\x1b\[[0-9;]*m|\{\{[^{}]*\}\}|\[Op:[^\]]*\](?: name:?.*)?")
+_MARKS = re.compile(r"\{\{[^{}]*\}\}|\[Op:[^\]]*\](?: name:?.*)?")
 
 
 def first_line(error: Exception) -> str:

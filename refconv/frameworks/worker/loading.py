@@ -10,8 +10,6 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import h5py
 
-from refconv.frameworks.worker.ages import inner_module, public, safe_mode
-from refconv.frameworks.worker.backends import Backend, load_backend
 from refconv.frameworks.worker.quantized import custom_objects
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -21,47 +19,48 @@ INNER_CLASSES = {"convnext": ("LayerScale", "StochasticDepth"), "inception_resne
 
 @dataclass(frozen=True)
 class Framework:
-    """What Keras runs on, and the Keras package that was asked for.
+    """TensorFlow, and the Keras package that was asked for.
 
     Attributes:
-        backend: TensorFlow, JAX or PyTorch.
+        tf: the module tensorflow.
         keras: the module tf_keras (Keras 2) or keras.
         package: what pip calls it.
     """
 
-    backend: Backend
+    tf: Any
     keras: Any
     package: str
 
     def flatten(self, structure: Any) -> List[Any]:
         """The leaves, in the order in which this Keras numbers a model's inputs and outputs."""
-        tree = getattr(self.keras, "tree", self.backend)
+        tree = getattr(self.keras, "tree", self.tf.nest)
         return list(tree.flatten(structure))
 
     def pack(self, structure: Any, leaves: List[Any]) -> Any:
-        tree: Any = getattr(self.keras, "tree", self.backend)
+        tree = getattr(self.keras, "tree", self.tf.nest)
         return tree.pack_sequence_as(structure, leaves)
 
 
-def import_framework(keras: int, backend: str = "tensorflow") -> Framework:
-    """Import a backend, and Keras of the given major version on it. Keras 2 knows TensorFlow alone.
+def import_framework(keras: int) -> Framework:
+    """Import TensorFlow and Keras of the given major version.
 
     Raises:
         ImportError: one of them is missing or cannot be imported; `name` is the missing module's.
     """
-    os.environ["KERAS_BACKEND"] = backend
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["TF_USE_LEGACY_KERAS"] = "1" if keras == 2 else "0"
-    loaded = load_backend(backend)
+    import tensorflow as tf
+
     if keras == 3:
-        return Framework(loaded, _of_major(importlib.import_module("keras"), 3), "keras")
+        return Framework(tf, _of_major(importlib.import_module("keras"), 3), "keras")
     try:
-        return Framework(loaded, importlib.import_module("tf_keras"), "tf-keras")
+        return Framework(tf, importlib.import_module("tf_keras"), "tf-keras")
     except ModuleNotFoundError as missing:
         if missing.name != "tf_keras":
             raise
     # Up to TensorFlow 2.15 the package keras itself is Keras 2.
     try:
-        return Framework(loaded, public(_of_major(importlib.import_module("keras"), 2)), "keras")
+        return Framework(tf, _of_major(importlib.import_module("keras"), 2), "keras")
     except ImportError:
         raise ModuleNotFoundError("No module named 'tf_keras'", name="tf_keras") from None
 
@@ -70,6 +69,22 @@ def _of_major(package: Any, major: int) -> Any:
     if int(package.__version__.split(".")[0]) != major:
         raise ModuleNotFoundError("the package keras is version " + package.__version__, name="keras")
     return package
+
+
+class NoDevice(Exception):
+    """The device that was asked for is not there."""
+
+
+def choose_device(tf: Any, device: str) -> None:
+    """Hide the GPUs, demand one, or leave TensorFlow's own choice.
+
+    Raises:
+        NoDevice: a GPU was demanded and TensorFlow sees none.
+    """
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif device == "gpu" and not tf.config.list_physical_devices("GPU"):
+        raise NoDevice(f"TensorFlow {tf.__version__} sees no GPU on this machine")
 
 
 def load_model(
@@ -86,7 +101,9 @@ def load_model(
     and functions of files that the user trusts, by name.
     """
     objects = {**_inner_classes(framework, path), **(custom_objects() if qkeras else {}), **(own or {})} or None
-    with rightly_named(path, true_ending(path, bool(architecture))) as name, safe_mode(framework.keras):
+    # The .h5 loaders of Keras 2 unmarshal a Lambda's code unless this scope is entered.
+    saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
+    with rightly_named(path, true_ending(path, bool(architecture))) as name, saving.SafeModeScope(True):
         if not architecture:
             return framework.keras.models.load_model(name, compile=compiled, custom_objects=objects)
         with open(architecture, encoding="utf-8") as file:
@@ -105,7 +122,7 @@ def _inner_classes(framework: Framework, path: str) -> Dict[str, Any]:
         return found
     for module, names in INNER_CLASSES.items():
         try:
-            inside = inner_module(framework.keras, "applications." + module)
+            inside = importlib.import_module(framework.keras.__name__ + ".src.applications." + module)
         except ImportError:  # a Keras of another age
             continue
         found.update({name: vars(inside)[name] for name in names if name in vars(inside)})

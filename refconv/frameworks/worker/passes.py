@@ -3,12 +3,11 @@
 import weakref
 from collections import Counter
 from itertools import count
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from refconv.trace import Call
 
 CallId = Tuple[str, int]  # path of the layer, number of its call
-Size = Callable[[Any], Optional[int]]  # bytes of a tensor, None where its shape is not known
 
 
 class Plan:
@@ -16,13 +15,10 @@ class Plan:
 
     A call whose tensors alone exceed the budget gets a group of its own. Tensors are known by identity; those of
     the group being filled are held, because the identity of a dropped tensor may be given to another one.
-
-    Args:
-        size: bytes of a tensor, as its framework tells them.
     """
 
-    def __init__(self, budget: int, size: Size) -> None:
-        self._budget, self._size = budget, size
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
         self._group: Dict[CallId, int] = {}
         self._held: Dict[int, Any] = {}
         self._used = 0
@@ -58,8 +54,8 @@ class Plan:
 
     def _bytes(self, tensor: Any) -> int:
         """Size in bytes; a tensor of unknown shape is taken to be as large as the largest one known."""
-        known = self._size(tensor)
-        size = self._largest if known is None else known
+        elements = tensor.shape.num_elements()
+        size = self._largest if elements is None else elements * max(tensor.dtype.size, 1)
         self._largest = max(self._largest, size)
         return size
 
@@ -67,8 +63,8 @@ class Plan:
 class Passes:
     """The passes of one plan, in order. Those of a second slice of the samples are the same ones again."""
 
-    def __init__(self, budget: int, size: Size) -> None:
-        self.budget, self.plan = budget, Plan(budget, size)
+    def __init__(self, budget: int) -> None:
+        self.budget, self.plan = budget, Plan(budget)
         self._made: List[Pass] = []
 
     def __iter__(self) -> Iterator["Pass"]:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 import numpy as np
 
 from refconv.frameworks.worker import fill
-from refconv.frameworks.worker.capture import Session
+from refconv.frameworks.worker.capture import Session, as_array
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.quantized import inner
 
@@ -167,11 +167,10 @@ def run(session: Session, layer: Any, shape: Shape, dtype: str) -> Iterator[Tupl
 
 
 def _output(session: Session, clone: Any, x: np.ndarray, weights: List[np.ndarray], dtype: str) -> np.ndarray:
-    backend = session.framework.backend
+    tf = session.framework.tf
     try:
         clone.set_weights([w.astype(np.float32) for w in weights])
-        run = session.compiled(lambda given: clone(given), clone)
-        return session.values(run(backend.cast(x, dtype)))
+        return as_array(session.compiled(lambda given: clone(given))(tf.cast(tf.constant(x), dtype)))
     except Exception as error:  # any framework's
         raise NoProbe("its clone could not be run: " + _first_line(error)) from error
 

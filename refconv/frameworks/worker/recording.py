@@ -5,7 +5,6 @@ import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from refconv.frameworks.worker.backends.base import as_is
 from refconv.frameworks.worker.passes import Pass
 from refconv.frameworks.worker.quantized import drawn_once, effective_weights
 from refconv.frameworks.worker.steps import Steps
@@ -35,7 +34,7 @@ class Recorder:
     """
 
     def __init__(self, framework: Any, model: Any, whole: str = "") -> None:
-        self._framework, self._backend, self._keras = framework, framework.backend, framework.keras
+        self._framework, self._tf, self._keras = framework, framework.tf, framework.keras
         self._model, self._whole = model, whole
         self._models: List[str] = []
         self._pass: Optional[Pass] = None
@@ -62,7 +61,7 @@ class Recorder:
     @contextmanager
     def listening(self, record: Pass, inputs: List[Any]) -> Iterator[None]:
         """Give the calls made inside to `record`."""
-        self._pass, self._graph, self._models, self.failed = record, self._backend.graph(), [], ""
+        self._pass, self._graph, self._models, self.failed = record, self._current_graph(), [], ""
         record.begin(inputs)
         try:
             yield
@@ -89,7 +88,7 @@ class Recorder:
             self._models.append(model.name)
             try:
                 with self._blaming("/".join(self._models)):
-                    return self._backend.converted(model, original)(*args, **kwargs)
+                    return self._as_keras_would(model, original)(*args, **kwargs)
             finally:
                 self._models.pop()
 
@@ -97,9 +96,9 @@ class Recorder:
 
     def _wrap_leaf(self, layer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            run = self._backend.converted(layer, original)
+            run = self._as_keras_would(layer, original)
             # Inside a loop or a branch of the graph tensors cannot leave: the layer around it is recorded.
-            if self._pass is None or self._backend.graph() != self._graph:
+            if self._pass is None or self._current_graph() is not self._graph:
                 return run(*args, **kwargs)
             return self._record(self._pass, layer, run, args, kwargs)
 
@@ -109,14 +108,14 @@ class Recorder:
         self, record: Pass, layer: Any, run: Callable[..., Any], args: Tuple[Any, ...], kwargs: Dict[str, Any]
     ) -> Any:
         self._pass = None  # what a leaf calls is not recorded
-        steps = Steps(self._framework)
+        steps = Steps(self._framework, as_is)
         try:
             path = self._whole or "/".join([*self._models, layer.name])
             self._before(path)
             self.layers[path] = layer
             start = time.perf_counter()
             with self._blaming(path), drawn_once(layer):
-                outputs = self._backend.settled(steps.run(layer, run, args, kwargs))
+                outputs = steps.run(layer, run, args, kwargs)
                 seconds = time.perf_counter() - start if self._graph is None else 0.0
                 weights = effective_weights(layer)
         finally:
@@ -136,7 +135,7 @@ class Recorder:
         if path == self.stop_at:
             raise Reached
         if self._graph is not None:
-            self.scopes[self._backend.scope()] = path
+            self.scopes[self._graph.get_name_scope()] = path
 
     @contextmanager
     def _blaming(self, path: str) -> Iterator[None]:
@@ -146,6 +145,16 @@ class Recorder:
             self.failed = self.failed or path
             raise
 
+    def _as_keras_would(self, layer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The original call, converted by autograph where Keras 2 converts it (see Layer._autographed_call)."""
+        if self._tf.executing_eagerly() or not getattr(layer, "_should_use_autograph", bool)():
+            return original
+        autograph = self._tf.__internal__.autograph
+        return autograph.tf_convert(original, autograph.control_status_ctx())
+
+    def _current_graph(self) -> Any:
+        return None if self._tf.executing_eagerly() else self._tf.compat.v1.get_default_graph()
+
     def _data(self, layer: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> List[Any]:
         """The tensors that a call is given, but for those that the model was built with: constants of an operator."""
         leaves, constant = self._leaves(args, kwargs), set()
@@ -154,14 +163,14 @@ class Recorder:
             if len(built) == len(leaves):
                 constant = {i for i, leaf in enumerate(built) if not hasattr(leaf, "_keras_history")}
                 break
-        return [leaf for i, leaf in enumerate(leaves) if i not in constant and self._backend.is_tensor(leaf)]
+        return [leaf for i, leaf in enumerate(leaves) if i not in constant and isinstance(leaf, self._tf.Tensor)]
 
     def _leaves(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> List[Any]:
         data = [value for name, value in kwargs.items() if name not in STEERING]
-        return list(self._backend.flatten((args, data)))
+        return list(self._tf.nest.flatten((args, data)))
 
     def _tensors(self, structure: Any) -> List[Any]:
-        return [leaf for leaf in self._backend.flatten(structure) if self._backend.is_tensor(leaf)]
+        return [leaf for leaf in self._tf.nest.flatten(structure) if isinstance(leaf, self._tf.Tensor)]
 
 
 def _children(model: Any) -> List[Any]:
@@ -175,6 +184,12 @@ def _arguments(node: Any) -> Tuple[Tuple[Any, ...], Dict[str, Any]]:
     if held is not None:
         return tuple(held.args), dict(held.kwargs)
     return tuple(getattr(node, "call_args", ())), dict(getattr(node, "call_kwargs", {}))
+
+
+def as_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Marked so that autograph calls it unconverted, and yet converts what it calls (do_not_convert stops that too)."""
+    function.autograph_info__ = None  # type: ignore[attr-defined]
+    return function
 
 
 def _disguised(call: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:

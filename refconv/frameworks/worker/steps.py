@@ -9,7 +9,6 @@ import sys
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-from refconv.frameworks.worker.backends.base import as_is
 from refconv.frameworks.worker.quantized import inner
 
 STATES: Dict[str, Tuple[str, ...]] = {
@@ -26,6 +25,7 @@ STATES: Dict[str, Tuple[str, ...]] = {
 DIRECTIONS = ("Bidirectional", "QBidirectional")
 
 Run = Callable[..., Any]
+Mark = Callable[[Run], Run]  # makes autograph leave a function as it is
 
 
 class Steps:
@@ -35,8 +35,8 @@ class Steps:
         found: name → tensor; empty for a layer without steps, and where they cannot be seen: a fused kernel has none.
     """
 
-    def __init__(self, framework: Any) -> None:
-        self._backend, self._keras = framework.backend, framework.keras
+    def __init__(self, framework: Any, mark: Mark) -> None:
+        self._tf, self._keras, self._mark = framework.tf, framework.keras, mark
         self.found: Dict[str, Any] = {}
 
     def run(self, layer: Any, run: Run, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
@@ -61,14 +61,14 @@ class Steps:
         def call(*args: Any, **kwargs: Any) -> Any:
             return self._stepwise(layer, original, prefix, args, kwargs)
 
-        with _changed(layer, call=as_is(call)):
+        with _changed(layer, call=self._mark(call)):
             yield
 
     def _stepwise(self, layer: Any, run: Run, prefix: str, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
         sequences, with_state = layer.return_sequences, layer.return_state
-        home = _home_of_rnn(self._keras)
-        rnn = as_is(self._widened(home.rnn))
-        with _changed(layer, return_sequences=True, return_state=True), _changed(home, rnn=rnn):
+        backend = _backend(self._keras)
+        rnn = self._mark(self._widened(backend.rnn))
+        with _changed(layer, return_sequences=True, return_state=True), _changed(backend, rnn=rnn):
             result = run(*args, **kwargs)
         wide, last = result[0], list(result[1:])
         outputs, *states = self._cut(wide, last)
@@ -81,10 +81,10 @@ class Steps:
         def wide(step: Run, *args: Any, **kwargs: Any) -> Any:
             def wide_step(*inputs: Any) -> Any:
                 output, states = step(*inputs)
-                return self._backend.concat([output, *self._backend.flatten(states)]), states
+                return self._tf.concat([output, *self._tf.nest.flatten(states)], axis=-1), states
 
-            last, outputs, states = rnn(as_is(wide_step), *args, **kwargs)
-            width = last.shape[-1] // (1 + len(self._backend.flatten(states)))
+            last, outputs, states = rnn(self._mark(wide_step), *args, **kwargs)
+            width = last.shape[-1] // (1 + len(self._tf.nest.flatten(states)))
             return last[..., :width], outputs, states
 
         return wide
@@ -97,10 +97,12 @@ class Steps:
         return [wide[..., at : at + units] for at in range(0, wide.shape[-1], units)]
 
     def _visible(self, layer: Any) -> bool:
-        return not self._backend.fuses_steps(layer)
+        """False where Keras 2 may swap the loop for cuDNN's kernel once the graph is placed on a GPU."""
+        gpu = self._tf.config.list_logical_devices("GPU")
+        return not (gpu and getattr(layer, "_could_use_gpu_kernel", False))
 
 
-def _home_of_rnn(keras: Any) -> Any:
+def _backend(keras: Any) -> Any:
     """The module in which the recurrent layers of this Keras look up `rnn`."""
     module = sys.modules[keras.layers.RNN.__module__]
     return vars(module).get("backend") or vars(module)["K"]

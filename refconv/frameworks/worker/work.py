@@ -5,22 +5,19 @@ from typing import Any, Dict
 import numpy as np
 
 from refconv.frameworks.worker import environment
-from refconv.frameworks.worker.backends import NoDevice
 from refconv.frameworks.worker.capture import Session, capture
 from refconv.frameworks.worker.channel import Channel
 from refconv.frameworks.worker.code import defined_in, demand
 from refconv.frameworks.worker.evaluating import evaluate
 from refconv.frameworks.worker.failure import explain
-from refconv.frameworks.worker.loading import Framework, load_model
+from refconv.frameworks.worker.loading import Framework, choose_device, load_model
 from refconv.frameworks.worker.probes import send_probes
 from refconv.job import Job
 
 
 def work(framework: Framework, job: Job, channel: Channel) -> None:
     """Load the job's model, run it, send what every layer computed and the environment it ran in."""
-    framework.backend.prepare(job.device, job.tf32, job.deterministic)
-    if job.mode not in framework.backend.modes:
-        raise NoDevice(f"{framework.backend.title} has no {job.mode} mode", "--mode " + framework.backend.modes[0])
+    choose_device(framework.tf, job.device)
     if job.targets:
         evaluate(framework, job, channel)
         return
@@ -33,17 +30,17 @@ def work(framework: Framework, job: Job, channel: Channel) -> None:
     session = Session(framework, model, [np.load(path) for path in job.inputs], job.mode, job.whole)
     found = environment.describe(framework)
     found.update(after, state_before=before, state_after=after, state_changed=before != after)
-    found.update(mode=job.mode, device=job.device, repeat=job.repeat, **of_model(model, job.mode))
+    found.update(mode=job.mode, device=job.device, **_of_model(model, job.mode))
     channel.send("environment", environment=found)
 
     def probed() -> None:
         if job.probes:
             send_probes(session, channel)
 
-    capture(session, job.budget, channel, job.slice, probed, job.repeat)
+    capture(session, job.budget, channel, job.slice, probed)
 
 
-def of_model(model: Any, mode: str) -> Dict[str, Any]:
+def _of_model(model: Any, mode: str) -> Dict[str, Any]:
     """How `predict` compiled this model, and the policy that it computes in."""
     # Keras 3 decides by itself whether predict uses XLA; Keras 2 has no such property before compile.
     jit = mode == "xla" or (mode == "graph" and bool(getattr(model, "jit_compile", False)))

@@ -9,13 +9,12 @@ erf 16, erfc 16, pow 16. One ulp of y is at most 2u|y|, so k ulp is 2k in units 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from refconv.numerics.formats import Format
-from refconv.record import record
 
 # oneDNN computes exp(x) as 2·(p·2ⁿ⁻¹), whose bracket is flushed: results below twice the smallest normal may be 0.
 FLUSHED = 2
@@ -47,7 +46,7 @@ def unknown(x: np.ndarray, r: np.ndarray, p: Parameters) -> None:
     """A reach that has no closed form."""
 
 
-@record
+@dataclass(frozen=True)
 class Function:
     """y = f(x), element by element.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -17,23 +18,22 @@ from refconv.ops.functions.base import DIVISION
 from refconv.ops.functions.elementwise import radii
 from refconv.ops.merging import Merge
 from refconv.ops.operators.operands import Constant, Operand, operand, operands, taken
-from refconv.record import record
 
 Combine = Callable[[Sequence[Enclosure], Context], Enclosure]
 
 
-@record
+@dataclass(frozen=True)
 class Binary:
     x: Operand | Constant = operand()
     y: Operand | Constant = operand()
 
 
-@record
+@dataclass(frozen=True)
 class Several:
     values: tuple[Operand | Constant, ...] = operands()
 
 
-@record
+@dataclass(frozen=True)
 class Bounds:
     x: Operand | Constant = operand()
     low: Operand | Constant = operand()

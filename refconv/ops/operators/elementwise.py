@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -17,35 +17,34 @@ from refconv.ops.base import Context, Forward, Row, Weights
 from refconv.ops.functions.base import DIVISION, EXP, LOG, RSQRT, SQRT, Function, relative
 from refconv.ops.functions.elementwise import apply
 from refconv.ops.operators.operands import Constant, Operand, operand, taken
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Unary:
     x: Operand | Constant = operand()
 
 
-@record
+@dataclass(frozen=True)
 class Along(Unary):
     axis: tuple[int, ...] = attribute(read_axes, default=(-1,))
 
 
-@record
+@dataclass(frozen=True)
 class Leaky(Unary):
     negative_slope: float = attribute(non_negative, default=0.2)
 
 
-@record
+@dataclass(frozen=True)
 class Elu(Unary):
     alpha: float = attribute(number, default=1.0)
 
 
-@record
+@dataclass(frozen=True)
 class Gelu(Unary):
     approximate: bool = attribute(flag, default=True)
 
 
-@record
+@dataclass(frozen=True)
 class Relu(Unary):
     negative_slope: float = attribute(non_negative, default=0.0)
     max_value: float | None = attribute(optional(non_negative), default=None)

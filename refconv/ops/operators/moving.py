@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,12 @@ from refconv.ops.operators.operands import (
     taken,
     whole,
 )
-from refconv.record import record
 
 FLOATS = {fmt.name: fmt for fmt in (FLOAT32, FLOAT16, BFLOAT16)}
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 
 
-@record
+@dataclass(frozen=True)
 class Slice:
     """start:stop:step; any of them may be missing, or a tensor's."""
 
@@ -67,54 +66,54 @@ def margins(value: Any) -> tuple[tuple[int, int], ...]:
     return pairs
 
 
-@record
+@dataclass(frozen=True)
 class Reshape(Unary):
     shape: tuple[int | Operand, ...] = attribute(lengths, default=())
 
 
-@record
+@dataclass(frozen=True)
 class Transpose(Unary):
     """`perm` none: axes reversed."""
 
     perm: tuple[int, ...] | None = attribute(optional(listed(integer())), default=None)
 
 
-@record
+@dataclass(frozen=True)
 class ExpandDims(Unary):
     axis: tuple[int, ...] = attribute(listed(integer()), default=(-1,))
 
 
-@record
+@dataclass(frozen=True)
 class Squeeze(Unary):
     """`axis` none: every axis of length 1."""
 
     axis: tuple[int, ...] | None = attribute(optional(listed(integer())), default=None)
 
 
-@record
+@dataclass(frozen=True)
 class SwapAxes(Unary):
     one: int = attribute(integer(), default=-1)
     other: int = attribute(integer(), default=-2)
 
 
-@record
+@dataclass(frozen=True)
 class Flip(Unary):
     axis: tuple[int, ...] | None = attribute(optional(listed(integer())), default=None)
 
 
-@record
+@dataclass(frozen=True)
 class Pad(Unary):
     paddings: tuple[tuple[int, int], ...] = attribute(margins, default=())
     mode: str = attribute(only("mode", "constant", "CONSTANT"), default="constant")
     value: float = attribute(number, default=0.0)
 
 
-@record
+@dataclass(frozen=True)
 class GetItem(Unary):
     key: tuple[Item, ...] = attribute(listed(item), default=())
 
 
-@record
+@dataclass(frozen=True)
 class Split(Unary):
     """`sections`: how many equal parts, or where to cut."""
 
@@ -124,23 +123,23 @@ class Split(Unary):
     axis: int = attribute(integer(), default=0)
 
 
-@record
+@dataclass(frozen=True)
 class Tile(Unary):
     repeats: tuple[int, ...] = attribute(listed(integer(0)), default=())
 
 
-@record
+@dataclass(frozen=True)
 class Cast(Unary):
     dtype: str = attribute(only("dtype", *FLOATS, *INTEGERS), default="float32")
 
 
-@record
+@dataclass(frozen=True)
 class Join:
     values: tuple[Operand | Constant, ...] = operands()
     axis: int = attribute(integer(), default=-1)
 
 
-@record
+@dataclass(frozen=True)
 class Blocks(Unary):
     block_size: int = attribute(integer(2), default=2)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,9 @@ import numpy as np
 from refconv.numerics.arithmetic import Arithmetic
 from refconv.numerics.enclosure import Enclosure
 from refconv.ops.attributes import Reader, Unknown, attribute, integer, number
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Operand:
     """The node's input number `index`."""
 

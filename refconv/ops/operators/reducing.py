@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -17,10 +17,9 @@ from refconv.ops.operators.elementwise import Along, Unary
 from refconv.ops.operators.operands import listed, moved, taken
 from refconv.ops.statistics import sum_mean
 from refconv.ops.unit_normalization import UnitNormalization, unit_normalization
-from refconv.record import record
 
 
-@record
+@dataclass(frozen=True)
 class Reduction(Unary):
     """`axis` none: all axes."""
 
@@ -28,7 +27,7 @@ class Reduction(Unary):
     keepdims: bool = attribute(flag, default=False)
 
 
-@record
+@dataclass(frozen=True)
 class Normalize(Along):
     """Divided by max(√Σx², √epsilon)."""
 

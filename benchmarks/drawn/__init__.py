@@ -1,1 +1,0 @@
-"""What strategies.py measures."""
