@@ -12,6 +12,7 @@ from refconv import __version__
 COMMANDS = {
     "check": "Verify every layer of a model.",
     "capture": "Run a model's framework alone, and keep what it computes.",
+    "worker": "Write the program that captures where refconv is not installed.",
     "explain": "Say why an output that you got from a layer differs.",
     "rule": "Tell what a finding means.",
     "pixel": "Compute one output element by hand.",

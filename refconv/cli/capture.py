@@ -43,9 +43,13 @@ Exit codes:
 @options.keras("Which Keras loads the file; auto takes the one that wrote it.")
 @options.backend
 @options.device
+<<<<<<< HEAD
 @options.tf32
 @options.deterministic
 @options.repeat
+=======
+@options.python
+>>>>>>> trace
 @options.architecture
 @options.rebuild
 @options.trust_code
@@ -89,7 +93,11 @@ def command(
         architecture=given["architecture"],
         sha256=given["sha256"] or "",
         memory=given["memory"],
+<<<<<<< HEAD
         backend=given["backend"],
+=======
+        python=given["python"],
+>>>>>>> trace
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
@@ -114,5 +122,6 @@ def _options(given: dict[str, Any]) -> Options:
         tf32=given["tf32"] or "",
         architecture=given["architecture"] or "",
         sha256=given["sha256"] or "",
+        python=given["python"] or "",
         shapes=arguments.shapes(given["shapes"]),
     )

@@ -59,9 +59,13 @@ Exit codes:
     help="What Keras runs on: jax and torch for Keras 3. Repeat it to compare several.  [default: tensorflow]",
 )
 @options.device
+<<<<<<< HEAD
 @options.tf32
 @options.deterministic
 @options.repeat
+=======
+@options.python
+>>>>>>> trace
 @click.option(
     "--arithmetic",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]),
@@ -136,7 +140,11 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         architecture=given["architecture"],
         sha256=given["sha256"] or "",
         memory=given["memory"],
+<<<<<<< HEAD
         backend=(given["backends"] or ("tensorflow",))[0],
+=======
+        python=given["python"],
+>>>>>>> trace
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
@@ -158,8 +166,13 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
 
 
 # What a capture decides, and what only a framework can be told.
+<<<<<<< HEAD
 CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras", "device", "rebuild", "no_framework",
             "trust_code", "thorough", "timeout", "memory", "backends", "tf32", "deterministic", "repeat")  # fmt: skip
+=======
+CAPTURED = ("given", "samples", "seed", "shapes", "preprocess", "mode", "keras", "device", "python", "rebuild",
+            "no_framework", "trust_code", "thorough", "timeout", "memory")  # fmt: skip
+>>>>>>> trace
 
 
 def _demand_alone(ctx: click.Context) -> None:
@@ -214,6 +227,7 @@ def _options(given: dict[str, Any]) -> Options:
         architecture=given["architecture"] or "",
         trace=given["trace"] or "",
         sha256=given["sha256"] or "",
+        python=given["python"] or "",
         framework=not given["no_framework"],
         shapes=arguments.shapes(given["shapes"]),
         spread=given["html_file"] is not None,

@@ -23,7 +23,11 @@ def framework(
     architecture: str | None = None,
     sha256: str = "",
     memory: int = 0,
+<<<<<<< HEAD
     backend: str = "tensorflow",
+=======
+    python: str | None = None,
+>>>>>>> trace
 ) -> Iterator[Source | None]:
     """What the file says; within the context a `Worker` of the Keras that it needs finds itself started.
 
@@ -38,7 +42,11 @@ def framework(
     if source is None or not wanted:
         yield source
         return
+<<<<<<< HEAD
     with early(keras_for(source.keras, keras, backend), backend=backend, memory=memory):
+=======
+    with early(source.keras if keras == "auto" else int(keras), memory=memory, python=python):
+>>>>>>> trace
         yield source
 
 

@@ -118,4 +118,9 @@ memory = click.option(
     metavar="SIZE",
     help="How much memory the framework may take, such as 8GB; else as much as there is.",
 )
+python = click.option(
+    "--python",
+    metavar="PATH",
+    help="The Python of another environment, in which the framework runs; it needs the framework, NumPy and h5py.",
+)
 sha256 = click.option("--sha256", metavar="HASH", help="Refuse the file if its SHA-256 is another.")

@@ -138,8 +138,10 @@ class _Reader:
 
     def about(self) -> About:
         header, _ = self._frame()
-        if header.get("kind") != "trace" or (problem := frame_problem(header)):
-            raise self._bad("the first line does not say what was captured" if problem is None else problem)
+        if header["kind"] != "trace":
+            raise self._bad("the first line does not say what was captured")
+        if problem := frame_problem(header):
+            raise self._bad(problem)
         return _about(header, self._where)
 
     def inputs(self) -> tuple[np.ndarray, ...]:

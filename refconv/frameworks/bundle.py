@@ -5,9 +5,10 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from refconv import __version__
+
 PACKAGE = Path(__file__).resolve().parents[1]
 CARRIED = ("job.py", "trace.py")
-EMPTY = ("__init__.py", "frameworks/__init__.py")
 START = "import sys\nfrom refconv.frameworks.worker.__main__ import main\nsys.exit(main())\n"
 
 
@@ -16,8 +17,8 @@ def write_bundle(path: Path) -> Path:
     worker = sorted((PACKAGE / "frameworks" / "worker").rglob("*.py"))
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("__main__.py", START)
-        for name in EMPTY:
-            archive.writestr(f"refconv/{name}", "")
+        archive.writestr("refconv/__init__.py", f"__version__ = {__version__!r}\n")
+        archive.writestr("refconv/frameworks/__init__.py", "")
         for file in [PACKAGE / name for name in CARRIED] + worker:
             archive.write(file, f"refconv/{file.relative_to(PACKAGE).as_posix()}")
     return path

@@ -21,6 +21,7 @@ from refconv.trace import Trace
 
 Keep = Callable[[dict[str, Any], "np.ndarray | None"], None]
 
+<<<<<<< HEAD
 _EARLY: dict[tuple[int, str], Child] = {}  # Keras's major version and its backend → a child that imports them
 
 
@@ -33,6 +34,20 @@ def early(keras: int, *, backend: str = "tensorflow", memory: int = 0) -> Iterat
         yield
     finally:
         if child := _EARLY.pop((keras, backend), None):
+=======
+_EARLY: dict[tuple[int, str | None], Child] = {}  # (Keras's major version, interpreter) → a child that imports it
+
+
+@contextmanager
+def early(keras: int, *, memory: int = 0, python: str | None = None) -> Iterator[None]:
+    """Start what the next such `Worker` within the context takes over: what it imports takes seconds."""
+    with suppress(FrameworkError):  # told again, where it is wanted
+        _EARLY[keras, python] = Child(keras, python=python, memory=memory)
+    try:
+        yield
+    finally:
+        if child := _EARLY.pop((keras, python), None):
+>>>>>>> trace
             child.close()
 
 
@@ -110,9 +125,15 @@ class Worker:
     ) -> None:
         if keras not in (2, 3):
             raise ValueError(f"keras must be 2 or 3, not {keras!r}")
+<<<<<<< HEAD
         self._keras, self._backend = keras, backend
         early = _EARLY.pop((keras, backend), None) if python is None and not switches else None
         self._child = early or Child(keras, backend=backend, python=python, memory=memory, switches=switches)
+=======
+        self._keras = keras
+        early = None if switches else _EARLY.pop((keras, python), None)
+        self._child = early or Child(keras, python=python, memory=memory, switches=switches)
+>>>>>>> trace
 
     def __enter__(self) -> Worker:
         return self

@@ -57,7 +57,11 @@ def capture(
     keras = frameworks.keras_for(graph.keras, options.keras, options.backend, qkeras=graph.qkeras)
     target = str(output or Path(path).stem + ENDING)
     with (
+<<<<<<< HEAD
         frameworks.Worker(keras, backend=options.backend, memory=options.memory) as worker,
+=======
+        frameworks.Worker(keras, python=options.python or None, memory=options.memory) as worker,
+>>>>>>> trace
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         size = _size(runs)

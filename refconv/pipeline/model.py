@@ -102,7 +102,11 @@ def _checked(
         return _described(result, found, inputs, options, started)
     keras = frameworks.keras_for(graph.keras, options.keras, options.backend, qkeras=graph.qkeras)
     with (
+<<<<<<< HEAD
         frameworks.Worker(keras, backend=options.backend, memory=options.memory, switches=switches) as worker,
+=======
+        frameworks.Worker(keras, python=options.python or None, memory=options.memory, switches=switches) as worker,
+>>>>>>> trace
         runnable(graph, inputs, options, keras, draw_inputs) as runs,
     ):
         arrays = runs.parts.arrays

@@ -41,6 +41,7 @@ class Options:
     fail_fast: bool = False
     timeout: float = 600.0
     memory: int = 0  # bytes that the framework's process may take; 0 for as many as there are
+    python: str = ""  # interpreter of another environment, in which the framework runs; "" for this one
     sha256: str = ""  # of the file; "" for any
     architecture: str = ""  # the model's JSON, where the file holds weights alone
     rebuild: bool = False  # the framework runs a file that refconv writes from its own graph

@@ -82,6 +82,8 @@ class Slices:
                 break
             exact, rounding = checking.runs.results()
             ends.append(Ends(exact, [self.source.trace.outputs, *rounding]))
+        while not failed and self.source.more():  # to the end, where it stands that a layer could not run
+            self.source.trace.tensors.clear()
         layers = tuple(merge(results, starts) for results in found.values())
         return Judged(layers, tuple(ends) if len(ends) == len(starts) else (), failed)
 

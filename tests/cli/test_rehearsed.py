@@ -23,7 +23,7 @@ ARGUMENTS = {
     "edit": [MODEL, "--set", "conv=0"],
     "view": [MODEL],
 }
-ASK_NO_FILE = {"rule", "layers", "env"}
+ASK_NO_FILE = {"rule", "layers", "env", "worker"}
 
 
 @pytest.mark.parametrize("command", ARGUMENTS)

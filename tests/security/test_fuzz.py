@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from security.fuzz import GOOD, SAMPLES, Damage, Reader, cuts, damages, flips, run, subjects
+from security.fuzz import GOOD, SAMPLES, SUMMED, Damage, Reader, cuts, damages, flips, run, subjects
 
 
 def test_a_short_run(tmp_path: Path) -> None:
@@ -13,6 +13,7 @@ def test_a_short_run(tmp_path: Path) -> None:
     tally = run(damages(subjects(tmp_path, None), 100, seed=1, every=90))
     assert not tally.bad
     assert {outcome for _, _, outcome in tally.counts} == set(GOOD)
+    assert {outcome for suffix, _, outcome in tally.counts if suffix == SUMMED} == {"same", "refused"}
     assert not any(outcome != "refused" for _, kind, outcome in tally.counts if kind == "cut")
 
 

@@ -8,6 +8,7 @@ import sys
 import traceback
 from typing import Any
 
+from refconv.frameworks.worker import alone
 from refconv.frameworks.worker.channel import claim_stdout, listen
 from refconv.frameworks.worker.failure import explain, first_line
 from refconv.frameworks.worker.limits import limit
@@ -17,7 +18,12 @@ from refconv.job import Job
 
 
 def main() -> int:
-    """Import the framework while the parent prepares the job, then do the job; 0 if it was done."""
+    """Import the framework while the parent prepares the job, then do the job; 0 if it was done.
+
+    Started by a person instead, with words, it does what those say (alone.py).
+    """
+    if not sys.argv[1:] or not sys.argv[1].isdigit():
+        return alone.main(sys.argv[1:])
     keras, memory, folder = [*sys.argv[1:], "0", ""][:3]
     limit(int(memory))
     channel = claim_stdout()

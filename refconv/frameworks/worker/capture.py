@@ -31,8 +31,12 @@ class Session:
 
     def __init__(self, framework: Any, model: Any, inputs: List[np.ndarray], mode: str, whole: str = "") -> None:
         self.framework, self.model, self.mode = framework, model, mode
+<<<<<<< HEAD
         self.backend = framework.backend
         self.samples = self.inputs = _conforming(model, inputs)
+=======
+        self.samples = self.inputs = conforming(model, inputs)
+>>>>>>> trace
         self.recorder = Recorder(framework, model, whole)
         self._functions: Dict[Pass, Callable[..., Any]] = {}
         self.fed: List[Tuple[str, Tuple[int, ...], str]] = []  # path, shape and dtype of what a layer is fed, each once
@@ -263,7 +267,7 @@ def as_array(value: Any) -> np.ndarray:
     return array.astype("S") if array.dtype == object else array
 
 
-def _conforming(model: Any, inputs: List[np.ndarray]) -> List[np.ndarray]:
+def conforming(model: Any, inputs: List[np.ndarray]) -> List[np.ndarray]:
     """In the dtypes that the model declares, so that Keras feeds its first layers these very tensors."""
     declared = getattr(model, "inputs", None) or []
     if len(declared) != len(inputs):

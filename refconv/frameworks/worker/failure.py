@@ -30,7 +30,7 @@ def explain(error: Exception) -> Dict[str, Any]:
 
 # What frameworks put around the sentence that says what is wrong.
 _NOISE = ("Exception encountered when calling", "Graph execution error", "Detected at node", "File ", "<stack traces")
-_MARKS = re.compile(r"\{\{[^{}]*\}\}|\[Op:[^\]]*\](?: name:?.*)?")
+_MARKS = re.compile(r"\x1b\[[0-9;]*m|\{\{[^{}]*\}\}|\[Op:[^\]]*\](?: name:?.*)?")
 
 
 def first_line(error: Exception) -> str:

@@ -10,7 +10,11 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import h5py
 
+<<<<<<< HEAD
 from refconv.frameworks.worker.backends import Backend, load_backend
+=======
+from refconv.frameworks.worker.ages import inner_module, public, safe_mode
+>>>>>>> trace
 from refconv.frameworks.worker.quantized import custom_objects
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -60,7 +64,11 @@ def import_framework(keras: int, backend: str = "tensorflow") -> Framework:
             raise
     # Up to TensorFlow 2.15 the package keras itself is Keras 2.
     try:
+<<<<<<< HEAD
         return Framework(loaded, _of_major(importlib.import_module("keras"), 2), "keras")
+=======
+        return Framework(tf, public(_of_major(importlib.import_module("keras"), 2)), "keras")
+>>>>>>> trace
     except ImportError:
         raise ModuleNotFoundError("No module named 'tf_keras'", name="tf_keras") from None
 
@@ -85,9 +93,7 @@ def load_model(
     and functions of files that the user trusts, by name.
     """
     objects = {**_inner_classes(framework, path), **(custom_objects() if qkeras else {}), **(own or {})} or None
-    # The .h5 loaders of Keras 2 unmarshal a Lambda's code unless this scope is entered.
-    saving = importlib.import_module(framework.keras.__name__ + ".src.saving.serialization_lib")
-    with rightly_named(path, true_ending(path, bool(architecture))) as name, saving.SafeModeScope(True):
+    with rightly_named(path, true_ending(path, bool(architecture))) as name, safe_mode(framework.keras):
         if not architecture:
             return framework.keras.models.load_model(name, compile=compiled, custom_objects=objects)
         with open(architecture, encoding="utf-8") as file:
@@ -106,7 +112,7 @@ def _inner_classes(framework: Framework, path: str) -> Dict[str, Any]:
         return found
     for module, names in INNER_CLASSES.items():
         try:
-            inside = importlib.import_module(framework.keras.__name__ + ".src.applications." + module)
+            inside = inner_module(framework.keras, "applications." + module)
         except ImportError:  # a Keras of another age
             continue
         found.update({name: vars(inside)[name] for name in names if name in vars(inside)})

@@ -5,7 +5,11 @@ import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+<<<<<<< HEAD
 from refconv.frameworks.worker.backends.base import as_is
+=======
+from refconv.frameworks.worker.ages import converts
+>>>>>>> trace
 from refconv.frameworks.worker.passes import Pass
 from refconv.frameworks.worker.quantized import drawn_once, effective_weights
 from refconv.frameworks.worker.steps import Steps
@@ -146,6 +150,19 @@ class Recorder:
             self.failed = self.failed or path
             raise
 
+<<<<<<< HEAD
+=======
+    def _as_keras_would(self, layer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The original call, converted by autograph where Keras 2 converts it (see Layer._autographed_call)."""
+        if self._tf.executing_eagerly() or not converts(layer):
+            return original
+        autograph = self._tf.__internal__.autograph
+        return autograph.tf_convert(original, autograph.control_status_ctx())
+
+    def _current_graph(self) -> Any:
+        return None if self._tf.executing_eagerly() else self._tf.compat.v1.get_default_graph()
+
+>>>>>>> trace
     def _data(self, layer: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> List[Any]:
         """The tensors that a call is given, but for those that the model was built with: constants of an operator."""
         leaves, constant = self._leaves(args, kwargs), set()

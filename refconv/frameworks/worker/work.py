@@ -1,6 +1,6 @@
 """What a worker does: capture what a model computes, evaluate it, or tell what it could run with."""
 
-from typing import Any, Dict
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 
@@ -15,12 +15,25 @@ from refconv.frameworks.worker.loading import Framework, load_model
 from refconv.frameworks.worker.probes import send_probes
 from refconv.job import Job
 
+Fed = Callable[[Any], List[np.ndarray]]
 
+<<<<<<< HEAD
 def work(framework: Framework, job: Job, channel: Channel) -> None:
     """Load the job's model, run it, send what every layer computed and the environment it ran in."""
     framework.backend.prepare(job.device, job.tf32, job.deterministic)
     if job.mode not in framework.backend.modes:
         raise NoDevice(f"{framework.backend.title} has no {job.mode} mode", "--mode " + framework.backend.modes[0])
+=======
+
+def work(framework: Framework, job: Job, channel: Any, fed: Optional[Fed] = None) -> None:
+    """Load the job's model, run it, send what every layer computed and the environment it ran in.
+
+    Args:
+        channel: a Channel, or what sends elsewhere.
+        fed: gives what the loaded model is fed; None for the job's files.
+    """
+    choose_device(framework.tf, job.device)
+>>>>>>> trace
     if job.targets:
         evaluate(framework, job, channel)
         return
@@ -30,7 +43,8 @@ def work(framework: Framework, job: Job, channel: Channel) -> None:
     demand(job.foreign, own, framework.keras)
     model = load_model(framework, job.model, job.qkeras, job.architecture, own)
     after = environment.global_state(framework)
-    session = Session(framework, model, [np.load(path) for path in job.inputs], job.mode, job.whole)
+    inputs = fed(model) if fed else [np.load(path) for path in job.inputs]
+    session = Session(framework, model, inputs, job.mode, job.whole)
     found = environment.describe(framework)
     found.update(after, state_before=before, state_after=after, state_changed=before != after)
     found.update(mode=job.mode, device=job.device, repeat=job.repeat, **_of_model(model, job.mode))
