@@ -21,7 +21,7 @@ from refconv.numerics.moments import Need
 from refconv.ops.base import Context
 from refconv.ops.slots import quantizers
 from refconv.pipeline.model import check, draw_inputs
-from refconv.pipeline.options import Given, Options, Progress
+from refconv.pipeline.options import Given, Options, Progress, silent
 from refconv.primitives import engines
 from refconv.quantizers.base import LINEAR, Quantizer
 from refconv.reference.chained import Chain, mids
@@ -51,7 +51,7 @@ def view(
     what: Sequence[str] = (),
     compare: str | Path | None = None,
     options: Options | None = None,
-    progress: Progress = lambda what, share: None,
+    progress: Progress = silent,
 ) -> Iterator[Picture]:
     """Pictures of the layers that `options.layers` selects, kind by kind in the order of `what`.
 
