@@ -61,12 +61,10 @@ class Diagnosing:
         return tuple(dict.fromkeys((*(wanted if self._options.explain else ()), *self._known)))
 
     def _command(self, node: Node) -> str:
-        """What shows it again; nothing does so of a model that is no file."""
+        """What shows it again, of a trace too where a framework is; nothing does so of a model that is no file."""
         if self._graph.format == IN_MEMORY:
             return ""
         options, model, layer = self._options, shlex.quote(self._graph.path), shlex.quote(node.name)
-        if options.trace:
-            return f"refconv check {model} --trace {shlex.quote(options.trace)} --layer {layer}"
         fed = f" --samples {options.samples} --seed {options.seed}" if self._context.seeded else " --input …"
         return f"refconv check {model} --layer {layer}{fed}{''.join(_said(options))}"
 
