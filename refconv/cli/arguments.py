@@ -134,9 +134,11 @@ def command_line(ctx: click.Context) -> str:
 
 def from_settings(ctx: click.Context) -> str:
     """ "samples = 4, lenient = True": what pyproject.toml said and the command line did not; "" if nothing."""
+    from refconv.cli.settings import long_name
+
     options = [p for p in ctx.command.params if isinstance(p, click.Option) and p.name]
     said = [p for p in options if ctx.get_parameter_source(str(p.name)) is ParameterSource.DEFAULT_MAP]
-    return ", ".join(f"{max(p.opts, key=len).removeprefix('--')} = {_shown(ctx.params[str(p.name)])}" for p in said)
+    return ", ".join(f"{long_name(p)} = {_shown(ctx.params[str(p.name)])}" for p in said)
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from refconv.cli import arguments, options
-from refconv.cli.early import framework
+from refconv.cli.early import framework_for
 from refconv.cli.ending import Configured
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
@@ -132,17 +132,8 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("several backends are told on the screen and by --json")
     files = _files(given, model)
     inputs = arguments.inputs(given["given"], arguments.first(ctx))
-    early = framework(
-        model,
-        given["keras"],
-        wanted=not given["no_framework"] and given["trace"] is None,
-        rebuild=given["rebuild"],
-        trusted=bool(given["trust_code"]),
-        architecture=given["architecture"],
-        sha256=given["sha256"] or "",
-        memory=given["memory"],
-        python=given["python"],
-        backend=(given["backends"] or ("tensorflow",))[0],
+    early = framework_for(
+        model, given, backend=_first_backend(given), wanted=not given["no_framework"] and given["trace"] is None
     )
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv import pipeline
@@ -196,13 +187,17 @@ def _files(given: dict[str, Any], model: str) -> dict[str, str]:
     return files
 
 
+def _first_backend(given: dict[str, Any]) -> str:
+    return str((given["backends"] or ("tensorflow",))[0])
+
+
 def asked(given: dict[str, Any]) -> Options:
     """The options that a check is asked with, from this command's parameters by name."""
     from refconv.result import Policy
 
     return arguments.options(
         given,
-        backend=(given["backends"] or ("tensorflow",))[0],
+        backend=_first_backend(given),
         framework=not given["no_framework"],
         explain=not given["no_explain"],
         spread=given["html_file"] is not None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from refconv.errors import RefconvError
 
@@ -41,6 +41,13 @@ def framework(
         return
     with early(keras_for(source.keras, keras, backend), backend=backend, memory=memory, python=python):
         yield source
+
+
+def framework_for(model: str, given: Mapping[str, Any], **other: Any) -> AbstractContextManager[Source | None]:
+    """`framework` as a command's parameters say, by their names; `other`: what they do not say so."""
+    same = {name: given[name] for name in ("keras", "rebuild", "architecture", "memory", "python")}
+    trusted, sha256 = bool(given["trust_code"]), given["sha256"] or ""
+    return framework(model, **{**same, "trusted": trusted, "sha256": sha256, **other})
 
 
 def _accepted(model: str, architecture: str | None, sha256: str, *, runs: bool, trusted: bool) -> Source | None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from refconv.cli import arguments, options
-from refconv.cli.early import framework
+from refconv.cli.early import framework_for
 from refconv.cli.ending import Command
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
@@ -92,17 +92,7 @@ def command(
     if json_file is not None:
         check_writable(json_file, "--json", model)
     inputs = arguments.inputs(given["given"], arguments.first(ctx))
-    early = framework(
-        model,
-        given["keras"],
-        rebuild=given["rebuild"],
-        trusted=bool(given["trust_code"]),
-        architecture=given["architecture"],
-        sha256=given["sha256"] or "",
-        memory=given["memory"],
-        python=given["python"],
-        backend=given["backend"],
-    )
+    early = framework_for(model, given, backend=given["backend"])
     with early as source, progress(shown=not (quiet or no_progress)) as update:
         from refconv.pipeline.code import run_references
         from refconv.report import reduction

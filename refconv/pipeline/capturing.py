@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from refconv import __version__, formats, frameworks
-from refconv import inputs as model_inputs
 from refconv.errors import BadInput
 from refconv.formats.refusals import refuse
 from refconv.formats.replacing import demand_apart
@@ -19,7 +15,7 @@ from refconv.formats.source import Source
 from refconv.graph import Graph, checksum
 from refconv.ops.base import Context
 from refconv.pipeline.code import trusted_files
-from refconv.pipeline.model import draw_inputs
+from refconv.pipeline.model import draw_inputs, fed
 from refconv.pipeline.options import Given, Options, Progress, silent
 from refconv.pipeline.rebuilding import Runnable, runnable
 from refconv.pipeline.running import streamed
@@ -116,13 +112,8 @@ def _about(
             "rebuild": options.rebuild,
         },
         "seeded": given is None,
-        "input": _input(runs.parts.graph, runs.parts.arrays, given, runs.parts.sources, options),
+        "input": fed(runs.parts, given, options),
         "slice": size,
         "whole": graph.opaque,
         "alone": False,
     }
-
-
-def _input(graph: Graph, arrays: Sequence[np.ndarray], given: Given, sources: Any, options: Options) -> dict[str, Any]:
-    said = given if sources is None else sources
-    return model_inputs.describe(graph.specs, arrays, said, options.samples, options.seed, options.preprocess)

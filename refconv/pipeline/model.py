@@ -200,10 +200,14 @@ def _demand_arithmetic(options: Options) -> None:
 
 def _described(result: CheckResult, found: Parts, given: Given, options: Options, started: float) -> CheckResult:
     """`result` with what the model was fed, and how long it took."""
+    return replace(result, input=fed(found, given, options), seconds=time.perf_counter() - started)
+
+
+def fed(found: Parts, given: Given, options: Options) -> dict[str, Any]:
+    """The "input" object of the report: what the model was fed, and where that is from."""
     sources = given if found.sources is None else found.sources
     specs, arrays = found.graph.specs, found.arrays
-    described = model_inputs.describe(specs, arrays, sources, options.samples, options.seed, options.preprocess)
-    return replace(result, input=described, seconds=time.perf_counter() - started)
+    return model_inputs.describe(specs, arrays, sources, options.samples, options.seed, options.preprocess)
 
 
 def draw_inputs(graph: Graph, given: Given, options: Options) -> list[np.ndarray]:

@@ -292,12 +292,12 @@ def conforming(model: Any, inputs: List[np.ndarray]) -> List[np.ndarray]:
     declared = getattr(model, "inputs", None) or []
     if len(declared) != len(inputs):
         return inputs
-    return [_cast(x, _dtype_name(spec.dtype)) for x, spec in zip(inputs, declared)]
+    return [_cast(x, dtype_name(spec.dtype)) for x, spec in zip(inputs, declared)]
 
 
 def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     return x if dtype == "string" else x.astype(dtype, copy=False)
 
 
-def _dtype_name(dtype: Any) -> str:
-    return dtype if isinstance(dtype, str) else dtype.name
+def dtype_name(dtype: Any) -> str:
+    return dtype if isinstance(dtype, str) else str(dtype.name)

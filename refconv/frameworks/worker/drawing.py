@@ -8,6 +8,8 @@ from typing import Any, Dict, List, Sequence, Set, Tuple
 
 import numpy as np
 
+from refconv.frameworks.worker.capture import dtype_name
+
 Shape = Tuple[Any, ...]
 Sources = Dict[int, Set[str]]  # id of a tensor → names of the model's inputs
 
@@ -50,10 +52,6 @@ def names(model: Any) -> List[str]:
     if not getattr(model, "inputs", None):
         return ["input"]
     return [str(x._keras_history[0].name) for x in model.inputs]
-
-
-def dtype_name(dtype: Any) -> str:
-    return dtype if isinstance(dtype, str) else str(dtype.name)
 
 
 def _demand_fitting(called: List[str], shapes: Dict[str, Shape], ranges: Dict[str, int]) -> None:
