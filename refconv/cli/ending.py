@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from refconv.cli.interrupt import kept
 from refconv.cli.output import escape, flush, silence
 from refconv.errors import RefconvError
 
@@ -55,7 +56,8 @@ def run(program: click.Command, arguments: Sequence[str] | None) -> int:
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the program
             stream.reconfigure(errors="backslashreplace")
     try:
-        status = program.main(arguments, prog_name="refconv", standalone_mode=False)
+        with kept():
+            status = program.main(arguments, prog_name="refconv", standalone_mode=False)
     except click.ClickException as error:
         status = _usage(error)
     except (click.Abort, KeyboardInterrupt):

@@ -65,7 +65,11 @@ class Program:
         return found
 
     def end(self) -> tuple[int, str]:
-        out, err = self.process.communicate(timeout=60)
+        try:
+            out, err = self.process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # none may be left to disturb other tests
+            raise
         assert out == ""
         return self.process.returncode, err
 
@@ -104,6 +108,26 @@ def test_ctrl_c_ends_the_worker_and_all_that_it_started(tmp_path: Path) -> None:
     code, err = program.end()
     assert (code, err.strip()) == (130, "refconv: interrupted")  # click ends the line on which ^C stands
     assert program.nothing_is_left(pids)
+
+
+# What Numba does as it stores a kernel: calls Python from C, where an exception cannot be raised.
+INTERRUPTED_INSIDE = """
+import ctypes, signal, time
+import click
+from refconv.cli.ending import run
+
+@click.command()
+def command():
+    ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))()
+    time.sleep(30)
+
+raise SystemExit(run(command, []))
+"""
+
+
+def test_ctrl_c_inside_a_callback_of_c_is_not_lost() -> None:
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED_INSIDE], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr.strip()) == (130, "refconv: interrupted")
 
 
 def test_a_parent_that_is_killed_takes_the_worker_with_it_and_the_folder(tmp_path: Path) -> None:
