@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from refconv.cli.interrupt import kept
+from refconv.cli.interrupt import interrupts
 from refconv.cli.output import escape, flush, silence
 from refconv.errors import RefconvError
 
@@ -28,6 +28,8 @@ class Command(click.Command):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except Exception as error:
+            if interrupts.came:
+                raise KeyboardInterrupt from error
             ctx.exit(report(error, verbose=bool(ctx.params.get("verbose"))))
 
 
@@ -56,7 +58,7 @@ def run(program: click.Command, arguments: Sequence[str] | None) -> int:
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the program
             stream.reconfigure(errors="backslashreplace")
     try:
-        with kept():
+        with interrupts.kept():
             status = program.main(arguments, prog_name="refconv", standalone_mode=False)
     except click.ClickException as error:
         status = _usage(error)

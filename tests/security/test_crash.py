@@ -114,19 +114,21 @@ def test_ctrl_c_ends_the_worker_and_all_that_it_started(tmp_path: Path) -> None:
 INTERRUPTED_INSIDE = """
 import ctypes, signal, time
 import click
-from refconv.cli.ending import run
+from refconv.cli.ending import Command, run
 
-@click.command()
+@click.command(cls=Command)
 def command():
     ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))()
-    time.sleep(30)
+    {then}
 
 raise SystemExit(run(command, []))
 """
 
 
-def test_ctrl_c_inside_a_callback_of_c_is_not_lost() -> None:
-    ended = subprocess.run([sys.executable, "-c", INTERRUPTED_INSIDE], capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize("then", ["time.sleep(60)", "raise RuntimeError('the callback did nothing')"])
+def test_ctrl_c_inside_a_callback_of_c_is_not_lost(then: str) -> None:
+    program = INTERRUPTED_INSIDE.format(then=then)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert (ended.returncode, ended.stderr.strip()) == (130, "refconv: interrupted")
 
 
