@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import click
 
@@ -64,8 +66,21 @@ def run(program: click.Command, arguments: Sequence[str] | None) -> int:
         status = _usage(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo("refconv: interrupted", err=True)
+        if arguments is None:
+            _leave()
         status = INTERRUPTED
     return _flushed(status or 0)
+
+
+def _leave() -> NoReturn:
+    """End this process, which is the program's own, at once.
+
+    An interrupt leaves what LLVM was compiling half built, and LLVM may crash where that is taken down.
+    """
+    with suppress(OSError):
+        flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 def _flushed(status: int) -> int:
