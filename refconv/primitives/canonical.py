@@ -67,5 +67,5 @@ def plain(x: np.ndarray) -> np.ndarray:
 def aligned(size: int, dtype: type[np.floating]) -> np.ndarray:
     """Memory that begins with a cache line: a register's worth of numbers then never lies in two."""
     memory = np.empty(size * np.dtype(dtype).itemsize + 64, dtype=np.uint8)
-    start = -memory.ctypes.data % 64
+    start = -memory.__array_interface__["data"][0] % 64
     return memory[start : start + size * np.dtype(dtype).itemsize].view(dtype)

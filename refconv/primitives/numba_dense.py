@@ -7,21 +7,24 @@ a stride s along the row the columns are dealt into s phases first. A pass over 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
+from itertools import chain, zip_longest
 from math import prod
 
 import numpy as np
 
 from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.numba_blocks import VALUES, lay_points, lay_rows, multiply, pack
-from refconv.primitives.numba_tile import LANES, ROWS, VECTORS
-from refconv.primitives.threads import PIECE, Threads, worth
+from refconv.primitives.numba_plan import Plan, batches, points_plan, rows_plan
+from refconv.primitives.numba_tile import LANES, ROWS
+from refconv.primitives.threads import GRAIN, Task, Threads
 
 TERMS = 384  # at most so many are summed in registers, and so in the pass's own format
 PACKED = 1 << 22  # elements of the packed kernel at a time: a large one is never copied whole
-LINE = 8  # float64 elements of a cache line
+TOGETHER = 1 << 20  # elements of x and the kernel up to which passes are made at once, each with copies of its own
+MOVED = 32  # products that are done while one element is laid out or packed
 
 
 @dataclass(frozen=True)
@@ -41,23 +44,6 @@ class Pass:
     scale: float = 1.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Where everything lies.
-
-    Attributes:
-        place: shape of the laid-out x.
-        offsets: (K,) of the terms from where a window begins.
-        tiles: (T, 4) as in `multiply`.
-        group: distance between the groups' channels.
-    """
-
-    place: tuple[int, ...]
-    offsets: np.ndarray
-    tiles: np.ndarray
-    group: int
-
-
 def dense(
     x: np.ndarray, kernel: np.ndarray, window: Canonical, groups: int, passes: list[Pass], threads: Threads
 ) -> list[np.ndarray]:
@@ -66,17 +52,19 @@ def dense(
     if 0 in shape or 0 in kernel.shape:
         return [np.zeros(shape) for _ in passes]
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    pointwise = window.pointwise(x.shape[1:-1])
-    if pointwise:
+    if window.pointwise(x.shape[1:-1]):
         x = _selected(x, window)
-        plan = _points(len(x), x.shape[-1], groups)
+        work = Correlation(x, matrix, None, points_plan(len(x), x.shape[-1], groups), groups, threads)
     else:
-        plan = _rows(x.shape, window, groups)
-    results = []
-    for p in passes:
-        laid = _laid_points(x, plan, p, threads) if pointwise else _laid_rows(x, plan, window, p, threads)
-        results.append(_multiply(laid, matrix, plan, groups, p, threads).reshape(shape))
-    return results
+        work = Correlation(x, matrix, window, rows_plan(x.shape, window, groups), groups, threads)
+    results = [aligned(prod(shape), np.float64) for _ in passes]
+    todo = list(zip(passes, results, strict=True))
+    together = len(passes) if work.small else 1
+    for i in range(0, len(passes), together):
+        steps = [work.steps(*each) for each in todo[i : i + together]]
+        for tasks in zip_longest(*steps, fillvalue=()):
+            threads.run(*chain.from_iterable(tasks))
+    return [result.reshape(shape) for result in results]
 
 
 def _selected(x: np.ndarray, window: Canonical) -> np.ndarray:
@@ -86,133 +74,75 @@ def _selected(x: np.ndarray, window: Canonical) -> np.ndarray:
     return np.ascontiguousarray(x[(slice(None), *taken)]).reshape(-1, x.shape[-1])
 
 
-def _points(points: int, channels: int, groups: int) -> Plan:
-    """Rows of a few blocks each, whatever the image's shape."""
-    columns = min(LINE * ROWS[0], points)
-    rows = -(-points // columns)
-    first = np.arange(rows)[:, None] * [channels * columns, columns]
-    tiles = _tiles(first, columns)
-    tiles[:, 3] = np.minimum(tiles[:, 3], points - tiles[:, 1])
-    per_group = channels // groups
-    return Plan((rows, channels, columns), np.arange(per_group) * columns, tiles[tiles[:, 3] > 0], per_group * columns)
+@dataclass(frozen=True)
+class Correlation:
+    """One correlation, of which every pass sees the operands in its own way.
 
+    Attributes:
+        x: (N, D, H, W, C), or the points (P, C) where the window is None.
+        kernel: (K, F).
+    """
 
-def _rows(shape: tuple[int, ...], window: Canonical, groups: int) -> Plan:
-    samples, channels = shape[0], shape[-1]
-    (_, _, stride), (deep, high, wide) = window.strides, window.seen
-    columns = _columns(-(-wide // stride), stride)
-    steps = np.array([high * channels, channels, 1]) * (stride * columns)  # of d, h and c
-    taps = [np.arange(size) * step for size, step in zip(window.size, window.dilation, strict=True)]
-    across = taps[2] % stride * columns + taps[2] // stride
-    per_group = channels // groups
-    offsets = (
-        (taps[0] * steps[0])[:, None, None, None]
-        + (taps[1] * steps[1])[:, None, None]
-        + across[:, None]
-        + np.arange(per_group) * steps[2]
-    )
-    n, d, h = np.indices((samples, *window.out[:2])).reshape(3, -1)
-    begins = (n * deep + d * window.strides[0]) * steps[0] + h * window.strides[1] * steps[1]
-    first = np.stack([begins, np.arange(len(begins)) * window.out[2]], axis=1)
-    place = (samples, deep, high, channels, stride, columns)
-    return Plan(place, offsets.ravel(), _tiles(first, window.out[2]), int(per_group * steps[2]))
+    x: np.ndarray
+    kernel: np.ndarray
+    window: Canonical | None
+    plan: Plan
+    groups: int
+    threads: Threads
 
+    @property
+    def small(self) -> bool:
+        return prod(self.plan.place) + self.kernel.size <= TOGETHER
 
-def _columns(needed: int, stride: int) -> int:
-    """At least `needed`; no power of two apart, where long rows of all channels would share a few places in cache."""
-    unit = max(LINE // stride, 1)
-    columns = -(-needed // unit) * unit
-    step = columns * stride
-    return columns + unit if step >= 8 * LINE and step // LINE % 2 == 0 else columns
+    def steps(self, p: Pass, result: np.ndarray) -> Iterator[Sequence[Task]]:
+        """What makes `result`, step by step: tasks of one may run at the same time as those of another's same step."""
+        lay, x = self._laid(p)
+        lanes = LANES if p.dtype == np.float64 else 2 * LANES
+        panels = batches(*self.kernel.shape, self.groups, self.plan.group, lanes, PACKED)
+        room = aligned(max(size for _, size in panels), p.dtype)
+        for some, size in panels:
+            b = room[:size]
+            yield [lay, self._packed(p, some, b)] if some is panels[0][0] else [self._packed(p, some, b)]
+            yield [self._multiplied(p, x, some, b, result)]
 
+    def _laid(self, p: Pass) -> tuple[Task, np.ndarray]:
+        """Laying x out, and where it lies then; the last block may read a little past its end."""
+        place, size = self.plan.place, prod(self.plan.place)
+        flat = aligned(size + ROWS[0], p.dtype)
+        flat[size:] = 0
+        laid = flat[:size].reshape(place)
+        if self.window is None:
+            laid[-1] = 0
 
-def _tiles(first: np.ndarray, length: int) -> np.ndarray:
-    """Tiles of rows of `length` positions; first (R, 2): where x and the result begin at each."""
-    pieces = np.array(_split(length))
-    at = first[:, None, :] + pieces[:, :1]
-    return np.ascontiguousarray(
-        np.concatenate([at, np.broadcast_to(pieces[:, 1:], at.shape)], axis=2).reshape(-1, 4), dtype=np.int64
-    )
+            def lay(a: int, b: int) -> None:
+                lay_points(self.x, laid, a, b, p.mode, p.x_scale)
 
+            return self.threads.split(place[0], lay, MOVED * prod(place[1:])), flat
+        stride, before, rows = self.window.strides[2], self.window.before, laid.reshape(-1, *place[3:])
 
-@lru_cache(maxsize=256)
-def _split(length: int) -> tuple[tuple[int, int, int], ...]:
-    """(start, rows computed, rows kept) of the blocks of a row: the largest ones, and the cheapest end."""
-    largest = ROWS[0]
-    whole = max(length // largest - 1, 0)
-    done = tuple((i * largest, largest, largest) for i in range(whole))
-    return done + _end(whole * largest, length)
+        def lay_(a: int, b: int) -> None:
+            lay_rows(self.x, laid, stride, before, a, b, p.mode, p.x_scale)
 
+        return self.threads.split(len(rows), lay_, MOVED * rows[0].size), flat
 
-@lru_cache(maxsize=256)
-def _end(start: int, length: int) -> tuple[tuple[int, int, int], ...]:
-    if start >= length:
-        return ()
-    choices = [((start, rows, min(rows, length - start)), *_end(start + rows, length)) for rows in ROWS]
-    return min(choices, key=lambda blocks: sum(rows + 1 for _, rows, _ in blocks))  # a block costs about a row more
+    def _packed(self, p: Pass, some: np.ndarray, b: np.ndarray) -> Task:
+        def work(first: int, last: int) -> None:
+            pack(self.kernel, some, b, first, last, p.mode, p.w_scale)
 
+        return self.threads.split(len(some), work, MOVED * b.size / len(some))
 
-def _panels(filters: int, groups: int, group: int, lanes: int) -> np.ndarray:
-    """Panels (P, 5) as in `multiply`, their places yet to be given."""
-    found, per_group = [], filters // groups
-    for g in range(groups):
-        done = 0
-        while done < per_group:
-            left = per_group - done
-            fitting = [v for v in VECTORS if v * lanes <= left]
-            vectors = fitting[0] if fitting else min(v for v in VECTORS if v * lanes > left)
-            found.append((0, vectors, g * group, g * per_group + done, min(left, vectors * lanes)))
-            done += vectors * lanes
-    return np.array(found, dtype=np.int64)
-
-
-def _laid_points(x: np.ndarray, plan: Plan, p: Pass, threads: Threads) -> np.ndarray:
-    flat, place = _room(plan, p)
-    place[-1] = 0
-    threads.over(len(place), lambda a, b: lay_points(x, place, a, b, p.mode, p.x_scale), least=worth(place[0].size))
-    return flat
-
-
-def _laid_rows(x: np.ndarray, plan: Plan, window: Canonical, p: Pass, threads: Threads) -> np.ndarray:
-    flat, place = _room(plan, p)
-    rows, stride, least = prod(plan.place[:3]), window.strides[2], worth(prod(plan.place[3:]))
-    threads.over(rows, lambda a, b: lay_rows(x, place, stride, window.before, a, b, p.mode, p.x_scale), least=least)
-    return flat
-
-
-def _room(plan: Plan, p: Pass) -> tuple[np.ndarray, np.ndarray]:
-    """Memory for the laid-out x, and its view in shape; the last block may read a little past the end."""
-    size = prod(plan.place)
-    flat = aligned(size + ROWS[0], p.dtype)
-    flat[size:] = 0
-    return flat, flat[:size].reshape(plan.place)
-
-
-def _multiply(x: np.ndarray, kernel: np.ndarray, plan: Plan, groups: int, p: Pass, threads: Threads) -> np.ndarray:
-    terms, filters = kernel.shape
-    lanes = LANES if p.dtype == np.float64 else 2 * LANES
-    panels = _panels(filters, groups, plan.group, lanes)
-    busy = threads.count if len(plan.tiles) * ROWS[0] * terms * filters >= PIECE else 1
-    result = aligned(int(plan.tiles[:, 3].sum()) * filters, np.float64)
-    depth, least = -(-terms // -(-terms // TERMS)), worth(terms * lanes * VECTORS[0])
-    for some in _batches(panels, terms * lanes):
-        b = aligned(int(some[:, 1].sum()) * terms * lanes, p.dtype)
-        threads.over(len(some), lambda s, e: pack(kernel, some, b, s, e, p.mode, p.w_scale), least=least)  # noqa: B023
-
-        def work(first: int, last: int, left: int, right: int) -> None:
-            multiply(x, plan.offsets, b, result, filters, plan.tiles, some[left:right], first, last, depth, p.scale)  # noqa: B023
-
-        threads.each(work, _pieces(len(plan.tiles), len(some), filters, busy))
-    return result
-
-
-def _batches(panels: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """Panels that lie packed in memory at once, PACKED elements at most, each with its place; `width` of a vector."""
-    ends = np.cumsum(panels[:, 1]) * width
-    for batch in np.unique(ends // PACKED):
-        some = panels[ends // PACKED == batch].copy()
-        some[:, 0] = np.concatenate([[0], np.cumsum(some[:-1, 1])]) * width
-        yield some
+    def _multiplied(self, p: Pass, x: np.ndarray, some: np.ndarray, b: np.ndarray, result: np.ndarray) -> Task:
+        (terms, filters), tiles, offsets = self.kernel.shape, self.plan.tiles, self.plan.offsets
+        depth = -(-terms // -(-terms // TERMS))
+        cost = len(tiles) * ROWS[0] * b.size * (1 if p.dtype == np.float64 else 0.5)
+        busy = self.threads.count if cost >= GRAIN else 1
+        return Task(
+            [
+                partial(multiply, x, offsets, b, result, filters, tiles, some[left:right], first, last, depth, p.scale)
+                for first, last, left, right in _pieces(len(tiles), len(some), filters, busy)
+            ],
+            cost,
+        )
 
 
 def _pieces(tiles: int, panels: int, filters: int, threads: int) -> Iterator[tuple[int, int, int, int]]:

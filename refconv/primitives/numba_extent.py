@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numba import njit
 
 from refconv.primitives.engine import Extent
-from refconv.primitives.threads import Threads, spans
+from refconv.primitives.threads import Task, Threads, spans
 
 _WORDS = {4: np.uint32, 8: np.uint64}
-_LEAST = 1 << 16  # elements that are worth a thread
+_STEP = 1 << 18  # elements of a piece
+_READ = 4  # products that are done while one element is read
 
 
 @njit(cache=True, nogil=True)
@@ -30,10 +33,10 @@ def extent(x: np.ndarray, threads: Threads) -> Extent:
         return Extent(0.0, np.inf)
     words = x.reshape(-1).view(_WORDS[x.itemsize])
     mask = words.dtype.type(np.iinfo(words.dtype).max >> 1)
-    step = max(-(-words.size // (4 * threads.count)), _LEAST)
-    pieces = [(i, *span) for i, span in enumerate(spans(words.size, step))]
+    pieces = list(spans(words.size, _STEP))
     found = np.empty((len(pieces), 2), words.dtype)
-    threads.each(lambda i, start, stop: _bits(words[start:stop], mask, found, i), pieces)
+    calls = [partial(_bits, words[start:stop], mask, found, i) for i, (start, stop) in enumerate(pieces)]
+    threads.run(Task(calls, _READ * words.size))
     most, least = found[:, 0].max(), found[:, 1].min()
     limits = np.array([most, min(least, mask) + words.dtype.type(1)], words.dtype).view(x.dtype)
     return Extent(float(limits[0]), np.inf if not most else float(limits[1]))

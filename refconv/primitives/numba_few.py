@@ -9,6 +9,7 @@ from refconv.primitives.engine import Sums
 from refconv.primitives.threads import Threads
 
 MOST = 16  # vectors: from here on packing the matrix costs less than it saves
+_READ = 8  # products that are done while one element of the matrix is read
 _STRIP = 512  # columns at a time, so that four rows of them stay in the nearest cache for every vector
 
 
@@ -61,8 +62,7 @@ def _sums(x, kernel, y, q, a, left, right):  # type: ignore[no-untyped-def]
 def few(x: np.ndarray, kernel: np.ndarray, all_sums: bool, threads: Threads) -> Sums:
     """x (M, C) float64 by kernel (C, F), with Σt² and Σ|t| from the same pass where `all_sums`."""
     results = [np.empty((len(x), kernel.shape[1])) for _ in range(3 if all_sums else 1)]
-    if all_sums:
-        threads.over(kernel.shape[1], lambda a, b: _sums(x, kernel, *results, a, b), least=_STRIP)
-    else:
-        threads.over(kernel.shape[1], lambda a, b: _values(x, kernel, *results, a, b), least=_STRIP)
+    kernels = _sums if all_sums else _values
+    each = max(len(x), _READ) * len(kernel)
+    threads.over(kernel.shape[1], lambda a, b: kernels(x, kernel, *results, a, b), each)
     return Sums(*results)

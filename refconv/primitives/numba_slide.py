@@ -12,7 +12,7 @@ from numba import njit
 
 from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.numba_registers import LARGEST, LINE, LINES, PAIRED, pairs, pointer, reduction
-from refconv.primitives.threads import Threads, worth
+from refconv.primitives.threads import Threads
 
 _FEW, _SOME, _MOST = LINE, LINE * PAIRED, LINE * LINES  # channels of a block
 _ONES = aligned(_SOME, np.float64)
@@ -157,6 +157,6 @@ def slide(x: np.ndarray, w: np.ndarray | None, window: Canonical, sums: int, thr
     threads.over(
         samples * window.out[0] * window.out[1],
         lambda first, last: _rows(flat, weights, apart, y, q, a, shape, channels, *where, sums, first, last),
-        least=worth(window.out[2] * channels * prod(window.size)),
+        window.out[2] * channels * prod(window.size) * max(sums, 1),
     )
     return [r.reshape(samples, *window.out, channels) for r in results]

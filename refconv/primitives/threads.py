@@ -7,14 +7,32 @@ is the number of threads: nested pools fight for the same cores.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
 
-PIECE = 1 << 20  # elements or products: fewer are done before another thread has woken up
+WORTH = 3 << 21  # products: fewer are done before another thread has woken up, 60 µs, and has been waited for
+GRAIN = WORTH // 8  # products of a piece: many more than it takes to hand it out
+PIECES = 4  # a thread, so that none waits long for the last one
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Pieces of work in any order, and how much they are.
+
+    Attributes:
+        cost: of all calls together, in products of float64 numbers at a core's full rate.
+    """
+
+    calls: Sequence[Call]
+    cost: float
 
 
 class Threads:
-    """Runs `work(start, stop)` over pieces of a range; the caller's thread does its share."""
+    """Runs tasks; the caller's thread does its share."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -24,21 +42,26 @@ class Threads:
     def _forget(self) -> None:
         self._pool = None
 
-    def over(self, total: int, work: Callable[[int, int], object], *, least: int = 1) -> None:
-        """Split 0 … total into a few equal pieces a thread, of at least `least` each."""
-        pieces = max(min(total // max(least, 1), 4 * self.count if self.count > 1 else 1), 1)
-        self.each(work, spans(total, -(-total // pieces)))
+    def split(self, total: int, work: Callable[[int, int], object], each: float) -> Task:
+        """`work(start, stop)` over equal pieces of 0 … total; `each`: cost of one."""
+        pieces = max(min(PIECES * self.count, total, int(total * each / GRAIN)), 1) if self.count > 1 else 1
+        return Task([partial(work, *span) for span in spans(total, -(-total // pieces))], total * each)
 
-    def each(self, work: Callable[..., object], pieces: Iterable[tuple[int, ...]]) -> None:
-        """Run `work(*piece)` on every piece; an exception of any is raised."""
-        todo = list(pieces)
-        left = iter(todo)  # whoever is free takes the next one: a list's iterator gives each to one thread
+    def over(self, total: int, work: Callable[[int, int], object], each: float) -> None:
+        """Run `work(start, stop)` over pieces of 0 … total; `each`: cost of one."""
+        self.run(self.split(total, work, each))
+
+    def run(self, *tasks: Task) -> None:
+        """Run every call of the tasks, which do not depend on each other; an exception of any is raised."""
+        calls = [call for task in tasks for call in task.calls]
+        left = iter(calls)  # whoever is free takes the next one: a list's iterator gives each to one thread
 
         def share() -> None:
-            for piece in left:
-                work(*piece)
+            for call in left:
+                call()
 
-        helpers = [self._submit(share) for _ in range(min(self.count, len(todo)) - 1)]
+        wanted = self.count if sum(task.cost for task in tasks) >= WORTH else 1
+        helpers = [self._submit(share) for _ in range(min(wanted, len(calls)) - 1)]
         try:
             share()
         finally:
@@ -52,11 +75,6 @@ class Threads:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.count - 1, thread_name_prefix="refconv")
         return self._pool.submit(share)
-
-
-def worth(each: int) -> int:
-    """How many pieces of so many elements or products are worth a thread."""
-    return max(PIECE // max(each, 1), 1)
 
 
 def spans(total: int, step: int) -> Iterator[tuple[int, int]]:

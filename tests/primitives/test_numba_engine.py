@@ -235,7 +235,9 @@ KERNEL = np.random.default_rng(4).standard_normal((3, 3, 16, 40))
 
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_the_number_of_threads_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "PIECE", 1000)
+    for module in (threads, numba_dense):
+        monkeypatch.setattr(module, "GRAIN", 1000)
+    monkeypatch.setattr(threads, "WORTH", 8000)
     x = np.random.default_rng(3).standard_normal((1, 30, 30, 16))
     w = Window((3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)), (30, 30))
     results = []
