@@ -23,6 +23,8 @@ from speed.shapes import SHAPES, Shape  # noqa: E402
 from speed.tables import Table, tell  # noqa: E402
 from speed.timing import DGEMM, SIDE, Measured, measure  # noqa: E402
 
+from refconv.primitives.memory import keep_freed  # noqa: E402
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
@@ -78,4 +80,5 @@ def _notes(told: Mapping) -> list[str]:
 
 
 if __name__ == "__main__":
+    keep_freed()  # as `refconv check` does; it holds for all peers
     main()

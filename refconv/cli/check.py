@@ -14,6 +14,7 @@ from refconv.cli.ending import Configured
 from refconv.cli.output import console, write
 from refconv.cli.progress import progress
 from refconv.errors import BadInput
+from refconv.primitives.memory import keep_freed
 
 if TYPE_CHECKING:
     from refconv.pipeline import Options
@@ -132,6 +133,7 @@ def command(ctx: click.Context, model: str, quiet: bool, verbose: bool, no_progr
         raise click.UsageError("several backends are told on the screen and by --json")
     files = _files(given, model)
     inputs = arguments.inputs(given["given"], arguments.first(ctx))
+    keep_freed()
     early = framework_for(
         model, given, backend=_first_backend(given), wanted=not given["no_framework"] and given["trace"] is None
     )
