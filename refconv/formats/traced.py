@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 import h5py
 import ml_dtypes
 import numpy as np
+from isal import isal_zlib
 
 from refconv.errors import UnreadableModel, UnreadableTrace
 from refconv.formats import safe_json
@@ -221,7 +221,7 @@ class _Reader:
         if tuple(dataset.shape) != extents:
             raise self._bad(f"the array of line {number} has the shape {tuple(dataset.shape)}, not {extents}")
         data = np.ascontiguousarray(self._values(dataset)).reshape(-1).view(np.uint8)
-        if zlib.crc32(data.data) != header.get("crc32"):
+        if isal_zlib.crc32(data.data) != header.get("crc32"):
             what = f"it is damaged: the array of line {number} does not have its checksum"
             raise UnreadableTrace(what, where=self._where)
         return np.frombuffer(data.tobytes() if dtype.kind == "V" else data, dtype).reshape(shape)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-from contextlib import suppress
+from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # <malloc.h>
 _MOST = (1 << 31) - 1
+
+
+def _mallopt() -> Any:
+    try:
+        return ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):  # not glibc, or a system where None names no library
+        return None
+
+
+_set = _mallopt()  # before a model is read: from then on the program loads nothing that it does not have to
 
 
 def keep_freed() -> None:
@@ -16,7 +26,6 @@ def keep_freed() -> None:
     is first written to: that takes longer than a convolution of the few channels of an image. For a process that is
     the program's own, as the setting is everybody's in it.
     """
-    with suppress(OSError, TypeError, AttributeError):  # no such library, or none that a name of None stands for
-        library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_MAX, 0)
-        library.mallopt(_TRIM_THRESHOLD, _MOST)
+    if _set is not None:
+        _set(_MMAP_MAX, 0)
+        _set(_TRIM_THRESHOLD, _MOST)

@@ -49,7 +49,10 @@ class Threads:
 
     def over(self, total: int, work: Callable[[int, int], object], each: float) -> None:
         """Run `work(start, stop)` over pieces of 0 … total; `each`: cost of one."""
-        self.run(self.split(total, work, each))
+        if total * each < WORTH:
+            work(0, total)
+        else:
+            self.run(self.split(total, work, each))
 
     def run(self, *tasks: Task) -> None:
         """Run every call of the tasks, which do not depend on each other; an exception of any is raised."""
