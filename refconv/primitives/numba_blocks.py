@@ -54,34 +54,6 @@ def block(rows, vectors, x, x0, offsets, k0, b, b0, n, c, c0, step, fresh, scale
 
 
 @njit(cache=True, nogil=True)
-def multiply(x, offsets, b, c, filters, tiles, panels, first, last, depth, scale):  # type: ignore[no-untyped-def]
-    """Tiles first … last of all filters; `depth` terms at a time, so that a tile's stay in the nearest cache.
-
-    tiles (T, 4): where x begins, the result's first position, how many rows are computed and how many of them kept.
-    panels (P, 5): where b begins, the vectors of a row, the group's place in x, the first filter and how many are kept.
-    """
-    width = 2 * LANES if x.itemsize == 4 else LANES
-    spare = np.empty(_LARGEST)
-    n = len(offsets)
-    for k in range(0, n, depth):
-        terms = min(depth, n - k)
-        for t in range(first, last):
-            at, position, rows, kept = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3]
-            for p in range(len(panels)):
-                vectors, filter_, columns = panels[p, 1], panels[p, 3], panels[p, 4]
-                step = vectors * width
-                x0, b0, c0 = at + panels[p, 2], panels[p, 0] + k * step, position * filters + filter_
-                if rows == kept and columns == step:
-                    block(rows, vectors, x, x0, offsets, k, b, b0, terms, c, c0, filters, k == 0, scale)
-                    continue
-                block(rows, vectors, x, x0, offsets, k, b, b0, terms, spare, 0, step, True, scale)
-                for i in range(kept):
-                    for j in range(columns):
-                        old = 0.0 if k == 0 else c[c0 + i * filters + j]
-                        c[c0 + i * filters + j] = old + spare[i * step + j]
-
-
-@njit(cache=True, nogil=True)
 def see(source, target, mode, scale):  # type: ignore[no-untyped-def]
     """target = the operands `source` as a pass sees them; a power of two for `scale` rounds nothing."""
     if mode == SQUARES:
@@ -94,6 +66,62 @@ def see(source, target, mode, scale):  # type: ignore[no-untyped-def]
     else:
         for i in range(len(source)):
             target[i] = source[i]
+
+
+@njit(cache=True, nogil=True)
+def pack(kernel, panels, b, first, last, mode, scale):  # type: ignore[no-untyped-def]
+    """Write panels first … last of a kernel (K, F): the row k of a panel's filters, zeros after the last of them."""
+    width = 2 * LANES if b.itemsize == 4 else LANES
+    for start in range(0, kernel.shape[0], _TURNED):
+        for p in range(first, last):
+            step, filter_, columns = panels[p, 1] * width, panels[p, 3], panels[p, 4]
+            for k in range(start, min(start + _TURNED, kernel.shape[0])):
+                at = panels[p, 0] + k * step
+                see(kernel[k, filter_ : filter_ + columns], b[at : at + columns], mode, scale)
+                for j in range(columns, step):
+                    b[at + j] = 0
+
+
+@njit(cache=True, nogil=True)
+def _blocks(x, offsets, b, c, filters, tiles, panels, first, last, k, terms, before, spare, scale):  # type: ignore[no-untyped-def]
+    """Terms k … k + terms of tiles first … last and all panels; `before` terms of each panel stand in b before them."""
+    width = 2 * LANES if x.itemsize == 4 else LANES
+    for t in range(first, last):
+        at, position, rows, kept = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3]
+        for p in range(len(panels)):
+            vectors, filter_, columns = panels[p, 1], panels[p, 3], panels[p, 4]
+            step = vectors * width
+            x0, b0, c0 = at + panels[p, 2], panels[p, 0] + before * step, position * filters + filter_
+            if rows == kept and columns == step:
+                block(rows, vectors, x, x0, offsets, k, b, b0, terms, c, c0, filters, k == 0, scale)
+                continue
+            block(rows, vectors, x, x0, offsets, k, b, b0, terms, spare, 0, step, True, scale)
+            for i in range(kept):
+                for j in range(columns):
+                    old = 0.0 if k == 0 else c[c0 + i * filters + j]
+                    c[c0 + i * filters + j] = old + spare[i * step + j]
+
+
+@njit(cache=True, nogil=True)
+def multiply(x, offsets, b, c, filters, tiles, panels, first, last, depth, scale):  # type: ignore[no-untyped-def]
+    """Tiles first … last of all filters; `depth` terms at a time, so that a tile's stay in the nearest cache.
+
+    tiles (T, 4): where x begins, the result's first position, how many rows are computed and how many of them kept.
+    panels (P, 5): where b begins, the vectors of a row, the group's place in x, the first filter and how many are kept.
+    """
+    spare, n = np.empty(_LARGEST), len(offsets)
+    for k in range(0, n, depth):
+        _blocks(x, offsets, b, c, filters, tiles, panels, first, last, k, min(depth, n - k), k, spare, scale)
+
+
+@njit(cache=True, nogil=True)
+def multiply_wide(x, offsets, kernel, b, c, tiles, panels, depth, mode, w_scale, scale):  # type: ignore[no-untyped-def]
+    """All tiles of the panels' filters, as `multiply`; the panels are packed here, `depth` terms at a time in b."""
+    spare, n = np.empty(_LARGEST), len(offsets)
+    for k in range(0, n, depth):
+        terms = min(depth, n - k)
+        pack(kernel[k : k + terms], panels, b, 0, len(panels), mode, w_scale)
+        _blocks(x, offsets, b, c, kernel.shape[1], tiles, panels, 0, len(tiles), k, terms, 0, spare, scale)
 
 
 @njit(cache=True, nogil=True)
@@ -132,17 +160,3 @@ def lay_points(x, place, first, last, mode, scale):  # type: ignore[no-untyped-d
             right = min(left + _STRIP, channels)
             for q in range(min(columns, x.shape[0] - start)):
                 see(x[start + q, left:right], place[row, left:right, q], mode, scale)
-
-
-@njit(cache=True, nogil=True)
-def pack(kernel, panels, b, first, last, mode, scale):  # type: ignore[no-untyped-def]
-    """Write panels first … last of a kernel (K, F): the row k of a panel's filters, zeros after the last of them."""
-    width = 2 * LANES if b.itemsize == 4 else LANES
-    for start in range(0, kernel.shape[0], _TURNED):
-        for p in range(first, last):
-            step, filter_, columns = panels[p, 1] * width, panels[p, 3], panels[p, 4]
-            for k in range(start, min(start + _TURNED, kernel.shape[0])):
-                at = panels[p, 0] + k * step
-                see(kernel[k, filter_ : filter_ + columns], b[at : at + columns], mode, scale)
-                for j in range(columns, step):
-                    b[at + j] = 0

@@ -16,13 +16,14 @@ from math import prod
 import numpy as np
 
 from refconv.primitives.canonical import Canonical, aligned
-from refconv.primitives.numba_blocks import VALUES, lay_points, lay_rows, multiply, pack
+from refconv.primitives.numba_blocks import VALUES, lay_points, lay_rows, multiply, multiply_wide, pack
 from refconv.primitives.numba_plan import Plan, batches, points_plan, rows_plan
 from refconv.primitives.numba_tile import LANES, ROWS
 from refconv.primitives.threads import GRAIN, Task, Threads
 
 TERMS = 384  # at most so many are summed in registers, and so in the pass's own format
 PACKED = 1 << 22  # elements of the packed kernel at a time: a large one is never copied whole
+OWN = 1 << 16  # elements of a packed kernel that stay in a core's own cache
 TOGETHER = 1 << 20  # elements of x and the kernel up to which passes are made at once, each with copies of its own
 MOVED = 32  # products that are done while one element is laid out or packed
 
@@ -42,6 +43,10 @@ class Pass:
     x_scale: float = 1.0
     w_scale: float = 1.0
     scale: float = 1.0
+
+    @property
+    def lanes(self) -> int:
+        return LANES if self.dtype == np.float64 else 2 * LANES
 
 
 def dense(
@@ -94,11 +99,25 @@ class Correlation:
     def small(self) -> bool:
         return prod(self.plan.place) + self.kernel.size <= TOGETHER
 
+    @property
+    def wide(self) -> bool:
+        """More of the kernel than of x: every thread packs the panels that are its own, and looks at all of x."""
+        return len(self.plan.tiles) * ROWS[0] < self.kernel.shape[1]
+
+    @property
+    def depth(self) -> int:
+        """Terms at a time: equal parts of all, TERMS at most."""
+        terms = len(self.kernel)
+        return -(-terms // -(-terms // TERMS))
+
     def steps(self, p: Pass, result: np.ndarray) -> Iterator[Sequence[Task]]:
         """What makes `result`, step by step: tasks of one may run at the same time as those of another's same step."""
         lay, x = self._laid(p)
-        lanes = LANES if p.dtype == np.float64 else 2 * LANES
-        panels = batches(*self.kernel.shape, self.groups, self.plan.group, lanes, PACKED)
+        if self.wide:
+            yield [lay]
+            yield [self._packed_and_multiplied(p, x, result)]
+            return
+        panels = batches(*self.kernel.shape, self.groups, self.plan.group, p.lanes, PACKED)
         room = aligned(max(size for _, size in panels), p.dtype)
         for some, size in panels:
             b = room[:size]
@@ -132,17 +151,29 @@ class Correlation:
         return self.threads.split(len(some), work, MOVED * b.size / len(some))
 
     def _multiplied(self, p: Pass, x: np.ndarray, some: np.ndarray, b: np.ndarray, result: np.ndarray) -> Task:
-        (terms, filters), tiles, offsets = self.kernel.shape, self.plan.tiles, self.plan.offsets
-        depth = -(-terms // -(-terms // TERMS))
-        cost = len(tiles) * ROWS[0] * b.size * (1 if p.dtype == np.float64 else 0.5)
+        tiles, filters, cost = self.plan.tiles, self.kernel.shape[1], self._cost(p, b.size)
+
+        def work(first: int, last: int, left: int, right: int) -> None:
+            panels = some[left:right]
+            multiply(x, self.plan.offsets, b, result, filters, tiles, panels, first, last, self.depth, p.scale)
+
         busy = self.threads.count if cost >= GRAIN else 1
-        return Task(
-            [
-                partial(multiply, x, offsets, b, result, filters, tiles, some[left:right], first, last, depth, p.scale)
-                for first, last, left, right in _pieces(len(tiles), len(some), filters, busy)
-            ],
-            cost,
-        )
+        return Task([partial(work, *piece) for piece in _pieces(len(tiles), len(some), filters, busy)], cost)
+
+    def _packed_and_multiplied(self, p: Pass, x: np.ndarray, result: np.ndarray) -> Task:
+        """Panels of a core's own cache each, the same number for every thread."""
+        count, size = self.threads.count, self.depth * self.kernel.shape[1]
+        most = -(-size // (count * -(-size // (count * OWN))))
+        panels = batches(self.depth, self.kernel.shape[1], self.groups, self.plan.group, p.lanes, most)
+
+        def work(some: np.ndarray, size: int) -> None:
+            b, (offsets, tiles) = aligned(size, p.dtype), (self.plan.offsets, self.plan.tiles)
+            multiply_wide(x, offsets, self.kernel, b, result, tiles, some, self.depth, p.mode, p.w_scale, p.scale)
+
+        return Task([partial(work, *each) for each in panels], self._cost(p, self.kernel.size))
+
+    def _cost(self, p: Pass, packed: int) -> float:
+        return len(self.plan.tiles) * ROWS[0] * packed * (1.0 if p.dtype == np.float64 else 0.5)
 
 
 def _pieces(tiles: int, panels: int, filters: int, threads: int) -> Iterator[tuple[int, int, int, int]]:

@@ -106,7 +106,7 @@ def batches(
     """Panels (P, 5) as in `multiply` that lie packed in memory at once, and their size: about `most` elements."""
     panels, width = _panels(filters, groups, group, lanes), terms * lanes
     sizes = panels[:, 1] * width
-    number, found = np.cumsum(sizes) // most, []
+    number, found = (np.cumsum(sizes) - 1) // most, []
     for batch in range(int(number[-1]) + 1):
         some = number == batch
         if some.any():
