@@ -9,11 +9,10 @@ import numpy as np
 from numba import njit
 
 from refconv.primitives.numba_tile import LANES, ROWS, VECTORS, tile
+from refconv.primitives.numba_turn import see, turn
 
 _R0, _R1, _R2, _R3 = ROWS
 _V0, _V1, _V2 = VECTORS
-VALUES, MAGNITUDES, SQUARES = 0, 1, 2  # what a pass sees of an operand v: v, |v|, (scale·v)²
-_STRIP = 64  # channels turned at a time: as many cache lines are written to in turn
 _TURNED = 16  # rows of a kernel packed at a time: read along the rows, and written in runs
 _LARGEST = max(ROWS) * max(VECTORS) * 2 * LANES
 _T00, _T01, _T02 = tile(_R0, _V0), tile(_R0, _V1), tile(_R0, _V2)
@@ -51,21 +50,6 @@ def block(rows, vectors, x, x0, offsets, k0, b, b0, n, c, c0, step, fresh, scale
         _T22(x, x0, offsets, k0, b, b0, n, c, c0, step, fresh, scale)
     else:
         _T32(x, x0, offsets, k0, b, b0, n, c, c0, step, fresh, scale)
-
-
-@njit(cache=True, nogil=True)
-def see(source, target, mode, scale):  # type: ignore[no-untyped-def]
-    """target = the operands `source` as a pass sees them; a power of two for `scale` rounds nothing."""
-    if mode == SQUARES:
-        for i in range(len(source)):
-            wide = scale * np.float64(source[i])
-            target[i] = wide * wide
-    elif mode == MAGNITUDES:
-        for i in range(len(source)):
-            target[i] = abs(source[i])
-    else:
-        for i in range(len(source)):
-            target[i] = source[i]
 
 
 @njit(cache=True, nogil=True)
@@ -132,6 +116,7 @@ def lay_rows(x, place, stride, pads, first, last, mode, scale):  # type: ignore[
     """
     depth, height, width, channels = x.shape[1:]
     deep, high, columns = place.shape[1], place.shape[2], place.shape[5]
+    numbers, laid = x.reshape(-1), place.reshape(-1)
     for row in range(first, last):
         n, d, h = row // (deep * high), row // high % deep - pads[0], row % high - pads[1]
         target = place[n, d + pads[0], h + pads[1]]
@@ -143,20 +128,20 @@ def lay_rows(x, place, stride, pads, first, last, mode, scale):  # type: ignore[
             target[:, 0, pads[2] + width :] = 0
         if outside:
             continue
-        for left in range(0, channels, _STRIP):
-            right = min(left + _STRIP, channels)
-            for w in range(min(width, columns * stride - pads[2])):
-                phase, q = (w + pads[2]) % stride, (w + pads[2]) // stride
-                see(x[n, d, h, w, left:right], target[left:right, phase, q], mode, scale)
+        source, start = ((n * depth + d) * height + h) * width, row * target.size
+        end = min(width, columns * stride - pads[2])
+        for w in range(min(stride, end)):
+            phase, q, count = (w + pads[2]) % stride, (w + pads[2]) // stride, (end - 1 - w) // stride + 1
+            at, step = start + phase * columns + q, stride * columns
+            turn(numbers, (source + w) * channels, stride * channels, count, channels, laid, at, step, mode, scale)
 
 
 @njit(cache=True, nogil=True)
 def lay_points(x, place, first, last, mode, scale):  # type: ignore[no-untyped-def]
     """Write rows first … last of place (R, C, Q), whose columns are the points of x (P, C) one after another."""
     columns, channels = place.shape[2], x.shape[1]
+    numbers, laid = x.reshape(-1), place.reshape(-1)
     for row in range(first, last):
         start = row * columns
-        for left in range(0, channels, _STRIP):
-            right = min(left + _STRIP, channels)
-            for q in range(min(columns, x.shape[0] - start)):
-                see(x[start + q, left:right], place[row, left:right, q], mode, scale)
+        count, at = min(columns, x.shape[0] - start), row * channels * columns
+        turn(numbers, start * channels, channels, count, channels, laid, at, columns, mode, scale)

@@ -16,9 +16,10 @@ from math import prod
 import numpy as np
 
 from refconv.primitives.canonical import Canonical, aligned
-from refconv.primitives.numba_blocks import VALUES, lay_points, lay_rows, multiply, multiply_wide, pack
+from refconv.primitives.numba_blocks import lay_points, lay_rows, multiply, multiply_wide, pack
 from refconv.primitives.numba_plan import Plan, batches, points_plan, rows_plan
 from refconv.primitives.numba_tile import LANES, ROWS
+from refconv.primitives.numba_turn import VALUES
 from refconv.primitives.threads import GRAIN, Task, Threads
 
 TERMS = 384  # at most so many are summed in registers, and so in the pass's own format

@@ -13,11 +13,11 @@ from refconv.numerics.formats import FLOAT32, FLOAT64
 from refconv.primitives.canonical import Canonical, canonical, plain, volume
 from refconv.primitives.engine import Extent, Sums
 from refconv.primitives.geometry import Window
-from refconv.primitives.numba_blocks import MAGNITUDES, SQUARES
 from refconv.primitives.numba_dense import TERMS, Pass, dense
 from refconv.primitives.numba_depthwise import depthwise
 from refconv.primitives.numba_extent import extent
 from refconv.primitives.numba_few import MOST, few
+from refconv.primitives.numba_turn import MAGNITUDES, SQUARES
 from refconv.primitives.numba_windows import largest, totals
 from refconv.primitives.threads import Threads, available
 
