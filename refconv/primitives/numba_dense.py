@@ -102,8 +102,8 @@ class Correlation:
 
     @property
     def wide(self) -> bool:
-        """More of the kernel than of x: every thread packs the panels that are its own, and looks at all of x."""
-        return len(self.plan.tiles) * ROWS[0] < self.kernel.shape[1]
+        """Few positions for the filters: every thread packs the panels that are its own, and looks at all of x."""
+        return len(self.plan.tiles) * ROWS[0] < 2 * self.kernel.shape[1]
 
     @property
     def depth(self) -> int:
