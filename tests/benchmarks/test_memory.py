@@ -46,6 +46,13 @@ def test_pages_that_a_fork_shares_count_once() -> None:
     assert shared.peak - idle.peak == pytest.approx(PLANTED, abs=MARGIN + 10e6)  # and the second interpreter's own
 
 
+def test_children_that_are_just_being_started_do_not_count_twice() -> None:
+    """Until it runs its own program, a child of vfork has all pages of its parent."""
+    start = "[subprocess.run(['true']) for _ in range(500)]"
+    idle, busy = python(start), python(f"x = b'x' * {PLANTED}; {start}")
+    assert busy.peak - idle.peak == pytest.approx(PLANTED, abs=MARGIN)
+
+
 def test_how_a_command_ended_is_told() -> None:
     code = "import sys; print('FAIL  3 layers'); print('    tensorflow'); sys.exit(3)"
     ran = run([sys.executable, "-S", "-c", code])
