@@ -23,11 +23,6 @@ class TensorSpec:
     dtype: str = "float32"
 
 
-def ends(values: np.ndarray) -> np.ndarray:
-    """The least and the greatest, NaN where one is; none of nothing."""
-    return np.array([np.min(values), np.max(values)]) if values.size else np.array([])
-
-
 @dataclass(frozen=True)
 class Weight:
     """One stored variable of a layer; `value` reads it from the file each time it is asked for."""
@@ -38,18 +33,12 @@ class Weight:
     dtype: str
     read: Callable[[], np.ndarray] = field(repr=False, compare=False)
     trainable: bool = True
-    scan: Callable[[], np.ndarray] | None = field(default=None, repr=False, compare=False)  # `ends`, with little memory
     # The dataset of the file whose values these are, as it holds them; None for what is made of such.
     stored: Any = field(default=None, repr=False, compare=False)
 
     @property
     def value(self) -> np.ndarray:
         return self.read()
-
-    @property
-    def ends(self) -> np.ndarray:
-        """The least and the greatest value, NaN where one is; none of an empty weight."""
-        return self.scan() if self.scan else ends(self.value)
 
 
 @dataclass(frozen=True)

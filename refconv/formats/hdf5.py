@@ -18,7 +18,6 @@ import numpy as np
 
 from refconv.errors import UnreadableModel
 from refconv.formats.memory import at_most
-from refconv.graph import ends
 
 # Registered numbers: deflate, shuffle, fletcher32, szip, nbit, scaleoffset, and h5py's lzf.
 FILTERS = {1, 2, 3, 4, 5, 6, 32000}
@@ -27,7 +26,6 @@ MAX_TEXTS = 256 << 20  # bytes that a list of texts of any length may stand for
 # Trained weights do not compress 20:1; what is all zeros is small, or was made to be large.
 MAX_EXPANSION, EXPANSION_FLOOR = 20, 64 << 20
 MAX_DEPTH = 32
-PIECE = 1 << 20  # bytes: stays in a cache
 SLAB = 8 << 20  # bytes: of chunks that are unpacked together
 
 
@@ -74,18 +72,6 @@ class Stored:
             array = root.array(self.path)
         self._expect(array.shape)
         return array
-
-    def ends(self) -> np.ndarray:
-        """Its least and greatest value, read piece by piece: fresh memory for all would cost more than reading does."""
-        with self.file.open() as root:
-            dataset = root.dataset(self.path)
-            self._expect(tuple(dataset.shape))
-            if dataset.size * dataset.dtype.itemsize <= PIECE or self.dtype == "bfloat16" or dataset.chunks:
-                return ends(root.array(self.path))
-            rows = max(1, PIECE * len(dataset) // (dataset.size * dataset.dtype.itemsize))
-            with boundary(f"{self.file.where}:/{self.path}"):
-                found = [ends(dataset[start : start + rows]) for start in range(0, len(dataset), rows)]
-        return ends(np.concatenate(found))
 
     def slabs(self) -> Iterator[np.ndarray]:
         """Its values as flat arrays, one after the other, each of several whole rows."""

@@ -139,6 +139,5 @@ def _text(shape: Shape) -> str:
 def _weight(leaf: Leaf, name: str, variable: Variable) -> Weight:
     stored = variable.stored
     trainable = leaf.trainable and name not in STATISTICS
-    scan = getattr(stored, "ends", None)  # of what was put together from several, all is read
     own = None if isinstance(stored, Derived) else stored
-    return Weight(name, stored.path, stored.shape, stored.dtype, stored.read, trainable, scan, own)
+    return Weight(name, stored.path, stored.shape, stored.dtype, stored.read, trainable, own)

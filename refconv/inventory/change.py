@@ -62,7 +62,7 @@ def change(a: Weight, b: Weight) -> Change | None:
     Raises:
         UnreadableModel: see `over_pieces`.
     """
-    return _summed(over_pieces(a, b, _partial)) if differ(a, b) else None
+    return _summed(over_pieces(_partial, a, b)) if differ(a, b) else None
 
 
 def _partial(x: np.ndarray, y: np.ndarray) -> Change:
@@ -112,6 +112,6 @@ def dead_inputs(a: Weight, b: Weight, found: Change) -> DeadInputs | None:
     inputs, outputs = a.shape[-2:]
     if found.elements - found.changed < found.elements // inputs:
         return None
-    moved = over_pieces(a, b, lambda x, y: np.any((x != y).reshape(-1, outputs), axis=1), block=outputs)
+    moved = over_pieces(lambda x, y: np.any((x != y).reshape(-1, outputs), axis=1), a, b, block=outputs)
     rows = np.concatenate(list(moved)).reshape(-1, inputs).any(axis=0)
     return DeadInputs(inputs, tuple(np.flatnonzero(~rows).tolist())) if not rows.all() else None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from refconv.graph import Weight
-from refconv.inventory.streams import over_pieces
+from refconv.inventory.streams import ends, over_pieces
 
 Z = 4.0  # one false alarm of a moment in 16,000
 LEAST = 32  # values: fewer say too little
@@ -137,8 +137,8 @@ def fresh(weight: Weight, other: Weight, drawn: Drawn) -> Fresh | None:
     """
     count = math.prod(weight.shape)
     if drawn.shape == "constant":
-        ends = weight.ends
-        return Fresh(drawn, 0.0, None) if len(ends) and np.all(ends == np.float32(drawn.mean)) else None
+        found = ends(weight)
+        return Fresh(drawn, 0.0, None) if len(found) and np.all(found == np.float32(drawn.mean)) else None
     if count < LEAST or not 0 < drawn.deviation < math.inf:
         return None
     sums, farthest = _sums(weight, other, drawn.mean)
@@ -165,5 +165,5 @@ def _sums(weight: Weight, other: Weight, mean: float) -> tuple[list[float], floa
         found = [w.sum(), np.einsum("i,i", w, w), v.sum(), np.einsum("i,i", v, v), np.einsum("i,i", w, v)]
         return [float(s) for s in found], float(np.abs(w).max(initial=0.0))
 
-    parts = list(over_pieces(weight, other, look))
+    parts = list(over_pieces(look, weight, other))
     return [math.fsum(column) for column in zip(*(p[0] for p in parts), strict=True)], max(p[1] for p in parts)

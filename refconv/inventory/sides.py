@@ -107,7 +107,7 @@ def _bare(recording: Recording, time: Time, text: str) -> Side:
         held = {}
         for weight in weights:
             then = weight.at(time)
-            held[weight.name] = Weight(weight.name, then.path, then.shape, then.dtype, then.read, True, None, then)
+            held[weight.name] = Weight(weight.name, then.path, then.shape, then.dtype, then.read, True, then)
         layers[path] = Layer(path, "", held)
     return Side(text, recording.log.framework.partition(" ")[2], layers)
 

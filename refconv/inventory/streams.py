@@ -1,4 +1,4 @@
-"""Two weights of one shape side by side, piece by piece: no more than a few pieces are ever in memory."""
+"""Weights of one shape side by side, piece by piece: no more than a few pieces are ever in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from refconv.errors import UnreadableModel
 from refconv.graph import Weight
 
 Result = TypeVar("Result")
-Look = Callable[[np.ndarray, np.ndarray], Result]
 
 Span = list[tuple[int, int]]
 
@@ -26,27 +25,27 @@ BATCH = 8  # pieces that a thread is given at once
 THREADS = min(4, os.cpu_count() or 1)
 
 
-def over_pieces(a: Weight, b: Weight, look: Look[Result], *, block: int = 1) -> Iterator[Result]:
-    """`look` at both, flat, piece by piece and in order; every piece is a whole number of blocks.
+def over_pieces(look: Callable[..., Result], *weights: Weight, block: int = 1) -> Iterator[Result]:
+    """`look` at all, flat, piece by piece and in order; every piece is a whole number of blocks.
 
-    Where both lie bare in their files, the pieces are read and looked at by several threads. `look` keeps nothing of
+    Where all lie bare in their files, the pieces are read and looked at by several threads. `look` keeps nothing of
     what it is given: the memory is used again.
 
     Raises:
         UnreadableModel: a file is damaged, or was changed meanwhile.
     """
     size = max(1, PIECE // block) * block
-    extents = [e for w in (a, b) if w.stored is not None and (e := w.stored.extent()) is not None]
-    if len(extents) < 2 or "bfloat16" in (a.dtype, b.dtype):
-        yield from (look(x, y) for x, y in zip(_pieces(a, size), _pieces(b, size), strict=True))
+    extents = [e for w in weights if w.stored is not None and (e := w.stored.extent()) is not None]
+    if len(extents) < len(weights) or any(w.dtype == "bfloat16" for w in weights):
+        yield from (look(*pieces) for pieces in zip(*(_pieces(w, size) for w in weights), strict=True))
         return
-    total = int(np.prod(a.shape))
+    total = int(np.prod(weights[0].shape))
     with ExitStack() as stack:
-        read = [_reader(stack, e.path, e.start, np.dtype(w.dtype)) for e, w in zip(extents, (a, b), strict=True)]
+        read = [_reader(stack, e.path, e.start, np.dtype(w.dtype)) for e, w in zip(extents, weights, strict=True)]
         spans = [(start, min(size, total - start)) for start in range(0, total, size)]
 
         def work(some: Span) -> list[Result]:
-            return [look(read[0](*span), read[1](*span)) for span in some]
+            return [look(*(of(*span) for of in read)) for span in some]
 
         yield from work(spans[:1])  # which often is enough
         batches = [spans[first : first + BATCH] for first in range(1, len(spans), BATCH)]
@@ -68,9 +67,19 @@ def _ahead(pool: ThreadPoolExecutor, work: Callable[[Span], Result], batches: li
         yield waiting.popleft().result()
 
 
+def ends(weight: Weight) -> np.ndarray:
+    """The least and the greatest value, NaN where one is; none of an empty weight."""
+    found = [values for values in over_pieces(_ends, weight) if len(values)]
+    return _ends(np.concatenate(found)) if found else np.array([])
+
+
+def _ends(values: np.ndarray) -> np.ndarray:
+    return np.array([np.min(values), np.max(values)]) if values.size else np.array([])
+
+
 def differ(a: Weight, b: Weight) -> bool:
     """Whether some value does; ends with the first piece that shows it."""
-    return any(over_pieces(a, b, lambda x, y: not equal(x, y)))
+    return any(over_pieces(lambda x, y: not equal(x, y), a, b))
 
 
 def equal(x: np.ndarray, y: np.ndarray) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from refconv.inventory.streams import ends
 from refconv.inventory.weights import LayerWeight, LayerWeights
 from refconv.report.text import error, printable, size
 
@@ -26,7 +27,7 @@ def listing(found: Mapping[str, LayerWeights]) -> str:
 
 def _summary(w: LayerWeight) -> Iterator[str]:
     kept = "trainable" if w.trainable else "not trainable"
-    stored = "computed from other weights" if w.weight is None else f"stored {_range(w.weight.ends)}"
+    stored = "computed from other weights" if w.weight is None else f"stored {_range(ends(w.weight))}"
     yield f"{w.name}  {size(w.shape)}  {kept}  {stored}"
     if w.quantizer:
         yield f"  quantizer: {w.quantizer}"
@@ -87,7 +88,7 @@ def _entry(w: LayerWeight) -> dict[str, Any]:
         "name": w.name,
         "shape": list(w.shape),
         "trainable": w.trainable,
-        "stored_range": None if w.weight is None else _ends(w.weight.ends),
+        "stored_range": None if w.weight is None else _ends(ends(w.weight)),
         "quantizer": w.quantizer or None,
     }
     if w.slot is not None:

@@ -21,6 +21,7 @@ from support.crafted import (
 from refconv.errors import UnreadableModel
 from refconv.formats import load
 from refconv.formats.zip_weights import snake_case
+from refconv.inventory.streams import ends
 
 RNG = np.random.default_rng(0)
 
@@ -204,10 +205,10 @@ class TestArchives:
         kernel.flat[-1], kernel.flat[kernel.size // 2] = 99, -98
         path = self.archive(tmp_path, [layer("RNN", "l")], {"layers/rnn/vars/0": kernel})
         weight = load(path).nodes[1].weights["var0"]
-        assert weight.ends.tolist() == [-98, 99]
+        assert ends(weight).tolist() == [-98, 99]
         kernel.flat[7] = np.nan
         path = self.archive(tmp_path, [layer("RNN", "l")], {"layers/rnn/vars/0": kernel})
-        assert np.isnan(load(path).nodes[1].weights["var0"].ends).all()
+        assert np.isnan(ends(load(path).nodes[1].weights["var0"])).all()
 
     def test_bfloat16_comes_as_float32(self, tmp_path):
         stream = tmp_path / "w.h5"

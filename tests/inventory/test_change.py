@@ -37,7 +37,7 @@ def stored(path: Path, values: np.ndarray, **how: Any) -> Weight:
         file.create_dataset("kernel", data=values, **how)
     with Hdf5File(str(path)).open() as root:
         found = root.stored("kernel")
-    return Weight("kernel", found.path, found.shape, found.dtype, found.read, True, found.ends, found)
+    return Weight("kernel", found.path, found.shape, found.dtype, found.read, True, found)
 
 
 def plain(a: np.ndarray, b: np.ndarray) -> Change | None:
@@ -157,7 +157,7 @@ def test_a_file_cut_short_meanwhile(tmp_path: Path) -> None:
     extent = b.stored.extent()
     size = (tmp_path / "b.h5").stat().st_size
     with pytest.raises(UnreadableModel, match="shorter|truncated"):
-        for _ in streams.over_pieces(a, b, lambda x, y: _cut(tmp_path / "b.h5", size)):
+        for _ in streams.over_pieces(lambda x, y: _cut(tmp_path / "b.h5", size), a, b):
             pass
     assert extent is not None
 

@@ -145,7 +145,7 @@ def _input(index: int, x: np.ndarray, layer: str, dialect: str) -> Node:
 
 
 def _weight(old: Weight, value: np.ndarray) -> Weight:
-    return replace(old, shape=value.shape, read=lambda: value, scan=None, stored=None)
+    return replace(old, shape=value.shape, read=lambda: value, stored=None)
 
 
 def _refs(value: Any) -> set[Ref]:
