@@ -5,8 +5,8 @@ Asking for it walks all page tables (milliseconds a gigabyte, which would distur
 for when the sum of RSS, which costs microseconds, has grown by 2 %, and else twice a second while a new peak is
 possible (PSS is never above RSS). Without smaps_rollup (Linux before 4.14) the peak is that of the sum of RSS.
 
-It is asked for twice and the smaller answer counts: a child that has not yet become another program (vfork) has its
-parent's pages for an instant, and both of them say so.
+It is asked for twice, PERIOD apart, and the smaller answer counts: a child that has not yet become another program
+(vfork) has its parent's pages for an instant, and both of them say so.
 
 A child is found while its parent lives, and pages of files (libraries) are shared with strangers that map them too:
 measure on a machine that runs nothing else.
@@ -93,7 +93,13 @@ class Peak:
         resident, now = sum(map(rss, pids)), time.monotonic()
         if resident > self.bytes and (resident > GROWN * self._asked or now > self._when + AGAIN):
             self._asked, self._when = resident, now
-            self.bytes = max(self.bytes, min(sum(map(SHARED, pids)) for _ in range(2)))
+            self.bytes = max(self.bytes, _lasting(pids))
+
+
+def _lasting(pids: set[int]) -> int:
+    first = sum(map(SHARED, pids))
+    time.sleep(PERIOD)
+    return min(first, sum(map(SHARED, pids)))
 
 
 def _parent(pid: int) -> int:

@@ -28,14 +28,15 @@ rng = np.random.default_rng(0)
 for c in (3, 16, 37):
     x = rng.integers(-9, 10, (1, 6, 15, c)).astype(np.float32)
     w = window((6, 15), (3, 5), (1, 1), padding="same")
-    single, dense = (rng.integers(-9, 10, (3, 5, n, c)).astype(np.float32) for n in (1, c))
+    single, dense, wide = (rng.integers(-9, 10, (3, 5, n, f)).astype(np.float32) for n, f in ((1, c), (c, c), (c, 90)))
     for engine in (FAST, ORACLE):
-        sums = [engine.correlate_sums(x, single, w, c), engine.correlate_sums(x, dense, w), engine.window_sums(x, w)]
+        sums = [engine.correlate_sums(x, single, w, c), engine.window_sums(x, w)]
+        sums += [engine.correlate_sums(x, kernel, w) for kernel in (dense, wide)]
         found = [part for s in sums for part in (s.y, s.a)] + [engine.window_max(x, w), *(s.q for s in sums)]
         expected = found if engine is FAST else expected
-    for fast, oracle in zip(expected[:-3], found[:-3], strict=True):
+    for fast, oracle in zip(expected[:-4], found[:-4], strict=True):
         assert np.array_equal(fast, oracle)
-    for fast, oracle in zip(expected[-3:], found[-3:], strict=True):
+    for fast, oracle in zip(expected[-4:], found[-4:], strict=True):
         assert np.all(fast >= oracle) and np.all(fast <= oracle * 1.001)
 """
 
