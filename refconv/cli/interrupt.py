@@ -24,36 +24,53 @@ class Interrupts:
 
     @property
     def came(self) -> bool:
-        """Whether one was lost. What called back may fail of that, before the interrupt is raised again."""
+        """Whether one is still to be raised. What called back may fail of it before that."""
         return self._again is not None
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Within the context none is lost."""
-        before, sys.unraisablehook = sys.unraisablehook, self._hook
-        self._report = before
+        """Within the context, and at its end, none is lost.
+
+        Raises:
+            KeyboardInterrupt: where there was no time to raise it earlier.
+        """
+        report = sys.unraisablehook
+
+        def hook(found: sys.UnraisableHookArgs) -> None:
+            if issubclass(found.exc_type, KeyboardInterrupt):
+                self._postpone()
+            else:
+                report(found)
+
+        sys.unraisablehook = hook
         try:
             yield
+            if self._withdrawn():
+                raise KeyboardInterrupt
         finally:
-            sys.unraisablehook = before
-            if self._again:
-                self._again.cancel()
-                self._again = None
+            sys.unraisablehook = report
+            self._withdrawn()
 
-    def _hook(self, found: sys.UnraisableHookArgs) -> None:
-        if issubclass(found.exc_type, KeyboardInterrupt):
-            self._again = threading.Timer(AGAIN, _interrupt)
+    def _postpone(self) -> None:
+        if self._again is None:
+            self._again = threading.Timer(AGAIN, self._deliver)
             self._again.start()
+
+    def _deliver(self) -> None:
+        """Interrupt the main thread, out of a system call too where the platform can."""
+        self._again = None
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         else:
-            self._report(found)
+            _thread.interrupt_main()
 
-
-def _interrupt() -> None:
-    """Interrupt the main thread, out of a system call too where the platform can."""
-    if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-    else:
-        _thread.interrupt_main()
+    def _withdrawn(self) -> bool:
+        """Whether one was still to be raised; it no longer is."""
+        again, self._again = self._again, None
+        if again is not None:
+            again.cancel()
+            again.join()
+        return again is not None
 
 
 interrupts = Interrupts()

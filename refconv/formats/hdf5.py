@@ -80,13 +80,15 @@ class Stored:
             yield from root.slabs(self.path, ())
 
     def extent(self) -> Extent | None:
-        """Where the values lie; None where they are packed, in chunks, of another byte order, or not in a file."""
+        """Where the values lie; None where they are packed, in chunks, in no file, or not stored as NumPy has them."""
         with self.file.open() as root:
             dataset = root.dataset(self.path)
             self._expect(tuple(dataset.shape))
             with boundary(f"{self.file.where}:/{self.path}"):
                 start = None if dataset.chunks else dataset.id.get_offset()
                 plain = dataset.dtype.kind in "fiub" and dataset.dtype.newbyteorder("<") == dataset.dtype
+                # h5py calls a type by NumPy's nearest: 16 bits of a float32, or an int32 of which 8 are padding.
+                plain &= dataset.id.get_type() == h5py.h5t.py_create(dataset.dtype, logical=True)
         if start is None or not plain or self.file.stretch is None:
             return None
         return Extent(self.file.stretch[0], self.file.stretch[1] + start)

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from refconv.errors import UnreadableModel
+from refconv.formats.hdf5 import Stored
 from refconv.formats.leaves import Leaf
 from refconv.formats.wrappers import is_own
 from refconv.graph import Weight
@@ -139,5 +140,5 @@ def _text(shape: Shape) -> str:
 def _weight(leaf: Leaf, name: str, variable: Variable) -> Weight:
     stored = variable.stored
     trainable = leaf.trainable and name not in STATISTICS
-    own = None if isinstance(stored, Derived) else stored
+    own = stored if isinstance(stored, Stored) else None
     return Weight(name, stored.path, stored.shape, stored.dtype, stored.read, trainable, own)

@@ -123,7 +123,7 @@ def _reader(stack: ExitStack, path: str, start: int, dtype: np.dtype) -> Callabl
 
 
 def _pieces(weight: Weight, size: int) -> Iterator[np.ndarray]:
-    """Flat arrays of `size` elements, the last of what is left; one empty array of nothing."""
+    """Flat arrays of `size` elements, the last of what is left; none of nothing."""
     slabs = weight.stored.slabs() if weight.stored is not None else iter([weight.value.reshape(-1)])
     left = np.empty(0, np.float32)
     for slab in slabs:

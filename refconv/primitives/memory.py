@@ -20,11 +20,13 @@ _set = _mallopt()  # before a model is read: from then on the program loads noth
 
 
 def keep_freed() -> None:
-    """Let this process keep up to 2 GiB of what it frees, for its next arrays; nothing where the C library cannot.
+    """Let this process keep what it frees, for its next arrays; nothing where the C library cannot.
+
+    Only what lies free at the end of its heap goes back to the system, where that is more than 2 GiB.
 
     By default glibc returns large arrays to the system at once, and every page of the next ones is cleared again as it
-    is first written to: that takes longer than a convolution of the few channels of an image. For a process that is
-    the program's own, as the setting is everybody's in it.
+    is first written to: that takes longer than a convolution of the few channels of an image. The setting is
+    everybody's in the process: a command may ask for it, a library may not.
     """
     if _set is not None:
         _set(_MMAP_MAX, 0)

@@ -102,10 +102,11 @@ def multiply(x, offsets, b, c, filters, tiles, panels, first, last, depth, scale
 def multiply_wide(x, offsets, kernel, b, c, tiles, panels, depth, mode, w_scale, scale):  # type: ignore[no-untyped-def]
     """All tiles of the panels' filters, as `multiply`; the panels are packed here, `depth` terms at a time in b."""
     spare, n = np.empty(_LARGEST), len(offsets)
+    zero = np.int64(0)  # a literal one would be a type of its own, and everything compiled once more for it
     for k in range(0, n, depth):
         terms = min(depth, n - k)
-        pack(kernel[k : k + terms], panels, b, 0, len(panels), mode, w_scale)
-        _blocks(x, offsets, b, c, kernel.shape[1], tiles, panels, 0, len(tiles), k, terms, 0, spare, scale)
+        pack(kernel[k : k + terms], panels, b, zero, len(panels), mode, w_scale)
+        _blocks(x, offsets, b, c, kernel.shape[1], tiles, panels, zero, len(tiles), k, terms, zero, spare, scale)
 
 
 @njit(cache=True, nogil=True)

@@ -18,7 +18,7 @@ import numpy as np
 from refconv.primitives.canonical import Canonical, aligned
 from refconv.primitives.numba_blocks import lay_points, lay_rows, multiply, multiply_wide, pack
 from refconv.primitives.numba_plan import Plan, batches, points_plan, rows_plan
-from refconv.primitives.numba_tile import LANES, ROWS
+from refconv.primitives.numba_tile import LANES, ROWS, VECTORS
 from refconv.primitives.numba_turn import VALUES
 from refconv.primitives.threads import GRAIN, Task, Threads
 
@@ -100,10 +100,11 @@ class Correlation:
     def small(self) -> bool:
         return prod(self.plan.place) + self.kernel.size <= TOGETHER
 
-    @property
-    def wide(self) -> bool:
+    def wide(self, p: Pass) -> bool:
         """Few positions for the filters: every thread packs the panels that are its own, and looks at all of x."""
-        return len(self.plan.tiles) * ROWS[0] < 2 * self.kernel.shape[1]
+        filters = self.kernel.shape[1]
+        enough = filters >= self.threads.count * VECTORS[0] * p.lanes
+        return enough and len(self.plan.tiles) * ROWS[0] < 2 * filters
 
     @property
     def depth(self) -> int:
@@ -114,7 +115,7 @@ class Correlation:
     def steps(self, p: Pass, result: np.ndarray) -> Iterator[Sequence[Task]]:
         """What makes `result`, step by step: tasks of one may run at the same time as those of another's same step."""
         lay, x = self._laid(p)
-        if self.wide:
+        if self.wide(p):
             yield [lay]
             yield [self._packed_and_multiplied(p, x, result)]
             return
@@ -162,7 +163,7 @@ class Correlation:
         return Task([partial(work, *piece) for piece in _pieces(len(tiles), len(some), filters, busy)], cost)
 
     def _packed_and_multiplied(self, p: Pass, x: np.ndarray, result: np.ndarray) -> Task:
-        """Panels of a core's own cache each, the same number for every thread."""
+        """Panels of a core's own cache each, about as many for every thread."""
         count, size = self.threads.count, self.depth * self.kernel.shape[1]
         most = -(-size // (count * -(-size // (count * OWN))))
         panels = batches(self.depth, self.kernel.shape[1], self.groups, self.plan.group, p.lanes, most)

@@ -151,6 +151,37 @@ def test_a_bias_has_no_inputs() -> None:
     assert found is not None and dead_inputs(a, b, found) is None
 
 
+def half_of_a_float() -> Any:
+    """The upper 16 bits of a float32, which HDF5 widens as it reads."""
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_fields(15, 7, 8, 0, 7)
+    kind.set_size(2)
+    return kind
+
+
+def middle_of_an_integer() -> Any:
+    """16 bits of 32, 8 of padding on either side."""
+    kind = h5py.h5t.STD_I32LE.copy()
+    kind.set_precision(16)
+    kind.set_offset(8)
+    return kind
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(half_of_a_float, "float32"), (middle_of_an_integer, "int32")])
+def test_types_that_numpy_has_not(tmp_path: Path, kind: Any, dtype: str) -> None:
+    """h5py calls both by NumPy's nearest type, whose bytes they have not."""
+    values = np.array([1, 2, -3, 4] * 1000, dtype)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        space = h5py.h5s.create_simple(values.shape)
+        h5py.h5d.create(file.id, b"kernel", kind(), space).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    with Hdf5File(str(tmp_path / "a.h5")).open() as root:
+        found = root.stored("kernel")
+    weight = Weight("kernel", found.path, found.shape, found.dtype, found.read, True, found)
+    assert found.dtype == dtype and np.array_equal(weight.value, values)
+    assert streams.ends(weight).tolist() == [-3, 4]
+    assert not streams.differ(weight, live(values))
+
+
 def test_a_file_cut_short_meanwhile(tmp_path: Path) -> None:
     a = stored(tmp_path / "a.h5", np.zeros((1000, 1000), np.float32))
     b = stored(tmp_path / "b.h5", np.zeros((1000, 1000), np.float32))

@@ -125,7 +125,7 @@ raise SystemExit(run(command, []))
 """
 
 
-@pytest.mark.parametrize("then", ["time.sleep(60)", "raise RuntimeError('the callback did nothing')"])
+@pytest.mark.parametrize("then", ["time.sleep(60)", "raise RuntimeError('the callback did nothing')", "pass"])
 def test_ctrl_c_inside_a_callback_of_c_is_not_lost(then: str) -> None:
     program = INTERRUPTED_INSIDE.format(then=then)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
