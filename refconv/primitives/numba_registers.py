@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from refconv.primitives.numba_tile import F32, F64, I64, LANES, accumulate, load, multiply_add, repeated
+from refconv.primitives.numba_tile import F32, F64, I64, LANES, accumulate, load, magnitude, multiply_add, repeated
 
 LINE = 2 * LANES  # channels: of float32 one register, of float64 two
 LINES = 4 if LANES == 8 else 2  # at a time: three sums each fit in the registers
@@ -152,12 +152,7 @@ def _added(builder: Any, value: Any, weight: Any, old: list[Any]) -> list[Any]:
         return [multiply_add(builder, value, weight, old[0])]
     term = builder.fmul(value, weight)
     new = [builder.fadd(old[0], term), multiply_add(builder, term, term, old[1])]
-    return new if len(old) == 2 else [*new, builder.fadd(old[2], _magnitude(builder, term))]
-
-
-def _magnitude(builder: Any, v: Any) -> Any:
-    function = ir.FunctionType(v.type, [v.type])
-    return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.fabs.v{LANES}f64"), [v])
+    return new if len(old) == 2 else [*new, builder.fadd(old[2], magnitude(builder, term))]
 
 
 def _largest(builder: Any, lines: int, x: Any, places: Any, n: Any) -> list[Any]:

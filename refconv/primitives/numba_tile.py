@@ -167,3 +167,9 @@ def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     name = f"llvm.fmuladd.v{a.type.count}f{32 if a.type.element == F32 else 64}"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
     return builder.call(function, [a, b, c])
+
+
+def magnitude(builder: Any, v: Any) -> Any:
+    """|v| of a register of float64 numbers."""
+    function = ir.FunctionType(v.type, [v.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.fabs.v{LANES}f64"), [v])

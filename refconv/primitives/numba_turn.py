@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from refconv.primitives.numba_tile import F32, F64, LANES, broadcast, load
+from refconv.primitives.numba_tile import F32, F64, I32, I64, LANES, broadcast, load, magnitude
 
 VALUES, MAGNITUDES, SQUARES = 0, 1, 2  # what a pass sees of an operand
 _STRIP = 64  # channels turned at a time: as many cache lines are written to in turn
-_LANES = LANES
 
 
 def _square(mode: int) -> Any:
@@ -31,11 +29,11 @@ def _square(mode: int) -> Any:
         narrow = ir.VectorType(F32 if signature.args[0].dtype == types.float32 else F64, LANES)
         rows = []
         for i in range(LANES):
-            at = builder.gep(x, [builder.add(x_from, builder.mul(x_step, ir.IntType(64)(i)))])
+            at = builder.gep(x, [builder.add(x_from, builder.mul(x_step, I64(i)))])
             rows.append(_seen(builder, load(builder, at, 0, narrow), mode, scale))
         wanted = ir.VectorType(F32 if signature.args[3].dtype == types.float32 else F64, LANES)
         for c, row in enumerate(_transposed(builder, rows)):
-            at = builder.gep(y, [builder.add(y_from, builder.mul(y_step, ir.IntType(64)(c)))])
+            at = builder.gep(y, [builder.add(y_from, builder.mul(y_step, I64(c)))])
             value = row if row.type == wanted else builder.fptrunc(row, wanted)
             builder.store(value, builder.bitcast(at, wanted.as_pointer()), align=4 if wanted.element == F32 else 8)
         return context.get_dummy_value()
@@ -56,8 +54,7 @@ def _seen(builder: Any, value: Any, mode: int, scale: Any) -> Any:
         scaled = builder.fmul(wide, broadcast(builder, scale, vector))
         return builder.fmul(scaled, scaled)
     if mode == MAGNITUDES:
-        name, function = f"llvm.fabs.v{LANES}f64", ir.FunctionType(vector, [vector])
-        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [wide])
+        return magnitude(builder, wide)
     return wide
 
 
@@ -77,7 +74,7 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
 
 
 def _shuffled(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), LANES), lanes))
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, LANES), lanes))
 
 
 _values, _magnitudes, _squares = _square(VALUES), _square(MAGNITUDES), _square(SQUARES)
@@ -108,12 +105,12 @@ def see(source, target, mode, scale):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def turn(x, x0, x_step, positions, channels, y, y0, y_step, mode, scale):  # type: ignore[no-untyped-def]
     """y[y0 + c·y_step + i] = seen(x[x0 + i·x_step + c]) for all positions i and channels c; flat arrays."""
-    whole = positions - positions % _LANES
+    whole = positions - positions % LANES
     for left in range(0, channels, _STRIP):
         right = min(left + _STRIP, channels)
-        full = right - (right - left) % _LANES
-        for i in range(0, whole, _LANES):
-            for c in range(left, full, _LANES):
+        full = right - (right - left) % LANES
+        for i in range(0, whole, LANES):
+            for c in range(left, full, LANES):
                 x_from, y_from = x0 + i * x_step + c, y0 + c * y_step + i
                 if mode == SQUARES:
                     _squares(x, x_from, x_step, y, y_from, y_step, scale)
@@ -121,7 +118,7 @@ def turn(x, x0, x_step, positions, channels, y, y0, y_step, mode, scale):  # typ
                     _magnitudes(x, x_from, x_step, y, y_from, y_step, scale)
                 else:
                     _values(x, x_from, x_step, y, y_from, y_step, scale)
-            for j in range(i, i + _LANES):
+            for j in range(i, i + LANES):
                 for c in range(full, right):
                     y[y0 + c * y_step + j] = seen(np.float64(x[x0 + j * x_step + c]), mode, scale)
         for i in range(whole, positions):
